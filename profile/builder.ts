@@ -1,0 +1,200 @@
+/** Builds a profile row by row, interning what repeats, and cuts it into chunks. */
+import type { Chunk, ChunkHeader, Increment, Loss } from './chunk';
+import { PairTable } from './pair-table';
+import { EMPTY_PATCH, Profile, type SymbolPatch } from './profile';
+import {
+  type FrameIndex,
+  type FrameKind,
+  type MappingIndex,
+  type MappingKind,
+  NONE,
+  type ProcessIndex,
+  type Row,
+  type SampleTypeIndex,
+  type StackIndex,
+  type StringIndex,
+  TABLE_NAMES,
+  type TableName,
+  type ThreadIndex,
+} from './schema';
+import type { Table } from './table';
+
+export interface FrameSymbol {
+  readonly functionName: StringIndex;
+  readonly file: StringIndex;
+  readonly line: number;
+  readonly inlinedInto: FrameIndex;
+}
+
+export const UNNAMED: FrameSymbol = { functionName: NONE, file: NONE, line: 0, inlinedInto: NONE };
+
+export class ProfileBuilder {
+  readonly profile: Profile;
+  readonly #strings = new Map<string, StringIndex>();
+  readonly #mappings = new Map<string, MappingIndex>();
+  readonly #framesByOffset = new Map<number, Map<number, FrameIndex>>();
+  readonly #framesByName = new Map<string, FrameIndex>();
+  readonly #stacks = new PairTable(1024);
+  /** What earlier chunks hold already, by table. */
+  readonly #cut: Record<TableName | 'strings', number>;
+  readonly #patched = new Set<FrameIndex>();
+  #sequence = 0;
+
+  constructor() {
+    this.profile = new Profile();
+    this.#cut = {
+      strings: 0,
+      ...(Object.fromEntries(TABLE_NAMES.map((name) => [name, 0])) as Record<TableName, number>),
+    };
+  }
+
+  string(text: string): StringIndex {
+    let index = this.#strings.get(text);
+    if (index === undefined) {
+      index = this.profile.strings.push(text) - 1;
+      this.#strings.set(text, index);
+    }
+    return index;
+  }
+
+  sampleType(name: string, unit: string): SampleTypeIndex {
+    const [nameIndex, unitIndex] = [this.string(name), this.string(unit)];
+    const { columns, length } = this.profile.sampleTypes;
+    for (let i = 0; i < length; i++) {
+      if (columns.name[i] === nameIndex && columns.unit[i] === unitIndex) return i;
+    }
+    return this.profile.sampleTypes.push({ name: nameIndex, unit: unitIndex });
+  }
+
+  /** `buildId` is lower-case hex, '' where there is none. */
+  mapping(buildId: string, path: string, kind: MappingKind): MappingIndex {
+    const key = `${kind} ${buildId} ${path}`;
+    let index = this.#mappings.get(key);
+    if (index === undefined) {
+      index = this.profile.mappings.push({
+        buildId: buildId === '' ? NONE : this.string(buildId),
+        path: this.string(path),
+        kind,
+      });
+      this.#mappings.set(key, index);
+    }
+    return index;
+  }
+
+  /** The frame at `offset` (>= 0) of a mapping; unnamed until `symbolize`. */
+  frameAt(mapping: MappingIndex, offset: number, kind: FrameKind): FrameIndex {
+    const key = mapping * 8 + kind;
+    let byOffset = this.#framesByOffset.get(key);
+    if (byOffset === undefined) {
+      byOffset = new Map();
+      this.#framesByOffset.set(key, byOffset);
+    }
+    let index = byOffset.get(offset);
+    if (index === undefined) {
+      index = this.profile.frames.push({ ...UNNAMED, mapping, offset, kind });
+      byOffset.set(offset, index);
+    }
+    return index;
+  }
+
+  /** The frame known by its symbol alone: JIT code, imports, inlined-into functions, reasons why unwinding stopped. */
+  namedFrame(symbol: FrameSymbol, mapping: MappingIndex, kind: FrameKind): FrameIndex {
+    const key = `${symbol.functionName} ${symbol.file} ${symbol.line} ${symbol.inlinedInto} ${mapping} ${kind}`;
+    let index = this.#framesByName.get(key);
+    if (index === undefined) {
+      index = this.profile.frames.push({ ...symbol, mapping, offset: -1, kind });
+      this.#framesByName.set(key, index);
+    }
+    return index;
+  }
+
+  /** Names a frame made by `frameAt`, now or again; frames of earlier chunks go out as a patch. */
+  symbolize(frame: FrameIndex, symbol: FrameSymbol): void {
+    const columns = this.profile.frames.columns;
+    if (
+      columns.functionName[frame] === symbol.functionName &&
+      columns.file[frame] === symbol.file &&
+      columns.line[frame] === symbol.line &&
+      columns.inlinedInto[frame] === symbol.inlinedInto
+    ) {
+      return;
+    }
+    columns.functionName[frame] = symbol.functionName;
+    columns.file[frame] = symbol.file;
+    columns.line[frame] = symbol.line;
+    columns.inlinedInto[frame] = symbol.inlinedInto;
+    this.profile.symbolGeneration++;
+    if (frame < this.#cut.frames) this.#patched.add(frame);
+  }
+
+  /** `parent` is the caller's stack, NONE for a root. */
+  stack(parent: StackIndex, frame: FrameIndex): StackIndex {
+    const known = this.#stacks.get(parent, frame);
+    if (known !== NONE) return known;
+    const index = this.profile.stacks.push({ parent, frame });
+    this.#stacks.set(parent, frame, index);
+    return index;
+  }
+
+  process(row: Row<'processes'>): ProcessIndex {
+    return this.profile.processes.push(row);
+  }
+
+  thread(row: Row<'threads'>): ThreadIndex {
+    return this.profile.threads.push(row);
+  }
+
+  sample(row: Row<'samples'>): void {
+    this.profile.samples.push(row);
+  }
+
+  /** What has been added since the last cut, as a chunk; its columns are copies. Samples that were cut are forgotten. */
+  cutChunk(header: Omit<ChunkHeader, 'sequence'>, losses: readonly Loss[]): Chunk {
+    const { profile } = this;
+    const increment = <T extends TableName>(name: T): Increment<T> => {
+      const { columns, length } = profile[name] as unknown as Table<T>;
+      const base = name === 'samples' ? 0 : this.#cut[name];
+      const copies = Object.fromEntries(
+        Object.entries(columns).map(([column, values]) => [
+          column,
+          (values as Uint32Array).slice(base, length),
+        ]),
+      ) as unknown as Increment<T>['columns'];
+      return { base: this.#cut[name], length: length - base, columns: copies };
+    };
+    const chunk: Chunk = {
+      header: { ...header, sequence: this.#sequence++ },
+      losses,
+      strings: { base: this.#cut.strings, values: profile.strings.slice(this.#cut.strings) },
+      tables: Object.fromEntries(
+        TABLE_NAMES.map((name) => [name, increment(name)]),
+      ) as unknown as Chunk['tables'],
+      patch: this.#cutPatch(),
+    };
+    this.#cut.strings = profile.strings.length;
+    for (const name of TABLE_NAMES) {
+      this.#cut[name] =
+        name === 'samples' ? this.#cut.samples + profile.samples.length : profile[name].length;
+    }
+    profile.samples.clear();
+    profile.addLosses(losses);
+    if (profile.header === undefined) profile.startNs = header.startNs;
+    profile.header = chunk.header;
+    return chunk;
+  }
+
+  #cutPatch(): SymbolPatch {
+    if (this.#patched.size === 0) return EMPTY_PATCH;
+    const frame = Uint32Array.from(this.#patched).sort();
+    this.#patched.clear();
+    const columns = this.profile.frames.columns;
+    const pick = (column: Uint32Array): Uint32Array => frame.map((index) => column[index]);
+    return {
+      frame,
+      functionName: pick(columns.functionName),
+      file: pick(columns.file),
+      line: pick(columns.line),
+      inlinedInto: pick(columns.inlinedInto),
+    };
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * The chunk codec. A chunk is an increment of a profile: the rows that were added to each table since the last chunk,
+ * late symbols for frames of earlier chunks, the samples of its time slice, and what was lost in it. The same bytes go
+ * from the agent to the web process, into the store, and to the browser; a profile is a fold over chunks.
+ *
+ *   offset  0  u32  magic "HRTH"          every number is little endian
+ *           4  u16  version
+ *           6  u16  0
+ *           8  u32  length of the whole chunk in bytes
+ *          12  u32  length of the header, JSON in UTF-8: ChunkHeader, losses, and the length of each section
+ *          16       the header, padded with spaces to a multiple of 8
+ *                   strings: lengths in bytes (u32 each, padded to 8), then UTF-8 (padded to 8)
+ *                   for each table of SCHEMA in order: its columns in order, each padded to 8
+ *                   the symbol patch: 5 columns of u32, each padded to 8
+ *
+ * Columns start on multiples of 8, so that they decode to views of the received bytes without a copy. The header is
+ * JSON because there is one of it per chunk; samples never are.
+ */
+import { EMPTY_PATCH, Profile, type SymbolPatch } from './profile';
+import {
+  COLUMN_BYTES,
+  type Columns,
+  columnArray,
+  SCHEMA,
+  TABLE_NAMES,
+  type TableName,
+} from './schema';
+import type { Table } from './table';
+
+/** How many samples or stacks were lost in a chunk's time slice for one reason; `reason` is a key of LOSS_REASONS. */
+export interface Loss {
+  readonly reason: string;
+  readonly count: number;
+}
+
+export interface ChunkHeader {
+  /** Counts up by one from chunk to chunk; a gap means that chunks are missing. */
+  readonly sequence: number;
+  /** The time slice [startNs, endNs) in CLOCK_MONOTONIC nanoseconds: every sample of it that was not lost is in. */
+  readonly startNs: number;
+  readonly endNs: number;
+  /** CLOCK_REALTIME minus CLOCK_MONOTONIC in nanoseconds. */
+  readonly wallOffsetNs: number;
+  /** Sampling frequency in Hz at the end of the slice; 0 where it is not known (imports). */
+  readonly frequencyHz: number;
+}
+
+/** A table's new rows: `base` is the index of the first. */
+export interface Increment<T extends TableName> {
+  readonly base: number;
+  readonly length: number;
+  readonly columns: Columns<T>;
+}
+
+export interface Chunk {
+  readonly header: ChunkHeader;
+  readonly losses: readonly Loss[];
+  readonly strings: { readonly base: number; readonly values: readonly string[] };
+  readonly tables: { readonly [T in TableName]: Increment<T> };
+  readonly patch: SymbolPatch;
+}
+
+export class ChunkFormatError extends Error {
+  override readonly name = 'ChunkFormatError';
+}
+
+const MAGIC = 0x48545248; // "HRTH"
+export const CHUNK_VERSION = 1;
+const PREFIX_BYTES = 16;
+const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;
+
+interface EncodedHeader {
+  readonly header: ChunkHeader;
+  readonly losses: readonly Loss[];
+  readonly strings: readonly [base: number, count: number, bytes: number];
+  readonly tables: Readonly<Record<string, readonly [base: number, length: number]>>;
+  readonly patch: number;
+}
+
+const pad8 = (n: number): number => (n + 7) & ~7;
+
+/** Encodes a chunk into fresh bytes. */
+export function encodeChunk(chunk: Chunk): Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
+  const texts = chunk.strings.values.map((value) => encoder.encode(value));
+  const textBytes = texts.reduce((sum, text) => sum + text.length, 0);
+  const encodedHeader: EncodedHeader = {
+    header: chunk.header,
+    losses: chunk.losses,
+    strings: [chunk.strings.base, texts.length, textBytes],
+    tables: Object.fromEntries(
+      TABLE_NAMES.map((name) => [name, [chunk.tables[name].base, chunk.tables[name].length]]),
+    ),
+    patch: chunk.patch.frame.length,
+  };
+  const headerText = encoder.encode(JSON.stringify(encodedHeader));
+  const headerBytes = pad8(headerText.length);
+
+  let size = PREFIX_BYTES + headerBytes + pad8(texts.length * 4) + pad8(textBytes);
+  for (const name of TABLE_NAMES) {
+    for (const type of Object.values(SCHEMA[name])) {
+      size += pad8(chunk.tables[name].length * COLUMN_BYTES[type]);
+    }
+  }
+  size += PATCH_COLUMNS.length * pad8(encodedHeader.patch * 4);
+
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint16(4, CHUNK_VERSION, true);
+  view.setUint32(8, size, true);
+  view.setUint32(12, headerBytes, true);
+  bytes.fill(0x20, PREFIX_BYTES, PREFIX_BYTES + headerBytes);
+  bytes.set(headerText, PREFIX_BYTES);
+
+  let at = PREFIX_BYTES + headerBytes;
+  const put = (
+    column: Uint8Array | Uint16Array | Uint32Array | Float64Array,
+    length: number,
+  ): void => {
+    const byteLength = length * column.BYTES_PER_ELEMENT;
+    bytes.set(new Uint8Array(column.buffer, column.byteOffset, byteLength), at);
+    at += pad8(byteLength);
+  };
+  put(
+    Uint32Array.from(texts, (text) => text.length),
+    texts.length,
+  );
+  for (const text of texts) {
+    bytes.set(text, at);
+    at += text.length;
+  }
+  at += pad8(textBytes) - textBytes;
+  for (const name of TABLE_NAMES) {
+    const columns = chunk.tables[name].columns as Readonly<Record<string, Uint32Array>>;
+    for (const column of Object.keys(SCHEMA[name])) put(columns[column], chunk.tables[name].length);
+  }
+  for (const column of PATCH_COLUMNS) put(chunk.patch[column], encodedHeader.patch);
+  return bytes;
+}
+
+/**
+ * Length in bytes of the chunk that starts at `offset`, for splitting a file or stream of chunks; undefined where fewer
+ * than 16 bytes are there. Throws ChunkFormatError where no chunk starts.
+ */
+export function chunkByteLength(bytes: Uint8Array, offset = 0): number | undefined {
+  if (bytes.length - offset < PREFIX_BYTES) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, PREFIX_BYTES);
+  if (view.getUint32(0, true) !== MAGIC)
+    throw new ChunkFormatError('not a Hearth chunk: wrong magic number');
+  const version = view.getUint16(4, true);
+  if (version !== CHUNK_VERSION) {
+    throw new ChunkFormatError(
+      `chunk version ${version}, but this Hearth reads version ${CHUNK_VERSION}: open it with the Hearth that wrote it`,
+    );
+  }
+  return view.getUint32(8, true);
+}
+
+/** Decodes one chunk. Its columns are views of `bytes`. Throws ChunkFormatError for anything that is not a whole chunk. */
+export function decodeChunk(received: Uint8Array): Chunk {
+  // Views need alignment: what was cut out of a larger buffer may have lost it.
+  const bytes = received.byteOffset % 8 === 0 ? received : received.slice();
+  const size = chunkByteLength(bytes);
+  if (size === undefined || size > bytes.length) throw new ChunkFormatError('chunk is cut short');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, size);
+  const headerBytes = view.getUint32(12, true);
+  if (PREFIX_BYTES + headerBytes > size || headerBytes % 8 !== 0)
+    throw new ChunkFormatError('chunk header is cut short');
+  const decoder = new TextDecoder();
+  let encoded: EncodedHeader;
+  try {
+    encoded = JSON.parse(decoder.decode(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + headerBytes)));
+  } catch {
+    throw new ChunkFormatError('chunk header is not JSON');
+  }
+  let at = PREFIX_BYTES + headerBytes;
+  const take = (byteLength: number): number => {
+    const start = at;
+    at += pad8(byteLength);
+    if (!(byteLength >= 0) || at > size) throw new ChunkFormatError('chunk section is cut short');
+    return bytes.byteOffset + start;
+  };
+  const [stringBase, stringCount, textBytes] = encoded.strings;
+  const lengths = new Uint32Array(bytes.buffer, take(stringCount * 4), stringCount);
+  const text = new Uint8Array(bytes.buffer, take(textBytes), textBytes);
+  const values: string[] = [];
+  let textAt = 0;
+  for (const length of lengths) {
+    values.push(decoder.decode(text.subarray(textAt, textAt + length)));
+    textAt += length;
+  }
+  const tables: Partial<Record<TableName, unknown>> = {};
+  for (const name of TABLE_NAMES) {
+    const [base, length] = encoded.tables[name];
+    const columns: Record<string, unknown> = {};
+    for (const [column, type] of Object.entries(SCHEMA[name])) {
+      columns[column] = columnArray(type, length, bytes.buffer, take(length * COLUMN_BYTES[type]));
+    }
+    tables[name] = { base, length, columns };
+  }
+  const patch =
+    encoded.patch === 0
+      ? EMPTY_PATCH
+      : (Object.fromEntries(
+          PATCH_COLUMNS.map((column) => [
+            column,
+            new Uint32Array(bytes.buffer, take(encoded.patch * 4), encoded.patch),
+          ]),
+        ) as unknown as SymbolPatch);
+  return {
+    header: encoded.header,
+    losses: encoded.losses,
+    strings: { base: stringBase, values },
+    tables: tables as Chunk['tables'],
+    patch,
+  };
+}
+
+/** Appends a chunk to the profile that its predecessors made. Throws ChunkFormatError where one between them is missing. */
+export function applyChunk(profile: Profile, chunk: Chunk): void {
+  if (chunk.strings.base !== profile.strings.length)
+    throw missing('strings', chunk.strings.base, profile.strings.length);
+  for (const name of TABLE_NAMES) {
+    if (name === 'samples') continue; // a viewer may hold only the newest samples
+    const table = profile[name];
+    if (chunk.tables[name].base !== table.length)
+      throw missing(name, chunk.tables[name].base, table.length);
+  }
+  for (const value of chunk.strings.values) profile.strings.push(value);
+  const append = <T extends TableName>(name: T): void => {
+    const { columns, length } = chunk.tables[name];
+    (profile[name] as unknown as Table<T>).pushRange(columns, 0, length);
+  };
+  for (const name of TABLE_NAMES) append(name);
+  profile.patchSymbols(chunk.patch);
+  profile.addLosses(chunk.losses);
+  if (profile.header === undefined) profile.startNs = chunk.header.startNs;
+  profile.header = chunk.header;
+}
+
+/** Folds chunks, in order, into a new profile. */
+export function profileOf(chunks: Iterable<Chunk>): Profile {
+  const profile = new Profile();
+  for (const chunk of chunks) applyChunk(profile, chunk);
+  return profile;
+}
+
+/** Splits bytes that hold whole chunks one after another. Throws ChunkFormatError at anything else. */
+export function* splitChunks(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; ) {
+    const size = chunkByteLength(bytes, at);
+    if (size === undefined || size < PREFIX_BYTES || at + size > bytes.length)
+      throw new ChunkFormatError('chunk is cut short');
+    yield bytes.subarray(at, at + size);
+    at += size;
+  }
+}
+
+function missing(table: string, got: number, expected: number): ChunkFormatError {
+  return new ChunkFormatError(
+    `a chunk is missing: ${table} continue at ${got}, expected ${expected}`,
+  );
+}

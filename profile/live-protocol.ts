@@ -1,0 +1,39 @@
+/**
+ * The socket.io events between web and browser, and the REST paths. A live client first gets a `snapshot` (a chunk
+ * whose tables start at 0), then `chunk`s that continue it; it acknowledges each. One that falls behind is sent nothing
+ * until it has caught up, then a new snapshot: never a buffer without bound.
+ */
+import type { SessionSummary } from './session';
+import type { LiveStatus } from './status';
+
+export interface ServerToBrowser {
+  /** Start over with this chunk: it holds the live ring. */
+  snapshot: (chunk: ArrayBuffer, acknowledge: () => void) => void;
+  /** Continues the last snapshot or chunk. */
+  chunk: (chunk: ArrayBuffer, acknowledge: () => void) => void;
+  status: (status: LiveStatus) => void;
+  /** The sessions changed: all of them, newest first. */
+  sessions: (sessions: readonly SessionSummary[]) => void;
+}
+
+export interface BrowserToServer {
+  /** Ask for a snapshot and the chunks that follow it. */
+  subscribe: () => void;
+  /** Send no more chunks: paused, or the page is hidden. */
+  unsubscribe: () => void;
+}
+
+/**
+ * REST, all below /api/v1, JSON unless said otherwise; errors are `{ error: string }` with a fitting status.
+ *   GET    /status                      LiveStatus
+ *   PUT    /sampling                    { frequencyHz: 1..4999 }          -> 204
+ *   GET    /sessions                    SessionSummary[], newest first
+ *   POST   /sessions                    { name?: string }                 -> 201 SessionSummary; starts recording; 409 while one records
+ *   GET    /sessions/:id                SessionSummary
+ *   PATCH  /sessions/:id                { name: string }                  -> SessionSummary
+ *   POST   /sessions/:id/stop           {}                                -> SessionSummary
+ *   DELETE /sessions/:id                -> 204; 409 while it records
+ *   GET    /sessions/:id/chunks         application/octet-stream: its chunks one after another (splitChunks)
+ *   GET    /sessions/:id/export?format=collapsed|pprof   a file
+ */
+export const API = '/api/v1';

@@ -1,0 +1,179 @@
+/**
+ * Merging: appends the chunks of one profile to another that has indices of its own. It is how a recording that starts
+ * in the middle of the live stream, a live ring that outlives the agent's restart, or a filtered copy gets whole and
+ * small tables: only rows that a sample needs are taken.
+ */
+import type { ProfileBuilder } from './builder';
+import { applyChunk, type Chunk } from './chunk';
+import { Profile } from './profile';
+import {
+  type FrameIndex,
+  type FrameKind,
+  type MappingKind,
+  NONE,
+  type StackIndex,
+  type ThreadIndex,
+} from './schema';
+
+/** Source index to target index + 1; 0 means that the row was not taken yet. */
+class IndexMap {
+  #map = new Uint32Array(64);
+
+  get(source: number): number | undefined {
+    const value = source < this.#map.length ? this.#map[source] : 0;
+    return value === 0 ? undefined : value - 1;
+  }
+
+  set(source: number, target: number): number {
+    if (source >= this.#map.length) {
+      const grown = new Uint32Array(Math.max(source + 1, this.#map.length * 2));
+      grown.set(this.#map);
+      this.#map = grown;
+    }
+    this.#map[source] = target + 1;
+    return target;
+  }
+}
+
+export class Merger {
+  readonly source: Profile;
+  readonly #target: ProfileBuilder;
+  readonly #frames = new IndexMap();
+  readonly #stacks = new IndexMap();
+  readonly #processes = new IndexMap();
+  readonly #threads = new IndexMap();
+  #sampleTypes: number[] = [];
+
+  /** `source` is the profile that the chunks have made so far; make a new Merger where their stream starts over. */
+  constructor(target: ProfileBuilder, source: Profile = new Profile()) {
+    this.#target = target;
+    this.source = source;
+  }
+
+  /** Applies a chunk of the source and takes over its samples, and better symbols for frames that were taken already. */
+  append(chunk: Chunk): void {
+    applyChunk(this.source, chunk);
+    this.source.samples.clear();
+    const { columns, length } = chunk.tables.samples;
+    for (let i = 0; i < length; i++) {
+      this.#target.sample({
+        timeNs: columns.timeNs[i],
+        weight: columns.weight[i],
+        thread: this.thread(columns.thread[i]),
+        stack: this.stack(columns.stack[i]),
+        sampleType: this.#sampleType(columns.sampleType[i]),
+        cpu: columns.cpu[i],
+      });
+    }
+    for (const frame of chunk.patch.frame) {
+      const taken = this.#frames.get(frame);
+      if (taken !== undefined) this.#symbolize(frame, taken);
+    }
+  }
+
+  /** The target's index for a stack of the source. */
+  stack(index: StackIndex): StackIndex {
+    if (index === NONE) return NONE;
+    const known = this.#stacks.get(index);
+    if (known !== undefined) return known;
+    // Walk up to the nearest ancestor that was taken, then take the rest from there down: stacks may be deep.
+    const { parent, frame } = this.source.stacks.columns;
+    const path: StackIndex[] = [];
+    let at: StackIndex = index;
+    let target: StackIndex | undefined;
+    while (at !== NONE) {
+      target = this.#stacks.get(at);
+      if (target !== undefined) break;
+      path.push(at);
+      at = parent[at];
+    }
+    let result = target ?? NONE;
+    for (let i = path.length - 1; i >= 0; i--) {
+      result = this.#stacks.set(path[i], this.#target.stack(result, this.frame(frame[path[i]])));
+    }
+    return result;
+  }
+
+  frame(index: FrameIndex): FrameIndex {
+    const known = this.#frames.get(index);
+    if (known !== undefined) return known;
+    const { source } = this;
+    const columns = source.frames.columns;
+    const mapping = this.#mapping(columns.mapping[index]);
+    const kind = columns.kind[index] as FrameKind;
+    const offset = columns.offset[index];
+    if (offset < 0)
+      return this.#frames.set(index, this.#target.namedFrame(this.#symbol(index), mapping, kind));
+    const frame = this.#frames.set(index, this.#target.frameAt(mapping, offset, kind));
+    if (columns.functionName[index] !== NONE) this.#symbolize(index, frame);
+    return frame;
+  }
+
+  thread(index: ThreadIndex): ThreadIndex {
+    const known = this.#threads.get(index);
+    if (known !== undefined) return known;
+    const { tid, process, name } = this.source.threads.columns;
+    return this.#threads.set(
+      index,
+      this.#target.thread({
+        tid: tid[index],
+        process: this.#process(process[index]),
+        name: this.#string(name[index]),
+      }),
+    );
+  }
+
+  #process(index: number): number {
+    const known = this.#processes.get(index);
+    if (known !== undefined) return known;
+    const row = this.source.processes.columns;
+    return this.#processes.set(
+      index,
+      this.#target.process({
+        pid: row.pid[index],
+        parentPid: row.parentPid[index],
+        startNs: row.startNs[index],
+        name: this.#string(row.name[index]),
+        commandLine: this.#string(row.commandLine[index]),
+        container: this.#string(row.container[index]),
+      }),
+    );
+  }
+
+  #mapping(index: number): number {
+    if (index === NONE) return NONE;
+    const { buildId, path, kind } = this.source.mappings.columns;
+    return this.#target.mapping(
+      this.source.string(buildId[index]),
+      this.source.string(path[index]),
+      kind[index] as MappingKind,
+    );
+  }
+
+  #symbol(index: FrameIndex) {
+    const { functionName, file, line, inlinedInto } = this.source.frames.columns;
+    return {
+      functionName: this.#string(functionName[index]),
+      file: this.#string(file[index]),
+      line: line[index],
+      inlinedInto: inlinedInto[index] === NONE ? NONE : this.frame(inlinedInto[index]),
+    };
+  }
+
+  #symbolize(sourceFrame: FrameIndex, targetFrame: FrameIndex): void {
+    this.#target.symbolize(targetFrame, this.#symbol(sourceFrame));
+  }
+
+  #sampleType(index: number): number {
+    const { name, unit } = this.source.sampleTypes.columns;
+    this.#sampleTypes[index] ??= this.#target.sampleType(
+      this.source.string(name[index]),
+      this.source.string(unit[index]),
+    );
+    return this.#sampleTypes[index];
+  }
+
+  #string(index: number): number {
+    return index === NONE ? NONE : this.#target.string(this.source.strings[index]);
+  }
+}

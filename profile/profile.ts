@@ -1,0 +1,63 @@
+/** A profile: its tables, and what was said about how it was collected. */
+import type { ChunkHeader, Loss } from './chunk';
+import { NONE, type StringIndex } from './schema';
+import { Table } from './table';
+
+/** New symbol columns for frames that exist already: a name came late, or better symbols were found. */
+export interface SymbolPatch {
+  readonly frame: Uint32Array;
+  readonly functionName: Uint32Array;
+  readonly file: Uint32Array;
+  readonly line: Uint32Array;
+  readonly inlinedInto: Uint32Array;
+}
+
+export const EMPTY_PATCH: SymbolPatch = {
+  frame: new Uint32Array(0),
+  functionName: new Uint32Array(0),
+  file: new Uint32Array(0),
+  line: new Uint32Array(0),
+  inlinedInto: new Uint32Array(0),
+};
+
+export class Profile {
+  readonly strings: string[] = [];
+  readonly sampleTypes = new Table('sampleTypes', 2);
+  readonly mappings = new Table('mappings');
+  readonly frames = new Table('frames');
+  readonly stacks = new Table('stacks');
+  readonly processes = new Table('processes');
+  readonly threads = new Table('threads');
+  readonly samples = new Table('samples');
+  /** Losses summed over all chunks, by reason. */
+  readonly losses = new Map<string, number>();
+  /** The newest chunk's header; undefined for an empty profile. Times are CLOCK_MONOTONIC. */
+  header: ChunkHeader | undefined;
+  /** Start of the first chunk. */
+  startNs = 0;
+  /** Counts the symbol patches that were applied: what was derived from names before is stale when it changes. */
+  symbolGeneration = 0;
+
+  string(index: StringIndex): string {
+    return index === NONE ? '' : this.strings[index];
+  }
+
+  patchSymbols(patch: SymbolPatch): void {
+    if (patch.frame.length === 0) return;
+    const frames = this.frames.columns;
+    for (let i = 0; i < patch.frame.length; i++) {
+      const frame = patch.frame[i];
+      frames.functionName[frame] = patch.functionName[i];
+      frames.file[frame] = patch.file[i];
+      frames.line[frame] = patch.line[i];
+      frames.inlinedInto[frame] = patch.inlinedInto[i];
+    }
+    this.symbolGeneration++;
+  }
+
+  addLosses(losses: readonly Loss[]): void {
+    for (const { reason, count } of losses) {
+      this.losses.set(reason, (this.losses.get(reason) ?? 0) + count);
+    }
+  }
+}

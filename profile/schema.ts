@@ -1,0 +1,131 @@
+/**
+ * The tables of a profile and their columns: the one definition that the builder, the chunk codec, the merger, the
+ * store and the browser share. Every row is append-only and keeps its index for the life of a session; the only
+ * columns that may change afterwards are the frames' symbol columns (see `SymbolPatch` in profile.ts).
+ */
+
+/** "No such row": no mapping, no parent, no name. */
+export const NONE = 0xffffffff;
+
+export type StringIndex = number & { readonly __table?: 'strings' };
+export type MappingIndex = number & { readonly __table?: 'mappings' };
+export type FrameIndex = number & { readonly __table?: 'frames' };
+export type StackIndex = number & { readonly __table?: 'stacks' };
+export type ProcessIndex = number & { readonly __table?: 'processes' };
+export type ThreadIndex = number & { readonly __table?: 'threads' };
+export type SampleTypeIndex = number & { readonly __table?: 'sampleTypes' };
+
+/** What kind of thing an address range is mapped from. */
+export const MappingKind = {
+  Executable: 0,
+  Kernel: 1,
+  Jit: 2,
+  Vdso: 3,
+  Module: 4,
+  Unknown: 5,
+} as const;
+export type MappingKind = (typeof MappingKind)[keyof typeof MappingKind];
+
+/**
+ * What kind of code a frame is. `Stop` is no code: it is the root-most frame of a stack that could not be unwound to
+ * its root, and its name says why, so that a broken stack is never taken for a whole one.
+ */
+export const FrameKind = { Kernel: 0, Native: 1, Jit: 2, Stop: 3 } as const;
+export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
+
+export type ColumnType = 'u8' | 'u16' | 'u32' | 'f64';
+
+/**
+ * Columns by table. `f64` holds integers exactly up to 2^53: times in nanoseconds of CLOCK_MONOTONIC, file offsets,
+ * weights. Every column named like another table's singular is an index into it, or `NONE`.
+ */
+export const SCHEMA = {
+  /** What a sample's weight means: ("cpu", "nanoseconds"), ("samples", "count"). */
+  sampleTypes: { name: 'u32', unit: 'u32' },
+  /** buildId: lower-case hex, or NONE. path: as seen by the process. */
+  mappings: { buildId: 'u32', path: 'u32', kind: 'u8' },
+  /**
+   * One place in the code. `offset` is the offset in the mapping's file (kernel: from _text; JIT: the address), -1
+   * where there is none (imported names). For a caller, it is that of the call, not of the return address.
+   * `functionName`, `file`, `line`, `inlinedInto` are the symbol columns: NONE (line 0) until symbolized.
+   * `inlinedInto` is the frame of the function into which this one was inlined at this address; the outermost,
+   * physical function has NONE. A stack holds only the innermost; readers expand the chain.
+   */
+  frames: {
+    functionName: 'u32',
+    file: 'u32',
+    line: 'u32',
+    inlinedInto: 'u32',
+    mapping: 'u32',
+    offset: 'f64',
+    kind: 'u8',
+  },
+  /** A prefix tree: `parent` is the caller's stack, NONE at the root, and always a smaller index than the row's own. */
+  stacks: { parent: 'u32', frame: 'u32' },
+  /**
+   * One program image that ran in a process: an exec or a new name makes a new row with the same pid.
+   * `container`: its name, or NONE. `startNs`: when the process started.
+   */
+  processes: {
+    pid: 'u32',
+    parentPid: 'u32',
+    name: 'u32',
+    commandLine: 'u32',
+    container: 'u32',
+    startNs: 'f64',
+  },
+  threads: { tid: 'u32', process: 'u32', name: 'u32' },
+  /** `stack` is NONE for a sample whose stack was lost. `cpu` is 0xffff where unknown. */
+  samples: {
+    timeNs: 'f64',
+    weight: 'f64',
+    thread: 'u32',
+    stack: 'u32',
+    sampleType: 'u8',
+    cpu: 'u16',
+  },
+} as const satisfies Record<string, Record<string, ColumnType>>;
+
+export type TableName = keyof typeof SCHEMA;
+export const TABLE_NAMES = Object.keys(SCHEMA) as readonly TableName[];
+export type Row<T extends TableName> = { readonly [C in keyof (typeof SCHEMA)[T]]: number };
+
+export type ColumnArray<T extends ColumnType> = T extends 'u8'
+  ? Uint8Array
+  : T extends 'u16'
+    ? Uint16Array
+    : T extends 'u32'
+      ? Uint32Array
+      : Float64Array;
+
+export type Columns<T extends TableName> = {
+  readonly [C in keyof (typeof SCHEMA)[T]]: ColumnArray<(typeof SCHEMA)[T][C] & ColumnType>;
+};
+
+export const COLUMN_BYTES: Readonly<Record<ColumnType, number>> = { u8: 1, u16: 2, u32: 4, f64: 8 };
+
+/** A zeroed column of `length` values, or a view of `length` values in `buffer` at `byteOffset` (aligned). */
+export function columnArray(type: ColumnType, length: number): ColumnArray<ColumnType>;
+export function columnArray(
+  type: ColumnType,
+  length: number,
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+): ColumnArray<ColumnType>;
+export function columnArray(
+  type: ColumnType,
+  length: number,
+  buffer: ArrayBufferLike = new ArrayBuffer(length * COLUMN_BYTES[type]),
+  byteOffset = 0,
+): ColumnArray<ColumnType> {
+  switch (type) {
+    case 'u8':
+      return new Uint8Array(buffer, byteOffset, length);
+    case 'u16':
+      return new Uint16Array(buffer, byteOffset, length);
+    case 'u32':
+      return new Uint32Array(buffer, byteOffset, length);
+    case 'f64':
+      return new Float64Array(buffer, byteOffset, length);
+  }
+}

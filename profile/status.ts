@@ -1,0 +1,86 @@
+/** What a collector says of itself about once a second: what the truth bar and the status line show. */
+
+/** A number that was measured, or why it was not. What isn't measured is never shown as 0. */
+export type Measured = { readonly value: number } | { readonly notMeasured: string };
+
+/** The loss reasons that collectors report (see `Loss`), and what each means to a reader. */
+export const LOSS_REASONS: Readonly<
+  Record<string, { readonly unit: 'samples' | 'stacks' | 'events'; readonly text: string }>
+> = {
+  'sample-ring-full': {
+    unit: 'samples',
+    text: 'samples that found the ring buffer full: the agent was not scheduled in time',
+  },
+  'stack-ring-full': {
+    unit: 'stacks',
+    text: 'stacks that found the ring buffer full; sent again with the next sample that has them',
+  },
+  'stack-unknown': {
+    unit: 'samples',
+    text: 'samples whose stack never arrived; they count, without a stack',
+  },
+  'kernel-stack-failed': { unit: 'stacks', text: 'kernel stacks that the kernel could not walk' },
+  'user-stack-failed': { unit: 'stacks', text: 'user stacks that could not be read at all' },
+  'process-event-ring-full': {
+    unit: 'events',
+    text: 'process events (exec, fork, exit, rename, mmap) that found the ring buffer full; names may be late or missing',
+  },
+  'map-full': { unit: 'events', text: 'entries for which a kernel map had no room' },
+  'scratch-busy': {
+    unit: 'samples',
+    text: 'samples that interrupted another sample on the same CPU',
+  },
+};
+
+/** What Hearth itself costs. */
+export interface ProcessCost {
+  /** Share of one core over the last second, 0..n. */
+  readonly cpu: Measured;
+  readonly residentBytes: Measured;
+}
+
+export interface CollectorStatus {
+  /** CLOCK_REALTIME in ms. */
+  readonly timeMs: number;
+  readonly frequencyHz: number;
+  readonly cpus: number;
+  /** Samples received in the last second. */
+  readonly samplesPerSecond: number;
+  /** Losses since the collector started, by reason; a reason with no loss is there with 0, for it was measured. */
+  readonly losses: Readonly<Record<string, number>>;
+  readonly agent: ProcessCost;
+  /** The BPF programs' own run time, as the kernel measures it, as a share of one core over the last second. */
+  readonly bpfCpu: Measured;
+  /** Run time per run over the last second, in ns, by program name. */
+  readonly bpfPrograms: Readonly<
+    Record<string, { readonly cpu: number; readonly nsPerRun: number; readonly runs: number }>
+  >;
+  /** Kernel memory of BPF maps. */
+  readonly bpfMapBytes: Measured;
+}
+
+/** What the web process adds on its way to the browser. */
+export interface LiveStatus {
+  readonly collector: CollectorStatus | undefined;
+  readonly web: ProcessCost;
+  readonly agent:
+    | { readonly state: 'starting' }
+    | {
+        readonly state: 'running';
+        readonly pid: number;
+        readonly sinceMs: number;
+        readonly restarts: number;
+      }
+    | { readonly state: 'dead'; readonly reason: string; readonly restartInMs: number | undefined };
+  readonly recording:
+    | { readonly sessionId: string; readonly name: string; readonly sinceMs: number }
+    | undefined;
+  readonly host: HostDescription | undefined;
+}
+
+export interface HostDescription {
+  readonly hostname: string;
+  readonly kernel: string;
+  readonly cpus: number;
+  readonly hearth: string;
+}

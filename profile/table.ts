@@ -1,0 +1,81 @@
+/** Growable columns: one table of a profile. */
+import {
+  type ColumnArray,
+  type Columns,
+  type ColumnType,
+  columnArray,
+  type Row,
+  SCHEMA,
+  type TableName,
+} from './schema';
+
+type LooseColumns = Record<string, ColumnArray<ColumnType>>;
+
+export class Table<T extends TableName> {
+  readonly name: T;
+  #length = 0;
+  #capacity: number;
+  #columns: LooseColumns = {};
+
+  constructor(name: T, capacity = 64) {
+    this.name = name;
+    this.#capacity = Math.max(1, capacity);
+    for (const [column, type] of Object.entries(SCHEMA[name])) {
+      this.#columns[column] = columnArray(type, this.#capacity);
+    }
+  }
+
+  /** Takes `columns`, each of exactly `length` values, as they are, without a copy. */
+  static of<T extends TableName>(name: T, length: number, columns: Columns<T>): Table<T> {
+    const table = new Table(name, 1);
+    table.#columns = { ...(columns as LooseColumns) };
+    table.#length = length;
+    table.#capacity = length;
+    return table;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The columns as they are now. They are longer than `length`, and are replaced when the table grows: don't keep them. */
+  get columns(): Columns<T> {
+    return this.#columns as Columns<T>;
+  }
+
+  /** Appends a row and returns its index. */
+  push(row: Row<T>): number {
+    const index = this.#length;
+    this.#reserve(index + 1);
+    for (const column in this.#columns) this.#columns[column][index] = row[column as keyof Row<T>];
+    this.#length = index + 1;
+    return index;
+  }
+
+  /** Appends rows `start` (inclusive) to `end` (exclusive) of `source`. */
+  pushRange(source: Columns<T>, start: number, end: number): void {
+    this.#reserve(this.#length + end - start);
+    for (const column in this.#columns) {
+      this.#columns[column].set(
+        (source as LooseColumns)[column].subarray(start, end),
+        this.#length,
+      );
+    }
+    this.#length += end - start;
+  }
+
+  /** Forgets all rows, and keeps the room that they took. */
+  clear(): void {
+    this.#length = 0;
+  }
+
+  #reserve(length: number): void {
+    if (length <= this.#capacity) return;
+    this.#capacity = Math.max(length, Math.ceil(this.#capacity * 1.5), 64);
+    for (const [column, type] of Object.entries(SCHEMA[this.name])) {
+      const grown = columnArray(type, this.#capacity);
+      grown.set(this.#columns[column].subarray(0, this.#length));
+      this.#columns[column] = grown;
+    }
+  }
+}
