@@ -16,6 +16,8 @@
  * Columns start on multiples of 8, so that they decode to views of the received bytes without a copy. The header is
  * JSON because there is one of it per chunk; samples never are.
  */
+import { type EncodedHeader, parseEncodedHeader } from './chunk-header';
+import { wrongRow } from './chunk-rows';
 import { EMPTY_PATCH, Profile, type SymbolPatch } from './profile';
 import {
   COLUMN_BYTES,
@@ -34,9 +36,12 @@ export interface Loss {
 }
 
 export interface ChunkHeader {
-  /** Counts up by one from chunk to chunk; a gap means that chunks are missing. */
+  /** Counts up by one from chunk to chunk; a gap means that chunks are missing, 0 that the stream starts over. */
   readonly sequence: number;
-  /** The time slice [startNs, endNs) in CLOCK_MONOTONIC nanoseconds: every sample of it that was not lost is in. */
+  /**
+   * The time slice [startNs, endNs) in CLOCK_MONOTONIC nanoseconds. A sample that was being written when the slice was
+   * cut comes with the next chunk, so a few samples may be slightly older than startNs.
+   */
   readonly startNs: number;
   readonly endNs: number;
   /** CLOCK_REALTIME minus CLOCK_MONOTONIC in nanoseconds. */
@@ -69,15 +74,8 @@ export const CHUNK_VERSION = 1;
 const PREFIX_BYTES = 16;
 const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;
 
-interface EncodedHeader {
-  readonly header: ChunkHeader;
-  readonly losses: readonly Loss[];
-  readonly strings: readonly [base: number, count: number, bytes: number];
-  readonly tables: Readonly<Record<string, readonly [base: number, length: number]>>;
-  readonly patch: number;
-}
-
-const pad8 = (n: number): number => (n + 7) & ~7;
+// Not by bits: lengths may be larger than 32 bits hold, in chunks that claim so.
+const pad8 = (n: number): number => Math.ceil(n / 8) * 8;
 
 /** Encodes a chunk into fresh bytes. */
 export function encodeChunk(chunk: Chunk): Uint8Array<ArrayBuffer> {
@@ -90,7 +88,7 @@ export function encodeChunk(chunk: Chunk): Uint8Array<ArrayBuffer> {
     strings: [chunk.strings.base, texts.length, textBytes],
     tables: Object.fromEntries(
       TABLE_NAMES.map((name) => [name, [chunk.tables[name].base, chunk.tables[name].length]]),
-    ),
+    ) as unknown as EncodedHeader['tables'],
     patch: chunk.patch.frame.length,
   };
   const headerText = encoder.encode(JSON.stringify(encodedHeader));
@@ -160,25 +158,25 @@ export function chunkByteLength(bytes: Uint8Array, offset = 0): number | undefin
 /** Decodes one chunk. Its columns are views of `bytes`. Throws ChunkFormatError for anything that is not a whole chunk. */
 export function decodeChunk(received: Uint8Array): Chunk {
   // Views need alignment: what was cut out of a larger buffer may have lost it.
-  const bytes = received.byteOffset % 8 === 0 ? received : received.slice();
+  const bytes = received.byteOffset % 8 === 0 ? received : new Uint8Array(received);
   const size = chunkByteLength(bytes);
-  if (size === undefined || size > bytes.length) throw new ChunkFormatError('chunk is cut short');
+  if (size === undefined || size < PREFIX_BYTES || size > bytes.length)
+    throw new ChunkFormatError('chunk is cut short');
   const view = new DataView(bytes.buffer, bytes.byteOffset, size);
   const headerBytes = view.getUint32(12, true);
   if (PREFIX_BYTES + headerBytes > size || headerBytes % 8 !== 0)
     throw new ChunkFormatError('chunk header is cut short');
-  const decoder = new TextDecoder();
-  let encoded: EncodedHeader;
-  try {
-    encoded = JSON.parse(decoder.decode(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + headerBytes)));
-  } catch {
-    throw new ChunkFormatError('chunk header is not JSON');
-  }
+  // A byte order mark at the start of a text is a part of it.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const encoded = parseEncodedHeader(
+    decoder.decode(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + headerBytes)),
+  );
+  if (encoded === undefined) throw new ChunkFormatError('chunk header is not readable');
   let at = PREFIX_BYTES + headerBytes;
   const take = (byteLength: number): number => {
     const start = at;
     at += pad8(byteLength);
-    if (!(byteLength >= 0) || at > size) throw new ChunkFormatError('chunk section is cut short');
+    if (at > size) throw new ChunkFormatError('chunk section is cut short');
     return bytes.byteOffset + start;
   };
   const [stringBase, stringCount, textBytes] = encoded.strings;
@@ -189,6 +187,7 @@ export function decodeChunk(received: Uint8Array): Chunk {
   for (const length of lengths) {
     values.push(decoder.decode(text.subarray(textAt, textAt + length)));
     textAt += length;
+    if (textAt > textBytes) throw new ChunkFormatError('chunk string is cut short');
   }
   const tables: Partial<Record<TableName, unknown>> = {};
   for (const name of TABLE_NAMES) {
@@ -217,7 +216,10 @@ export function decodeChunk(received: Uint8Array): Chunk {
   };
 }
 
-/** Appends a chunk to the profile that its predecessors made. Throws ChunkFormatError where one between them is missing. */
+/**
+ * Appends a chunk to the profile that its predecessors made. Throws ChunkFormatError, and leaves the profile as it was,
+ * where one between them is missing, or where a row points to one that does not exist.
+ */
 export function applyChunk(profile: Profile, chunk: Chunk): void {
   if (chunk.strings.base !== profile.strings.length)
     throw missing('strings', chunk.strings.base, profile.strings.length);
@@ -227,6 +229,8 @@ export function applyChunk(profile: Profile, chunk: Chunk): void {
     if (chunk.tables[name].base !== table.length)
       throw missing(name, chunk.tables[name].base, table.length);
   }
+  const wrong = wrongRow(profile, chunk);
+  if (wrong !== undefined) throw new ChunkFormatError(`chunk is inconsistent: ${wrong}`);
   for (const value of chunk.strings.values) profile.strings.push(value);
   const append = <T extends TableName>(name: T): void => {
     const { columns, length } = chunk.tables[name];

@@ -64,7 +64,7 @@ export const SCHEMA = {
   stacks: { parent: 'u32', frame: 'u32' },
   /**
    * One program image that ran in a process: an exec or a new name makes a new row with the same pid.
-   * `container`: its name, or NONE. `startNs`: when the process started.
+   * `container`: its name, or NONE. `startNs`: when the process started (CLOCK_BOOTTIME).
    */
   processes: {
     pid: 'u32',

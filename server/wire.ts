@@ -23,7 +23,7 @@ export interface Failure {
 
 export type AgentFrame =
   | { readonly type: 'hello'; readonly hello: Hello }
-  /** The chunk stream starts over, tables at 0, where `chunk.tables.frames.base` is 0 (the agent bounds its tables so). */
+  /** The chunk stream starts over, tables at 0, at every chunk with sequence 0 (the agent bounds its tables so). */
   | { readonly type: 'chunk'; readonly bytes: Uint8Array }
   | { readonly type: 'status'; readonly status: CollectorStatus }
   | { readonly type: 'failure'; readonly failure: Failure };

@@ -1,0 +1,126 @@
+/** The cost of looking: how much a program slows down, and what the profiler itself uses, beside perf in the same run. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium } from '@playwright/test';
+import { CHROMIUM } from '@/e2e/chromium';
+import { startServer } from '@/e2e/real-server';
+import { type Bench, median, type Report } from './bench';
+import { scheduledSeconds } from './processes';
+import { compileWorkload } from './workloads/compile';
+
+const ROUNDS = 5;
+const WORK = ['20', '15000'];
+const IDLE_SECONDS = 20;
+const SETTLE_MS = 4000;
+
+interface Looking {
+  /** CPU that the profiler's processes have used until now, in seconds. */
+  cpuSeconds(): number;
+  stop(): Promise<void>;
+}
+
+/** Wall time of the fixed work, in seconds. */
+function work(): number {
+  const output = execFileSync(compileWorkload('fixed-work'), WORK, { encoding: 'utf8' });
+  return (JSON.parse(output) as { seconds: number }).seconds;
+}
+
+async function lookWithPerf(frequencyHz: number): Promise<Looking> {
+  const directory = mkdtempSync(join(tmpdir(), 'hearth-perf-'));
+  const args = [
+    'record',
+    '-F',
+    String(frequencyHz),
+    '-a',
+    '-g',
+    '-o',
+    join(directory, 'perf.data'),
+  ];
+  const perf: ChildProcess = spawn('perf', args, { stdio: 'ignore' });
+  await sleep(SETTLE_MS);
+  return {
+    cpuSeconds: () => scheduledSeconds(perf.pid as number),
+    stop: async () => {
+      perf.kill('SIGINT');
+      await once(perf, 'exit');
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+async function lookWithHearth(frequencyHz: number): Promise<Looking> {
+  const server = await startServer({ args: ['--frequency', String(frequencyHz)] });
+  const browser = await chromium.launch(CHROMIUM);
+  const page = await browser.newPage();
+  await page.goto(server.url);
+  await sleep(SETTLE_MS);
+  const { agent, web } = server.pids();
+  if (agent === undefined || web === undefined)
+    throw new Error(`Hearth does not run:\n${server.output()}`);
+  return {
+    cpuSeconds: () => scheduledSeconds(agent) + scheduledSeconds(web),
+    stop: async () => {
+      await browser.close();
+      await server.stop();
+    },
+  };
+}
+
+async function compare(frequencyHz: number, report: Report): Promise<void> {
+  const looks = { hearth: lookWithHearth, perf: lookWithPerf };
+  const slowdown: Record<keyof typeof looks, number[]> = { hearth: [], perf: [] };
+  const cost: Record<keyof typeof looks, number[]> = { hearth: [], perf: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const tool of ['hearth', 'perf'] as const) {
+      const alone = work();
+      const looking = await looks[tool](frequencyHz);
+      const before = looking.cpuSeconds();
+      const watched = work();
+      cost[tool].push(((looking.cpuSeconds() - before) / watched) * 100);
+      await looking.stop();
+      slowdown[tool].push((watched / ((alone + work()) / 2) - 1) * 100);
+    }
+  }
+  report(
+    `slowdown of a program at ${frequencyHz} Hz`,
+    '%',
+    median(slowdown.hearth),
+    'perf record -a -g',
+    median(slowdown.perf),
+  );
+  report(
+    `own CPU at ${frequencyHz} Hz, one browser open`,
+    '% of a core',
+    median(cost.hearth),
+    'perf record -a -g',
+    median(cost.perf),
+  );
+}
+
+async function idle(report: Report): Promise<void> {
+  const hearth = await lookWithHearth(99);
+  const before = hearth.cpuSeconds();
+  await sleep(IDLE_SECONDS * 1000);
+  const percent = ((hearth.cpuSeconds() - before) / IDLE_SECONDS) * 100;
+  await hearth.stop();
+  report(
+    'agent and web at 99 Hz, idle machine, one browser open',
+    '% of a core',
+    percent,
+    'limit',
+    1,
+  );
+}
+
+export const cost: Bench = {
+  name: 'cost',
+  what: 'a program under observation, and what observing costs, beside perf record',
+  async run(report) {
+    await idle(report);
+    for (const frequencyHz of [99, 999]) await compare(frequencyHz, report);
+  },
+};

@@ -1,0 +1,27 @@
+/** What the kernel accounts to processes. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+const TICKS_PER_SECOND = 100;
+
+/** CPU seconds, user and system, of a process with all its threads. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** CPU seconds to the nanosecond, from the scheduler's own sums over the threads that live. */
+export function scheduledSeconds(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`)
+    .map(
+      (tid) =>
+        Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]) / 1e9,
+    )
+    .reduce((sum, seconds) => sum + seconds, 0);
+}
+
+/** Resident bytes. */
+export function residentBytes(pid: number): number {
+  const match = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(match?.[1] ?? 0) * 1024;
+}

@@ -1,0 +1,139 @@
+/** Runs a workload under a collector, and reads what the profile says of it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { applyChunk } from '@/profile/chunk';
+import { Profile } from '@/profile/profile';
+import { type FrameIndex, NONE, type ProcessIndex, type StackIndex } from '@/profile/schema';
+import { Collector } from '@/server/agent/collector';
+import type { Filter } from '@/server/wire';
+
+/** A collector, and the profile of all that it has seen. */
+export class ProfiledRun {
+  readonly profile = new Profile();
+
+  private constructor(private collector: Collector | undefined) {}
+
+  static async start(frequencyHz: number, filter: Filter = { kind: 'all' }): Promise<ProfiledRun> {
+    const run = new ProfiledRun(undefined);
+    run.collector = await Collector.start({
+      frequencyHz,
+      filter,
+      onChunk: (chunk) => applyChunk(run.profile, chunk),
+      onStatus: () => {},
+    });
+    return run;
+  }
+
+  get running(): Collector {
+    if (this.collector === undefined) throw new Error('the collector has been stopped');
+    return this.collector;
+  }
+
+  async stop(): Promise<Profile> {
+    await this.running.stop();
+    this.collector = undefined;
+    return this.profile;
+  }
+}
+
+/** A process that a workload started; its standard output is collected. */
+export class RunningWorkload {
+  readonly child: ChildProcess;
+  #output = '';
+
+  constructor(program: string, args: readonly (string | number)[] = []) {
+    this.child = spawn(program, args.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.child.stdout?.on('data', (piece: Buffer) => {
+      this.#output += piece.toString();
+    });
+  }
+
+  get pid(): number {
+    if (this.child.pid === undefined) throw new Error('the workload did not start');
+    return this.child.pid;
+  }
+
+  /** What it printed, parsed, when it has ended. Throws where it failed. */
+  async result<T>(): Promise<T> {
+    if (this.child.exitCode === null) await once(this.child, 'close');
+    if (this.child.exitCode !== 0)
+      throw new Error(`the workload ended with ${this.child.exitCode ?? this.child.signalCode}`);
+    return JSON.parse(this.#output) as T;
+  }
+}
+
+/** Profiles the machine while a workload runs, until shortly after it has ended. */
+export async function profileWorkload<T>(
+  frequencyHz: number,
+  program: string,
+  args: readonly (string | number)[],
+): Promise<{ profile: Profile; result: T; pid: number }> {
+  const run = await ProfiledRun.start(frequencyHz);
+  try {
+    const workload = new RunningWorkload(program, args);
+    const result = await workload.result<T>();
+    await sleep(100);
+    return { profile: await run.stop(), result, pid: workload.pid };
+  } catch (error) {
+    await run.stop();
+    throw error;
+  }
+}
+
+/** A sample, read out. */
+export interface ReadSample {
+  readonly process: ProcessIndex;
+  readonly pid: number;
+  readonly processName: string;
+  readonly threadName: string;
+  /** Function names from the root; '' where there is none. */
+  readonly stack: readonly string[];
+  readonly weight: number;
+}
+
+/** All samples of the profile whose process fulfils `wanted`. Slow and simple. */
+export function readSamples(
+  profile: Profile,
+  wanted: (process: ProcessIndex) => boolean,
+): ReadSample[] {
+  const { samples, threads, processes } = profile;
+  const stacks = new Map<StackIndex, readonly string[]>();
+  const read: ReadSample[] = [];
+  for (let i = 0; i < samples.length; i++) {
+    const thread = samples.columns.thread[i];
+    const process = threads.columns.process[thread];
+    if (!wanted(process)) continue;
+    const stack = samples.columns.stack[i];
+    let names = stacks.get(stack);
+    if (names === undefined) {
+      names = stackNames(profile, stack);
+      stacks.set(stack, names);
+    }
+    read.push({
+      process,
+      pid: processes.columns.pid[process],
+      processName: profile.string(processes.columns.name[process]),
+      threadName: profile.string(threads.columns.name[thread]),
+      stack: names,
+      weight: samples.columns.weight[i],
+    });
+  }
+  return read;
+}
+
+export function samplesOfPid(profile: Profile, pid: number): ReadSample[] {
+  return readSamples(profile, (process) => profile.processes.columns.pid[process] === pid);
+}
+
+/** Function names from the root, functions that were inlined included. */
+function stackNames(profile: Profile, stack: StackIndex): string[] {
+  const names: string[] = [];
+  for (let at = stack; at !== NONE; at = profile.stacks.columns.parent[at]) {
+    let frame: FrameIndex = profile.stacks.columns.frame[at];
+    for (; frame !== NONE; frame = profile.frames.columns.inlinedInto[frame]) {
+      names.push(profile.string(profile.frames.columns.functionName[frame]));
+    }
+  }
+  return names.reverse();
+}

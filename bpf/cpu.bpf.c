@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The CPU sampler: one perf event per CPU runs it at each period while the CPU is not idle. */
+#include "common.bpf.h"
+#include "stack.bpf.h"
+#include "unwind.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct scratch {
+	int busy;
+	struct record_stack kernel;
+	struct record_stack user;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline bool wanted(const struct configuration *config, __u32 pid)
+{
+	switch (config->filter) {
+	case FILTER_ALL:
+		return true;
+	case FILTER_PROCESSES:
+	case FILTER_TREES:
+		return bpf_map_lookup_elem(&watched, &pid) != NULL;
+	case FILTER_CGROUP:
+		return bpf_get_current_ancestor_cgroup_id(config->cgroup_level) == config->cgroup;
+	}
+	return false;
+}
+
+/* ID of the kernel stack, which is sent if it is new; 0 in user mode. */
+static __always_inline __u64 kernel_stack(struct bpf_perf_event_data *ctx, __u64 time_ns, struct record_stack *record,
+					  __u32 generation)
+{
+	long bytes = bpf_get_stack(ctx, record->addresses, sizeof(record->addresses), 0);
+
+	if (bytes <= 0) {
+		count(LOST_KERNEL_STACK);
+		return 0;
+	}
+	record->type = RECORD_STACK;
+	record->pid = 0;
+	record->time_ns = time_ns;
+	record->is_user = 0;
+	record->count = (__u32)bytes / sizeof(__u64);
+	record->end = record->count == MAX_FRAMES ? END_TRUNCATED : END_KERNEL;
+	record->id = stack_id(record, 0);
+	send_stack_once(record, generation);
+	return record->id;
+}
+
+/* ID of the user stack, which is sent if it is new. */
+static __always_inline __u64 user_stack(const struct registers *regs, struct task_struct *task,
+					const struct record_sample *sample, struct record_stack *record, __u32 generation)
+{
+	/* As a number: the verifier lets nobody calculate with the pointer. */
+	__u64 mm = 0;
+
+	bpf_probe_read_kernel(&mm, sizeof(mm), &task->mm);
+	record->type = RECORD_STACK;
+	record->pid = sample->pid;
+	record->time_ns = sample->time_ns;
+	record->is_user = 1;
+	walk_user_stack(record, regs, sample->pid);
+	/* Equal addresses mean other code in another address space, or after a library was loaded or unloaded. */
+	record->id = stack_id(record, mm + ((__u64)task->mm->exec_vm << 48) + sample->pid);
+	send_stack_once(record, generation);
+	return record->id;
+}
+
+SEC("perf_event")
+int sample_cpu(struct bpf_perf_event_data *ctx)
+{
+	const struct configuration *config = configuration();
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 pid_tid = bpf_get_current_pid_tgid();
+	__u32 zero = 0, pid = pid_tid >> 32;
+	struct record_sample sample = {
+		.type = RECORD_SAMPLE,
+		.cpu = bpf_get_smp_processor_id(),
+		.time_ns = bpf_ktime_get_ns(),
+		.pid = pid,
+		.tid = (__u32)pid_tid,
+	};
+	struct scratch *scratch;
+
+	if (!config || pid == 0 || !wanted(config, pid))
+		return 0;
+	sample.period_ns = config->period_ns;
+	count(COUNT_SAMPLES);
+	scratch = bpf_map_lookup_elem(&scratches, &zero);
+	if (!scratch)
+		return 0;
+	if (__sync_fetch_and_add(&scratch->busy, 1)) {
+		count(LOST_SCRATCH_BUSY);
+	} else {
+		struct registers regs;
+
+		if (in_user_mode(ctx)) {
+			interrupted_registers(ctx, &regs);
+		} else {
+			sample.kernel_stack = kernel_stack(ctx, sample.time_ns, &scratch->kernel, config->generation);
+			saved_registers(task, &regs);
+		}
+		/* Kernel threads borrow the address space of whoever ran before them. */
+		if (task->mm && !(task->flags & PF_KTHREAD))
+			sample.user_stack = user_stack(&regs, task, &sample, &scratch->user, config->generation);
+		emit(&sample, sizeof(sample), LOST_SAMPLE_RING_FULL);
+	}
+	__sync_fetch_and_add(&scratch->busy, -1);
+	return 0;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The records that cross the ring buffer, the counters, and the configuration: what the BPF programs and
+ * server/agent/records.ts agree on. A test compares the two by the object files' BTF.
+ */
+#ifndef HEARTH_H
+#define HEARTH_H
+
+#define MAX_FRAMES 127
+#define COMM_LEN 16
+#define MAX_ARGS 1024
+
+enum record_type {
+	RECORD_SAMPLE = 1,
+	RECORD_STACK,
+	RECORD_FORK,
+	RECORD_EXEC,
+	RECORD_EXIT,
+	RECORD_RENAME,
+};
+
+/* How the walk of a user stack ended. Order and names are shared with server/agent/records.ts. */
+enum stack_end {
+	END_KERNEL,		/* a kernel stack: the kernel walked it */
+	END_COMPLETE,		/* reached the root */
+	END_TRUNCATED,		/* MAX_FRAMES frames, and more to come */
+	END_NO_FRAME_POINTER,	/* no table, and the frame pointer doesn't point further up the stack */
+	END_UNKNOWN_CODE,	/* the module's table doesn't cover the address, and there is no frame pointer */
+	END_TABLE_PENDING,	/* the module's table is being made */
+	END_TABLE_EVICTED,	/* the module's table had to make room for others */
+	END_NO_TABLE,		/* the tables are damaged */
+	END_UNSUPPORTED,	/* the caller can't be found from what an unwinder without all registers knows */
+	END_BAD_READ,		/* stack memory could not be read */
+	END_BROKEN,		/* the stack would lead downwards */
+};
+
+/* One sample. The IDs name stacks that came before it in RECORD_STACKs; 0 where there is no such stack. */
+struct record_sample {
+	__u32 type;
+	__u32 cpu;
+	__u64 time_ns;
+	__u32 pid;
+	__u32 tid;
+	__u64 period_ns;
+	__u64 kernel_stack;
+	__u64 user_stack;
+};
+
+/*
+ * A stack, leaf first. For user stacks `pid` says whose mappings the addresses belong to, and the addresses are those to
+ * look up: of the call, not the return address, for a caller. Kernel stacks hold return addresses.
+ */
+struct record_stack {
+	__u32 type;
+	__u32 pid;
+	__u64 time_ns;
+	__u64 id;
+	__u16 count;
+	__u8 is_user;
+	__u8 end;		/* enum stack_end */
+	__u32 padding;
+	__u64 addresses[MAX_FRAMES];
+};
+
+struct record_fork {
+	__u32 type;
+	__u32 pid;
+	__u32 tid;
+	__u32 parent_pid;
+	__u64 time_ns;
+	__u64 start_ns;		/* start_boottime */
+	__u64 cgroup;
+	char comm[COMM_LEN];
+};
+
+/* `args` are the argument strings, NUL after each. */
+struct record_exec {
+	__u32 type;
+	__u32 pid;
+	__u64 time_ns;
+	__u64 cgroup;
+	__u32 mount_namespace;
+	__u32 args_bytes;
+	char comm[COMM_LEN];
+	char args[MAX_ARGS];
+};
+
+struct record_exit {
+	__u32 type;
+	__u32 pid;
+	__u32 tid;
+	__u32 is_last_thread;
+	__u64 time_ns;
+};
+
+struct record_rename {
+	__u32 type;
+	__u32 pid;
+	__u32 tid;
+	__u32 padding;
+	__u64 time_ns;
+	char comm[COMM_LEN];
+};
+
+/* Losses and other counts, summed over CPUs by the agent. Order shared with server/agent/records.ts. */
+enum counter {
+	COUNT_SAMPLES,			/* samples taken, lost ones too */
+	LOST_SAMPLE_RING_FULL,
+	LOST_STACK_RING_FULL,
+	LOST_KERNEL_STACK,
+	LOST_USER_STACK,
+	LOST_PROCESS_EVENT,
+	LOST_MAP_FULL,
+	LOST_SCRATCH_BUSY,
+	COUNTER_MAX,
+};
+
+enum filter_kind {
+	FILTER_ALL,
+	FILTER_PROCESSES,	/* those in `watched` */
+	FILTER_TREES,		/* those in `watched`, and what they fork from now on */
+	FILTER_CGROUP,
+};
+
+struct configuration {
+	__u32 filter;		/* enum filter_kind */
+	__u32 cgroup_level;
+	__u64 cgroup;
+	/* Stacks that were sent under an older generation are sent again. */
+	__u32 generation;
+	__u32 padding;
+	/* Of the perf events: the kernel tells a program the first period for ever, even after it was changed. */
+	__u64 period_ns;
+};
+
+#endif

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Never loaded: its BTF holds everything that hearth.h defines, for the test that compares it with the TypeScript side. */
+#include <linux/types.h>
+#include "hearth.h"
+
+struct record_sample sample_record;
+struct record_stack stack_record;
+struct record_fork fork_record;
+struct record_exec exec_record;
+struct record_exit exit_record;
+struct record_rename rename_record;
+struct configuration configuration;
+enum record_type record_type;
+enum stack_end stack_end;
+enum counter counter;
+enum filter_kind filter_kind;

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The registers that unwinding needs: all that is particular to one architecture's register file. */
+#ifndef HEARTH_REGISTERS_H
+#define HEARTH_REGISTERS_H
+
+#include "kernel.h"
+#include <asm/ptrace.h>
+#include <linux/bpf_perf_event.h>
+
+struct registers {
+	__u64 ip;
+	__u64 sp;
+	__u64 fp;
+};
+
+#if defined(__TARGET_ARCH_x86)
+
+/* As the kernel names them: the user's registers at the top of the kernel stack. */
+struct pt_regs___kernel {
+	unsigned long bp;
+	unsigned long ip;
+	unsigned long sp;
+} __attribute__((preserve_access_index));
+
+/* Code segment selectors carry the privilege level in their low two bits. */
+static __always_inline bool in_user_mode(const struct bpf_perf_event_data *ctx)
+{
+	return (ctx->regs.cs & 3) == 3;
+}
+
+static __always_inline void interrupted_registers(const struct bpf_perf_event_data *ctx, struct registers *regs)
+{
+	regs->ip = ctx->regs.rip;
+	regs->sp = ctx->regs.rsp;
+	regs->fp = ctx->regs.rbp;
+}
+
+/* Those that were saved when the task entered the kernel. */
+static __always_inline void saved_registers(struct task_struct *task, struct registers *regs)
+{
+	struct pt_regs___kernel *saved = (void *)bpf_task_pt_regs(task);
+
+	regs->ip = BPF_CORE_READ(saved, ip);
+	regs->sp = BPF_CORE_READ(saved, sp);
+	regs->fp = BPF_CORE_READ(saved, bp);
+}
+
+#elif defined(__TARGET_ARCH_arm64)
+
+struct pt_regs___kernel {
+	__u64 regs[31];
+	__u64 sp;
+	__u64 pc;
+	__u64 pstate;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool in_user_mode(const struct bpf_perf_event_data *ctx)
+{
+	return (ctx->regs.pstate & 0xf) == 0;
+}
+
+static __always_inline void interrupted_registers(const struct bpf_perf_event_data *ctx, struct registers *regs)
+{
+	regs->ip = ctx->regs.pc;
+	regs->sp = ctx->regs.sp;
+	regs->fp = ctx->regs.regs[29];
+}
+
+static __always_inline void saved_registers(struct task_struct *task, struct registers *regs)
+{
+	struct pt_regs___kernel *saved = (void *)bpf_task_pt_regs(task);
+
+	regs->ip = BPF_CORE_READ(saved, pc);
+	regs->sp = BPF_CORE_READ(saved, sp);
+	regs->fp = BPF_CORE_READ(saved, regs[29]);
+}
+
+#else
+#error "Hearth knows the registers of x86-64 and arm64 only"
+#endif
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The unwind tables as BPF reads them. server/agent/unwind/format.ts documents the layout, and is its other side. */
+#ifndef HEARTH_UNWIND_H
+#define HEARTH_UNWIND_H
+
+/* Sizes of the arrays that all modules share; each array is one map value, so that an access is one bound check. */
+#define UNWIND_MODULES 4096
+#define UNWIND_PAGES (1 << 17)
+#define UNWIND_ROWS (1 << 22)
+#define UNWIND_RULES (1 << 16)
+#define UNWIND_SEGMENTS (1 << 16)
+
+enum rule_kind {
+	RULE_NO_ROW,
+	RULE_END,
+	RULE_UNSUPPORTED,
+	RULE_FRAME_POINTER,
+	RULE_CFA_SP,
+	RULE_CFA_FP,
+	RULE_CFA_REGISTER,
+	RULE_CFA_SP_DEREF,
+	RULE_CFA_FP_DEREF,
+	RULE_PLT,
+	RULE_SIGNAL,
+};
+
+enum fp_rule {
+	FP_SAME,
+	FP_AT_CFA,
+	FP_AT_FP,
+	FP_AT_SP,
+	FP_UNKNOWN,
+};
+
+enum module_state {
+	MODULE_ABSENT,
+	MODULE_PENDING,
+	MODULE_READY,
+	MODULE_EVICTED,
+	MODULE_NO_TABLE,
+	MODULE_NO_ROOM,
+};
+
+struct unwind_rule {
+	__u8 kind;
+	__u8 recovery;		/* enum fp_rule, and the return address's rule above it */
+	__s16 fp_offset;
+	__s32 parameter;
+};
+
+struct unwind_module {
+	__u32 state;		/* enum module_state in the low 8 bits, a generation above */
+	__u32 base_page;
+	__u32 page_count;
+	__u32 first_page;
+};
+
+/* An executable mapping of a process: address in the module = ip - bias. */
+struct unwind_segment {
+	__u64 start;
+	__u64 end;
+	__u64 bias;
+	__u32 module;
+	__u32 padding;
+};
+
+/* A process's mappings: `count` segments from `first`, by address. */
+struct unwind_process {
+	__u32 first;
+	__u32 count;
+};
+
+#endif

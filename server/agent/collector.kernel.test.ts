@@ -1,0 +1,238 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { compileWorkload } from '@/bench/workloads/compile';
+import {
+  ProfiledRun,
+  profileWorkload,
+  type ReadSample,
+  RunningWorkload,
+  readSamples,
+  samplesOfPid,
+} from '@/bench/workloads/run';
+import { cgroup2Mount } from './containers';
+
+const HZ = 997;
+
+beforeAll(() => {
+  if (process.getuid?.() !== 0)
+    throw new Error('the kernel tests load BPF programs: run them as root');
+});
+
+/** Share of the samples with `name` as their innermost user function, and three standard errors of it. */
+function leafShare(samples: readonly ReadSample[], name: string): { share: number; bound: number } {
+  const n = samples.length;
+  const share = samples.filter(({ stack }) => stack.includes(name)).length / n;
+  return { share, bound: 3 * Math.sqrt((share * (1 - share)) / n) };
+}
+
+/** Total weight of the samples in seconds. */
+const seconds = (samples: readonly ReadSample[]): number =>
+  samples.reduce((sum, { weight }) => sum + weight, 0) / 1e9;
+
+function expectWithin(actual: number, expected: number, relative: number, what: string): void {
+  expect(Math.abs(actual / expected - 1), `${what}: ${actual} of ${expected}`).toBeLessThanOrEqual(
+    relative,
+  );
+}
+
+describe('the truth of a CPU profile', () => {
+  it('three functions at 60 : 30 : 10 have their shares, and their samples add up to the CPU time', async () => {
+    type Result = { cpuSeconds: number; shares: Record<string, number> };
+    const { profile, result, pid } = await profileWorkload<Result>(
+      HZ,
+      compileWorkload('shares'),
+      [6],
+    );
+    const samples = samplesOfPid(profile, pid);
+    expectWithin(seconds(samples), result.cpuSeconds, 0.02, 'CPU seconds');
+    expectWithin(samples.length, HZ * result.cpuSeconds, 0.02, 'samples');
+    for (const [name, share] of Object.entries(result.shares)) {
+      const measured = leafShare(samples, name);
+      expect(
+        Math.abs(measured.share - share),
+        `${name}: ${measured.share} of ${share}`,
+      ).toBeLessThanOrEqual(measured.bound);
+    }
+    const inBurn = samples.filter(({ stack }) => stack.includes('burn_sixty'));
+    expect(inBurn[0].stack.slice(-3)).toEqual(['main', 'work', 'burn_sixty']);
+  });
+
+  it('a recursion of 100 is seen whole', async () => {
+    const { profile, result, pid } = await profileWorkload<{ cpuSeconds: number }>(
+      HZ,
+      compileWorkload('recursion'),
+      [100, 2],
+    );
+    const samples = samplesOfPid(profile, pid);
+    expectWithin(seconds(samples), result.cpuSeconds, 0.02, 'CPU seconds');
+    const deep = samples.filter(({ stack }) => stack.at(-1) === 'burn_at_the_bottom');
+    expect(deep.length).toBeGreaterThan(samples.length * 0.95);
+    for (const { stack } of deep)
+      expect(stack.filter((name) => name === 'descend')).toHaveLength(101);
+  });
+
+  it('a recursion of 1000 is cut, and says so at its root', async () => {
+    const { profile, pid } = await profileWorkload(HZ, compileWorkload('recursion'), [1000, 1]);
+    const deep = samplesOfPid(profile, pid).filter(
+      ({ stack }) => stack.at(-1) === 'burn_at_the_bottom',
+    );
+    expect(deep.length).toBeGreaterThan(500);
+    for (const { stack } of deep) expect(stack[0]).toMatch(/truncated/);
+  });
+
+  it('200 threads are told apart by name, and add up', async () => {
+    const { profile, result, pid } = await profileWorkload<{ cpuSeconds: number }>(
+      HZ,
+      compileWorkload('threads'),
+      [200, 5],
+    );
+    const samples = samplesOfPid(profile, pid);
+    expectWithin(seconds(samples), result.cpuSeconds, 0.02, 'CPU seconds');
+    const workers = new Set(
+      samples.map(({ threadName }) => threadName).filter((name) => name.startsWith('worker-')),
+    );
+    expect(workers.size).toBe(200);
+    for (const { stack } of samples.filter(
+      ({ stack }) => stack.length > 0 && stack.includes('burn_in_thread'),
+    )) {
+      expect(stack).toContain('run');
+    }
+  });
+
+  it('500 processes that live 20 ms have names, command lines and symbols, and add up', async () => {
+    const { profile, result } = await profileWorkload<{ cpuSeconds: number }>(
+      HZ,
+      compileWorkload('short-lived'),
+      [500, 20],
+    );
+    const { processes } = profile;
+    const children = readSamples(profile, (process) =>
+      / child 20 \d+$/.test(profile.string(processes.columns.commandLine[process])),
+    );
+    expect(new Set(children.map(({ pid }) => pid)).size).toBe(500);
+    for (const { processName } of children) expect(processName).toBe('short-lived');
+    const named = children.filter(({ stack }) => stack.includes('burn_briefly'));
+    expect(named.length).toBeGreaterThan(children.length * 0.9);
+    // What a child did before it ran the program counts too: then it still had its parent's command line.
+    const all = readSamples(
+      profile,
+      (process) => profile.string(processes.columns.name[process]) === 'short-lived',
+    );
+    expectWithin(seconds(all), result.cpuSeconds, 0.02, 'CPU seconds');
+  });
+
+  it('a program in another mount namespace has its symbols', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hearth-namespace-'));
+    const program = compileWorkload('shares');
+    const script = `mount -t tmpfs none ${directory} && cp ${program} ${directory}/hidden && exec ${directory}/hidden 3`;
+    try {
+      const { profile, pid } = await profileWorkload(HZ, '/usr/bin/unshare', [
+        '--mount',
+        'sh',
+        '-c',
+        script,
+      ]);
+      const samples = samplesOfPid(profile, pid).filter(
+        ({ processName }) => processName === 'hidden',
+      );
+      const named = samples.filter(
+        ({ stack }) =>
+          stack.includes('burn_sixty') ||
+          stack.includes('burn_thirty') ||
+          stack.includes('burn_ten'),
+      );
+      expect(named.length).toBeGreaterThan(samples.length * 0.95);
+      expect(samples.length).toBeGreaterThan(HZ * 2.5);
+    } finally {
+      rmdirSync(directory);
+    }
+  });
+});
+
+describe('filters and frequency, while running', () => {
+  it('only the process that is asked for is sampled', async () => {
+    const [one, other] = [0, 1].map(() => new RunningWorkload(compileWorkload('shares'), [3]));
+    const run = await ProfiledRun.start(HZ, { kind: 'processes', pids: [one.pid] });
+    await Promise.all([one.result(), other.result()]);
+    const profile = await run.stop();
+    expect(samplesOfPid(profile, one.pid).length).toBe(profile.samples.length);
+    expect(profile.samples.length).toBeGreaterThan(HZ);
+  });
+
+  it('a process tree takes in what its processes start', async () => {
+    const run = await ProfiledRun.start(HZ, { kind: 'processes', pids: [process.pid] });
+    const shell = spawn(
+      'sh',
+      ['-c', `sleep 0.5; ${compileWorkload('shares')} 1; ${compileWorkload('shares')} 1`],
+      { stdio: 'ignore' },
+    );
+    run.running.setFilter({ kind: 'trees', pids: [shell.pid as number] });
+    await new Promise((resolve) => shell.on('exit', resolve));
+    const profile = await run.stop();
+    const found = readSamples(
+      profile,
+      (p) => profile.string(profile.processes.columns.name[p]) === 'shares',
+    );
+    expect(new Set(found.map(({ pid }) => pid)).size).toBe(2);
+    expectWithin(seconds(found), 2, 0.1, 'CPU seconds');
+    expect(readSamples(profile, (p) => profile.processes.columns.pid[p] === 1)).toEqual([]);
+  });
+
+  it('a cgroup filter takes its processes only, and a container has its name', async () => {
+    const mount = cgroup2Mount();
+    expect(mount, 'a cgroup2 mount').toBeDefined();
+    const id = 'ab12'.repeat(16);
+    const cgroup = join(mount as string, `docker-${id}.scope`);
+    mkdirSync(cgroup);
+    const inside = new RunningWorkload(compileWorkload('shares'), [3]);
+    const outside = new RunningWorkload(compileWorkload('shares'), [3]);
+    try {
+      writeFileSync(join(cgroup, 'cgroup.procs'), String(inside.pid));
+      const run = await ProfiledRun.start(HZ, { kind: 'cgroup', path: `/docker-${id}.scope` });
+      await Promise.all([inside.result(), outside.result()]);
+      const profile = await run.stop();
+      expect(profile.samples.length).toBeGreaterThan(HZ);
+      expect(samplesOfPid(profile, inside.pid).length).toBe(profile.samples.length);
+      const process = profile.threads.columns.process[profile.samples.columns.thread[0]];
+      expect(profile.string(profile.processes.columns.container[process])).toBe(
+        `docker:${id.slice(0, 12)}`,
+      );
+    } finally {
+      rmdirSync(cgroup);
+    }
+  });
+
+  it('the frequency changes without a gap, and weights follow it', async () => {
+    const run = await ProfiledRun.start(99);
+    const workload = new RunningWorkload(compileWorkload('shares'), [4]);
+    await sleep(2000);
+    run.running.setFrequency(1999);
+    const { cpuSeconds } = await workload.result<{ cpuSeconds: number }>();
+    await sleep(100);
+    const samples = samplesOfPid(await run.stop(), workload.pid);
+    expect(new Set(samples.map(({ weight }) => weight))).toEqual(
+      new Set([Math.round(1e9 / 99), Math.round(1e9 / 1999)]),
+    );
+    expectWithin(seconds(samples), cpuSeconds, 0.03, 'CPU seconds');
+  });
+});
+
+describe('what stays behind', () => {
+  it('nothing, when the collector stops', async () => {
+    const run = await ProfiledRun.start(HZ);
+    expect(loadedPrograms()).toContain('sample_cpu');
+    await run.stop();
+    expect(loadedPrograms()).not.toContain('sample_cpu');
+  });
+});
+
+/** Names of the BPF programs in the kernel, which lists their code among its symbols. */
+function loadedPrograms(): string[] {
+  return [
+    ...readFileSync('/proc/kallsyms', 'latin1').matchAll(/ bpf_prog_[0-9a-f]{16}_(\w+)/g),
+  ].map(([, name]) => name);
+}

@@ -1,0 +1,293 @@
+/**
+ * Profiles the machine: reads the ring on a timer, keeps the process table up to date, turns stacks into rows, has them
+ * named, and cuts a chunk for each reading.
+ */
+import { ProfileBuilder } from '@/profile/builder';
+import type { Chunk, Loss } from '@/profile/chunk';
+import { Merger } from '@/profile/merge';
+import { NONE, type StackIndex } from '@/profile/schema';
+import { type CollectorStatus, type HostDescription, LOSS_REASONS } from '@/profile/status';
+import type { Filter } from '@/server/wire';
+import { ContainersByCgroup } from './containers';
+import { CostMeter, mapBytes, ProgramMeter } from './cost';
+import { CpuSampler } from './cpu-sampler';
+import { describeHost, readKernelText } from './host';
+import { BpfError, enableRunTimeStatistics } from './libbpf';
+import { SystemError } from './libc';
+import { MmapEvents } from './mmap-events';
+import { Modules } from './modules';
+import { Namer } from './namer';
+import { Processes } from './processes';
+import { type RawSample, type RecordReceiver, readRecords } from './record-reader';
+import { Rows } from './rows';
+import { Stacks } from './stacks';
+import { Symbolizer } from './symbols/symbolizer';
+
+export interface CollectorOptions {
+  /** Samples per second and CPU, 1 to 4,999. */
+  readonly frequencyHz: number;
+  readonly filter: Filter;
+  readonly onChunk: (chunk: Chunk) => void;
+  readonly onStatus: (status: CollectorStatus) => void;
+}
+
+/** Profiling can't start; the message says what is missing and what to do. */
+export class CollectorError extends Error {
+  override readonly name = 'CollectorError';
+}
+
+/** Five chunks a second look live; each costs about a millisecond. */
+const TICK_MS = 200;
+const STATUS_MS = 1000;
+/** A chunk waits this long for names; later ones go out as a patch. */
+const NAMES_MS = 120;
+/** Tables larger than this are begun anew, so that the agent's memory is bounded. */
+const MAX_STACKS = 300_000;
+const MAX_FRAMES = 150_000;
+
+const monotonicNs = (): number => Number(process.hrtime.bigint());
+const wallOffsetNs = (): number => Date.now() * 1e6 - monotonicNs();
+
+/** One profile's tables, and all that holds indices into them. */
+class Epoch {
+  readonly builder = new ProfileBuilder();
+  readonly cpuType = this.builder.sampleType('cpu', 'nanoseconds');
+  readonly rows = new Rows(this.builder);
+  readonly stacks: Stacks;
+
+  constructor(
+    processes: Processes,
+    kernel: { readonly textStart: number; readonly buildId: string },
+  ) {
+    this.stacks = new Stacks(this.builder, processes, kernel);
+  }
+}
+
+export class Collector {
+  readonly host: HostDescription = describeHost();
+  readonly #options: CollectorOptions;
+  readonly #sampler: CpuSampler;
+  readonly #mmapEvents: MmapEvents;
+  readonly #processes: Processes;
+  readonly #modules = new Modules();
+  readonly #kernel = readKernelText();
+  readonly #symbolizer: Symbolizer;
+  readonly #namer: Namer;
+  readonly #stopStatistics: () => void;
+  readonly #cost = new CostMeter();
+  readonly #programs = new ProgramMeter();
+  /** Losses that this process counts itself, since the start. */
+  readonly #ownLosses = { 'stack-unknown': 0, 'process-event-ring-full': 0 };
+  #reportedLosses: Readonly<Record<string, number>> = {};
+  #epoch: Epoch;
+  /** The epoch before, as long as samples may name stacks that only it knows. */
+  #previous: { readonly epoch: Epoch; readonly translate: Merger; ticksLeft: number } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #tick: Promise<void> = Promise.resolve();
+  #sliceStartNs = monotonicNs();
+  #statusAtMs = Date.now();
+  #samplesAtStatus = 0;
+  #samples = 0;
+
+  private constructor(options: CollectorOptions, sampler: CpuSampler, symbolizer: Symbolizer) {
+    this.#options = options;
+    this.#sampler = sampler;
+    this.#symbolizer = symbolizer;
+    this.#namer = new Namer(symbolizer);
+    this.#stopStatistics = enableRunTimeStatistics();
+    this.#mmapEvents = new MmapEvents((count) => {
+      this.#ownLosses['process-event-ring-full'] += count;
+    });
+    this.#processes = new Processes(this.#modules, new ContainersByCgroup());
+    this.#epoch = new Epoch(this.#processes, this.#kernel);
+  }
+
+  /** Starts sampling. Throws CollectorError where the machine can't be profiled. */
+  static async start(options: CollectorOptions): Promise<Collector> {
+    if (process.getuid?.() !== 0) {
+      throw new CollectorError('profiling needs root: start Hearth as root, for example with sudo');
+    }
+    const symbolizer = await Symbolizer.start();
+    let sampler: CpuSampler | undefined;
+    try {
+      sampler = CpuSampler.load(options.frequencyHz, options.filter);
+      const collector = new Collector(options, sampler, symbolizer);
+      collector.#followCpus();
+      collector.#processes.scan();
+      collector.#timer = setInterval(() => collector.#scheduleTick(), TICK_MS);
+      return collector;
+    } catch (error) {
+      sampler?.dispose();
+      await symbolizer.dispose();
+      if (error instanceof BpfError || error instanceof SystemError) {
+        throw new CollectorError(
+          `the kernel refused the profiler: ${error.message}\nRun \`bin/hearth doctor\` to see what is missing.`,
+        );
+      }
+      throw error;
+    }
+  }
+
+  /** From 1 to 4,999 Hz. */
+  setFrequency(hz: number): void {
+    this.#sampler.setFrequency(hz);
+  }
+
+  setFilter(filter: Filter): void {
+    this.#sampler.setFilter(filter);
+  }
+
+  /** Ends sampling, hands out what was sampled until now as a last chunk, and frees everything. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#sampler.stop();
+    this.#scheduleTick();
+    await this.#tick;
+    this.#stopStatistics();
+    this.#mmapEvents.dispose();
+    this.#sampler.dispose();
+    await this.#symbolizer.dispose();
+    this.#modules.dispose();
+  }
+
+  /** Ticks never overlap; one that takes longer than the period delays the next. */
+  #scheduleTick(): void {
+    this.#tick = this.#tick.then(() => this.#runTick());
+  }
+
+  async #runTick(): Promise<void> {
+    const { builder, stacks } = this.#epoch;
+    const endNs = monotonicNs();
+    this.#readEvents();
+    await this.#namer.name(builder, stacks.takePending(), NAMES_MS);
+    this.#options.onChunk(
+      builder.cutChunk(
+        {
+          startNs: this.#sliceStartNs,
+          endNs,
+          wallOffsetNs: wallOffsetNs(),
+          frequencyHz: this.#sampler.frequencyHz,
+        },
+        this.#newLosses(),
+      ),
+    );
+    this.#sliceStartNs = endNs;
+    this.#processes.forgetExited(endNs);
+    this.#boundTables();
+    if (Date.now() - this.#statusAtMs >= STATUS_MS) this.#reportStatus();
+  }
+
+  #readEvents(): void {
+    // Whatever a record in the ring up to here depends on has been written to the mmap rings before it.
+    const end = this.#sampler.ring.position();
+    const mmaps = this.#mmapEvents.drain();
+    let next = 0;
+    const applyUntil = (timeNs: number): void => {
+      while (next < mmaps.length && mmaps[next].timeNs <= timeNs)
+        this.#processes.mmap(mmaps[next++]);
+    };
+    const processes = this.#processes;
+    const receiver: RecordReceiver = {
+      time: applyUntil,
+      sample: (sample) => this.#addSample(sample),
+      stack: (stack) => this.#epoch.stacks.add(stack),
+      fork: (event) => processes.fork(event),
+      exec: (event) => processes.exec(event),
+      exit: (event) => processes.exit(event),
+      rename: (event) => processes.rename(event),
+    };
+    readRecords(this.#sampler.ring, end, receiver);
+    applyUntil(Number.POSITIVE_INFINITY);
+  }
+
+  #addSample(sample: Readonly<RawSample>): void {
+    const { builder, rows, cpuType } = this.#epoch;
+    this.#samples++;
+    builder.sample({
+      timeNs: sample.timeNs,
+      weight: sample.periodNs,
+      thread: rows.thread(this.#processes.get(sample.pid), sample.tid),
+      stack: this.#stackOf(sample),
+      sampleType: cpuType,
+      cpu: sample.cpu,
+    });
+  }
+
+  #stackOf(sample: Readonly<RawSample>): StackIndex {
+    const { kernelLow, kernelHigh, userLow, userHigh } = sample;
+    const known = ({ stacks }: Epoch): boolean =>
+      stacks.has(kernelLow, kernelHigh) && stacks.has(userLow, userHigh);
+    if (known(this.#epoch))
+      return this.#epoch.stacks.combine(kernelLow, kernelHigh, userLow, userHigh);
+    const previous = this.#previous;
+    if (previous !== undefined && known(previous.epoch)) {
+      return previous.translate.stack(
+        previous.epoch.stacks.combine(kernelLow, kernelHigh, userLow, userHigh),
+      );
+    }
+    this.#ownLosses['stack-unknown']++;
+    return NONE;
+  }
+
+  /** Begins new tables where the old ones have grown too large. */
+  #boundTables(): void {
+    if (this.#previous !== undefined && --this.#previous.ticksLeft === 0)
+      this.#previous = undefined;
+    const { profile } = this.#epoch.builder;
+    if (profile.stacks.length <= MAX_STACKS && profile.frames.length <= MAX_FRAMES) return;
+    const epoch = new Epoch(this.#processes, this.#kernel);
+    // Samples that are in the ring already name stacks that were sent for the old tables.
+    this.#previous = {
+      epoch: this.#epoch,
+      translate: new Merger(epoch.builder, profile),
+      ticksLeft: 2,
+    };
+    this.#epoch = epoch;
+    this.#sampler.resendStacks();
+  }
+
+  /** Losses since the last chunk. */
+  #newLosses(): Loss[] {
+    const total = this.#losses();
+    const losses = Object.entries(total)
+      .map(([reason, count]) => ({ reason, count: count - (this.#reportedLosses[reason] ?? 0) }))
+      .filter(({ count }) => count > 0);
+    this.#reportedLosses = total;
+    return losses;
+  }
+
+  #losses(): Record<string, number> {
+    const counters: Readonly<Record<string, number>> = this.#sampler.counters();
+    const own: Readonly<Record<string, number>> = this.#ownLosses;
+    return Object.fromEntries(
+      Object.keys(LOSS_REASONS).map((reason) => [
+        reason,
+        (counters[reason] ?? 0) + (own[reason] ?? 0),
+      ]),
+    );
+  }
+
+  #reportStatus(): void {
+    const nowMs = Date.now();
+    const elapsedMs = nowMs - this.#statusAtMs;
+    this.#followCpus();
+    this.#options.onStatus({
+      timeMs: nowMs,
+      frequencyHz: this.#sampler.frequencyHz,
+      cpus: this.#sampler.cpus.length,
+      samplesPerSecond: ((this.#samples - this.#samplesAtStatus) * 1000) / elapsedMs,
+      losses: this.#reportedLosses,
+      agent: this.#cost.read(),
+      ...this.#programs.read(this.#sampler.runTimes()),
+      bpfMapBytes: mapBytes(this.#sampler.mapFds()),
+    });
+    this.#statusAtMs = nowMs;
+    this.#samplesAtStatus = this.#samples;
+  }
+
+  #followCpus(): void {
+    const { came, went } = this.#sampler.followCpus();
+    for (const cpu of came) this.#mmapEvents.open(cpu);
+    for (const cpu of went) this.#mmapEvents.close(cpu);
+  }
+}

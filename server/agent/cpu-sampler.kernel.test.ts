@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { RunningWorkload } from '@/bench/workloads/run';
+import { CpuSampler } from './cpu-sampler';
+import { BpfError, BpfObject } from './libbpf';
+import { SystemError } from './libc';
+import { type RecordReceiver, readRecords } from './record-reader';
+
+let sampler: CpuSampler | undefined;
+
+afterEach(() => {
+  sampler?.dispose();
+  sampler = undefined;
+});
+
+function receiver(
+  onSample: (ids: readonly string[]) => void,
+  onStack: (id: string) => void,
+): RecordReceiver {
+  const id = (high: number, low: number): string => `${high}:${low}`;
+  return {
+    time: () => {},
+    sample: (s) =>
+      onSample(
+        [id(s.kernelHigh, s.kernelLow), id(s.userHigh, s.userLow)].filter((text) => text !== '0:0'),
+      ),
+    stack: (s) => onStack(id(s.idHigh, s.idLow)),
+    fork: () => {},
+    exec: () => {},
+    exit: () => {},
+    rename: () => {},
+  };
+}
+
+describe('losses', () => {
+  it('every sample that finds the ring full is counted, and lost stacks are sent again', async () => {
+    const workloads = [0, 1].map(
+      (depth) => new RunningWorkload(compileWorkload('recursion'), [depth * 60, 4]),
+    );
+    sampler = CpuSampler.load(
+      4999,
+      { kind: 'processes', pids: workloads.map(({ pid }) => pid) },
+      1 << 16,
+    );
+    sampler.followCpus();
+    const stacks = new Set<string>();
+    let received = 0;
+    let unknown = 0;
+    const collect = receiver(
+      (ids) => {
+        received++;
+        if (!ids.every((id) => stacks.has(id))) unknown++;
+      },
+      (id) => stacks.add(id),
+    );
+    await sleep(2000);
+    readRecords(sampler.ring, sampler.ring.position(), collect);
+    const whileFull = sampler.counters();
+    expect(whileFull['sample-ring-full']).toBeGreaterThan(1000);
+    expect(whileFull['stack-ring-full']).toBeGreaterThan(0);
+
+    for (let i = 0; i < 200; i++) {
+      await sleep(5);
+      readRecords(sampler.ring, sampler.ring.position(), collect);
+    }
+    unknown = 0;
+    const before = received;
+    for (let i = 0; i < 50; i++) {
+      await sleep(5);
+      readRecords(sampler.ring, sampler.ring.position(), collect);
+    }
+    expect(received - before).toBeGreaterThan(500);
+    expect(unknown, 'samples whose stack was never sent again').toBe(0);
+
+    sampler.stop();
+    readRecords(sampler.ring, sampler.ring.position(), collect);
+    const { samples, ...losses } = sampler.counters();
+    expect(received + losses['sample-ring-full'] + losses['scratch-busy']).toBe(samples);
+    await Promise.all(workloads.map((workload) => workload.result()));
+  });
+
+  it('a stack crosses the ring once, until all are asked for again', async () => {
+    const workload = new RunningWorkload(compileWorkload('recursion'), [10, 3]);
+    sampler = CpuSampler.load(999, { kind: 'processes', pids: [workload.pid] });
+    sampler.followCpus();
+    const times = new Map<string, number>();
+    let samples = 0;
+    const collect = receiver(
+      () => samples++,
+      (id) => times.set(id, (times.get(id) ?? 0) + 1),
+    );
+    await sleep(1500);
+    readRecords(sampler.ring, sampler.ring.position(), collect);
+    expect(samples).toBeGreaterThan(1000);
+    expect(Math.max(...times.values())).toBe(1);
+    sampler.resendStacks();
+    await sleep(1000);
+    readRecords(sampler.ring, sampler.ring.position(), collect);
+    expect(Math.max(...times.values())).toBe(2);
+    await workload.result();
+  });
+});
+
+describe('errors', () => {
+  it('say which file could not be opened', () => {
+    expect(() => BpfObject.load('/nonexistent.bpf.o')).toThrow(BpfError);
+    expect(() => BpfObject.load('/nonexistent.bpf.o')).toThrow(/nonexistent.*ENOENT/s);
+  });
+
+  it('say which cgroup does not exist', () => {
+    expect(() => CpuSampler.load(99, { kind: 'cgroup', path: '/no-such-cgroup' })).toThrow(
+      /no-such-cgroup/,
+    );
+  });
+
+  it('name the system call', () => {
+    expect(new SystemError('mmap', 12).message).toBe('mmap: ENOMEM');
+  });
+});

@@ -1,0 +1,190 @@
+/** The kernel side of CPU profiling: loads the programs, holds a perf event per online CPU, sets frequency and filter. */
+import { distFile } from '@/server/root';
+import type { Filter } from '@/server/wire';
+import { cgroupId } from './containers';
+import { type BpfMap, BpfObject, type ProgramRunTime } from './libbpf';
+import { closeFd } from './libc';
+import { enableEvent, Flag, onlineCpus, openSoftwareEvent, setPeriod } from './perf-event';
+import { CONFIGURATION, CONFIGURATION_BYTES, COUNTERS, FILTER_KINDS } from './records';
+import { Ring } from './ring';
+
+const PERF_COUNT_SW_CPU_CLOCK = 0;
+const NS_PER_SECOND = 1e9;
+const ZERO_KEY = new Uint8Array(4);
+
+/** Ring bytes per CPU: over a second of samples with new stacks at 999 Hz. */
+const RING_BYTES_PER_CPU = 1 << 20;
+const RING_BYTES_MIN = 1 << 22;
+const RING_BYTES_MAX = 1 << 26;
+
+function ringBytesFor(cpus: number): number {
+  const wanted = Math.min(RING_BYTES_MAX, Math.max(RING_BYTES_MIN, cpus * RING_BYTES_PER_CPU));
+  return 2 ** Math.ceil(Math.log2(wanted));
+}
+
+interface CpuEvent {
+  readonly fd: number;
+  readonly detach: () => void;
+}
+
+export class CpuSampler {
+  readonly ring: Ring;
+  readonly #processObject: BpfObject;
+  readonly #cpuObject: BpfObject;
+  readonly #configurations: BpfMap;
+  readonly #watched: BpfMap;
+  readonly #counters: BpfMap;
+  readonly #events = new Map<number, CpuEvent>();
+  readonly #configuration = new DataView(new ArrayBuffer(CONFIGURATION_BYTES));
+  #frequencyHz: number;
+  #generation = 1;
+
+  private constructor(processObject: BpfObject, cpuObject: BpfObject, frequencyHz: number) {
+    this.#processObject = processObject;
+    this.#cpuObject = cpuObject;
+    this.#configurations = processObject.map('configurations');
+    this.#watched = processObject.map('watched');
+    this.#counters = processObject.map('counters', 'perCpu');
+    this.ring = new Ring(processObject.map('events'));
+    this.#frequencyHz = frequencyHz;
+  }
+
+  /**
+   * Loads everything; no CPU is sampled before `followCpus`. `ringBytes`: a power of two. Throws BpfError, and what
+   * `setFilter` throws.
+   */
+  static load(
+    frequencyHz: number,
+    filter: Filter,
+    ringBytes: number = ringBytesFor(onlineCpus().length),
+  ): CpuSampler {
+    const processObject = BpfObject.load(distFile('bpf/process.bpf.o'), {
+      maxEntries: { events: ringBytes },
+    });
+    let cpuObject: BpfObject | undefined;
+    let sampler: CpuSampler | undefined;
+    try {
+      cpuObject = BpfObject.load(distFile('bpf/cpu.bpf.o'), {
+        shared: [
+          ...['events', 'configurations', 'watched'].map((name) => processObject.map(name)),
+          processObject.map('counters', 'perCpu'),
+        ],
+      });
+      sampler = new CpuSampler(processObject, cpuObject, frequencyHz);
+      sampler.setFilter(filter);
+      processObject.attachAll();
+      return sampler;
+    } catch (error) {
+      sampler?.ring.dispose();
+      cpuObject?.dispose();
+      processObject.dispose();
+      throw error;
+    }
+  }
+
+  get frequencyHz(): number {
+    return this.#frequencyHz;
+  }
+
+  get cpus(): readonly number[] {
+    return [...this.#events.keys()];
+  }
+
+  /** Samples the CPUs that are online now, and no others. Returns those that came and went. */
+  followCpus(): { came: number[]; went: number[] } {
+    const online = new Set(onlineCpus());
+    const came = [...online].filter((cpu) => !this.#events.has(cpu));
+    const went = [...this.#events.keys()].filter((cpu) => !online.has(cpu));
+    for (const cpu of came) {
+      const fd = openSoftwareEvent(cpu, {
+        config: PERF_COUNT_SW_CPU_CLOCK,
+        period: this.#periodNs(),
+        flags: [Flag.disabled, Flag.excludeIdle],
+      });
+      this.#events.set(cpu, { fd, detach: this.#cpuObject.attachPerfEvent('sample_cpu', fd) });
+      enableEvent(fd);
+    }
+    for (const cpu of went) this.#closeEvent(cpu);
+    return { came, went };
+  }
+
+  /** `hz`: 1 to 4,999. */
+  setFrequency(hz: number): void {
+    this.#frequencyHz = hz;
+    for (const { fd } of this.#events.values()) setPeriod(fd, this.#periodNs());
+    this.#writeConfiguration();
+  }
+
+  /** Throws where a cgroup can't be found. */
+  setFilter(filter: Filter): void {
+    const cgroup = filter.kind === 'cgroup' ? cgroupId(filter.path) : { id: 0n, level: 0 };
+    for (const key of this.#watched.keys()) this.#watched.delete(key);
+    if (filter.kind === 'processes' || filter.kind === 'trees') {
+      for (const pid of filter.pids) {
+        this.#watched.update(new Uint8Array(Uint32Array.of(pid).buffer), Uint8Array.of(1));
+      }
+    }
+    this.#configuration.setUint32(CONFIGURATION.filter, FILTER_KINDS.indexOf(filter.kind), true);
+    this.#configuration.setUint32(CONFIGURATION.cgroup_level, cgroup.level, true);
+    this.#configuration.setBigUint64(CONFIGURATION.cgroup, cgroup.id, true);
+    this.#writeConfiguration();
+  }
+
+  /** From now on every stack is sent anew with its next sample. */
+  resendStacks(): void {
+    this.#generation++;
+    this.#writeConfiguration();
+  }
+
+  /** The counters since the start, summed over CPUs, by name. */
+  counters(): Record<(typeof COUNTERS)[number], number> {
+    const sums = {} as Record<(typeof COUNTERS)[number], number>;
+    COUNTERS.forEach((name, index) => {
+      const values = this.#counters.lookup(new Uint8Array(Uint32Array.of(index).buffer));
+      const perCpu = new Float64Array(values === undefined ? 0 : values.length / 8);
+      const view = new DataView(values?.buffer ?? new ArrayBuffer(0));
+      for (let cpu = 0; cpu < perCpu.length; cpu++)
+        perCpu[cpu] = Number(view.getBigUint64(cpu * 8, true));
+      sums[name] = perCpu.reduce((sum, value) => sum + value, 0);
+    });
+    return sums;
+  }
+
+  runTimes(): ProgramRunTime[] {
+    return [...this.#cpuObject.runTimes(), ...this.#processObject.runTimes()];
+  }
+
+  mapFds(): number[] {
+    return [...new Set([...this.#processObject.mapFds(), ...this.#cpuObject.mapFds()])];
+  }
+
+  /** Ends sampling; what is in the ring can still be read. */
+  stop(): void {
+    for (const cpu of [...this.#events.keys()]) this.#closeEvent(cpu);
+  }
+
+  dispose(): void {
+    this.stop();
+    this.ring.dispose();
+    this.#cpuObject.dispose();
+    this.#processObject.dispose();
+  }
+
+  #periodNs(): number {
+    return Math.round(NS_PER_SECOND / this.#frequencyHz);
+  }
+
+  #writeConfiguration(): void {
+    this.#configuration.setUint32(CONFIGURATION.generation, this.#generation, true);
+    this.#configuration.setBigUint64(CONFIGURATION.period_ns, BigInt(this.#periodNs()), true);
+    this.#configurations.update(ZERO_KEY, new Uint8Array(this.#configuration.buffer));
+  }
+
+  #closeEvent(cpu: number): void {
+    const event = this.#events.get(cpu);
+    if (event === undefined) return;
+    this.#events.delete(cpu);
+    event.detach();
+    closeFd(event.fd);
+  }
+}

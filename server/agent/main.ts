@@ -1,0 +1,57 @@
+/**
+ * The agent process: profiles the machine and writes frames (server/wire.ts) to file descriptor 3, a socket pair of the
+ * launcher's, from which it also reads control lines. It ends when the other end is closed.
+ */
+import { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { encodeChunk } from '@/profile/chunk';
+import { type AgentFrame, controlSchema, encodeFrame } from '@/server/wire';
+import { Collector } from './collector';
+
+const WIRE_FD = 3;
+/** A web process that doesn't read for so long is stuck: chunks are not kept for it without bound. */
+const MAX_UNSENT_BYTES = 128 * 1024 * 1024;
+
+async function main(): Promise<void> {
+  const frequencyHz = Number(process.argv[2] ?? 99);
+  const wire = new Socket({ fd: WIRE_FD, readable: true, writable: true });
+  const send = (frame: AgentFrame): void => {
+    for (const piece of encodeFrame(frame)) wire.write(piece);
+    if (wire.writableLength > MAX_UNSENT_BYTES) fail('the web process does not read');
+  };
+  const fail = (message: string): void => {
+    send({ type: 'failure', failure: { message } });
+    wire.end(() => process.exit(1));
+  };
+
+  let collector: Collector;
+  try {
+    collector = await Collector.start({
+      frequencyHz,
+      filter: { kind: 'all' },
+      onChunk: (chunk) => send({ type: 'chunk', bytes: encodeChunk(chunk) }),
+      onStatus: (status) => send({ type: 'status', status }),
+    });
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+    return;
+  }
+  send({ type: 'hello', hello: { pid: process.pid, host: collector.host } });
+
+  createInterface({ input: wire }).on('line', (line) => {
+    const control = controlSchema.parse(JSON.parse(line));
+    if (control.set === 'frequency') collector.setFrequency(control.frequencyHz);
+    else collector.setFilter(control.filter);
+  });
+  const end = async (): Promise<void> => {
+    await collector.stop();
+    process.exit(0);
+  };
+  wire.on('close', end);
+  wire.on('error', end);
+  process.on('SIGTERM', end);
+  // The terminal sends it to the whole group; the launcher says when to end.
+  process.on('SIGINT', () => {});
+}
+
+await main();

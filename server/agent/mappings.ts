@@ -1,0 +1,69 @@
+/** The executable mappings of one address space. */
+import type { Module } from './modules';
+
+export interface Mapping {
+  readonly start: number;
+  readonly end: number;
+  /** Of `start` in the module's file, in bytes. */
+  readonly fileOffset: number;
+  readonly module: Module;
+}
+
+/** Mappings that don't overlap, by address. Immutable, so that a forked child can share its parent's. */
+export class MappingTable {
+  static readonly EMPTY = new MappingTable([]);
+  readonly #byStart: readonly Mapping[];
+
+  private constructor(byStart: readonly Mapping[]) {
+    this.#byStart = byStart;
+  }
+
+  static of(mappings: Iterable<Mapping>): MappingTable {
+    return new MappingTable([...mappings].sort((a, b) => a.start - b.start));
+  }
+
+  /** All mappings, by address. */
+  [Symbol.iterator](): Iterator<Mapping> {
+    return this.#byStart[Symbol.iterator]();
+  }
+
+  /** The mapping that holds an address, or undefined. */
+  find(address: number): Mapping | undefined {
+    let low = 0;
+    let high = this.#byStart.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#byStart[middle].start <= address) low = middle + 1;
+      else high = middle;
+    }
+    const mapping = this.#byStart[low - 1];
+    return mapping !== undefined && address < mapping.end ? mapping : undefined;
+  }
+
+  /**
+   * With one more mapping, which replaces what was mapped in its range:
+   *
+   *   before   |---- a ----|      |-- b --|
+   *   new            |------ n ------|
+   *   after    |- a -|------ n ------|- b -|
+   */
+  with(mapping: Mapping): MappingTable {
+    const kept: Mapping[] = [];
+    for (const old of this.#byStart) {
+      if (old.end <= mapping.start || old.start >= mapping.end) {
+        kept.push(old);
+        continue;
+      }
+      if (old.start < mapping.start) kept.push({ ...old, end: mapping.start });
+      if (old.end > mapping.end) {
+        kept.push({
+          ...old,
+          start: mapping.end,
+          fileOffset: old.fileOffset + mapping.end - old.start,
+        });
+      }
+    }
+    kept.push(mapping);
+    return MappingTable.of(kept);
+  }
+}

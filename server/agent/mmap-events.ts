@@ -1,0 +1,157 @@
+/**
+ * Executable mappings as they are made, from perf's own records (PERF_RECORD_MMAP2): the kernel gives the path as the
+ * process sees it and the file's build ID, so that a process that is gone when its samples are read still has its
+ * mappings. A BPF program could not read either at this point on every kernel.
+ */
+import { closeFd, MappedMemory, PAGE_BYTES } from './libc';
+import { Flag, openSoftwareEvent } from './perf-event';
+
+/** All times are CLOCK_MONOTONIC, in ns. */
+export type MmapEvent =
+  | {
+      readonly kind: 'mmap';
+      readonly timeNs: number;
+      readonly pid: number;
+      readonly start: number;
+      readonly end: number;
+      /** Of `start` in the file, in bytes. */
+      readonly fileOffset: number;
+      /** Lower-case hex; '' where the kernel found none. */
+      readonly buildId: string;
+      /** As the process sees it; "[vdso]", "//anon" for memory without a file. */
+      readonly path: string;
+    }
+  /** The process runs another program now: its old mappings are gone. */
+  | { readonly kind: 'exec'; readonly timeNs: number; readonly pid: number };
+
+const PERF_COUNT_SW_DUMMY = 9;
+const SAMPLE_TID = 1 << 1;
+const SAMPLE_TIME = 1 << 2;
+const CLOCK_MONOTONIC = 1;
+
+const RECORD_LOST = 2;
+const RECORD_COMM = 3;
+const RECORD_MMAP2 = 10;
+const MISC_COMM_EXEC = 1 << 13;
+const MISC_BUILD_ID = 1 << 14;
+
+const DATA_BYTES = 32 * PAGE_BYTES;
+const DATA_HEAD = 1024 / 8;
+const DATA_TAIL = 1032 / 8;
+
+interface CpuRing {
+  readonly fd: number;
+  readonly memory: MappedMemory;
+  readonly positions: BigUint64Array;
+  readonly bytes: Uint8Array;
+}
+
+export class MmapEvents {
+  readonly #rings = new Map<number, CpuRing>();
+  readonly #onLost: (count: number) => void;
+
+  /** `onLost`: how many records the kernel could not write. */
+  constructor(onLost: (count: number) => void) {
+    this.#onLost = onLost;
+  }
+
+  /** Follows what runs on a CPU. */
+  open(cpu: number): void {
+    if (this.#rings.has(cpu)) return;
+    const { mmap, comm, sampleIdAll, mmap2, commExec, useClockId, buildId } = Flag;
+    const fd = openSoftwareEvent(cpu, {
+      config: PERF_COUNT_SW_DUMMY,
+      sampleType: SAMPLE_TID | SAMPLE_TIME,
+      clockId: CLOCK_MONOTONIC,
+      flags: [mmap, comm, sampleIdAll, mmap2, commExec, useClockId, buildId],
+    });
+    let memory: MappedMemory;
+    try {
+      memory = new MappedMemory(fd, PAGE_BYTES + DATA_BYTES, 0, true);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
+    this.#rings.set(cpu, {
+      fd,
+      memory,
+      positions: new BigUint64Array(memory.buffer, 0, PAGE_BYTES / 8),
+      bytes: new Uint8Array(memory.buffer, PAGE_BYTES, DATA_BYTES),
+    });
+  }
+
+  close(cpu: number): void {
+    const ring = this.#rings.get(cpu);
+    if (ring === undefined) return;
+    this.#rings.delete(cpu);
+    ring.memory.dispose();
+    closeFd(ring.fd);
+  }
+
+  /** What happened since the last call on all CPUs, in order of time. */
+  drain(): MmapEvent[] {
+    const events: MmapEvent[] = [];
+    for (const ring of this.#rings.values()) this.#drainCpu(ring, events);
+    return events.length > 1 ? events.sort((a, b) => a.timeNs - b.timeNs) : events;
+  }
+
+  dispose(): void {
+    for (const cpu of [...this.#rings.keys()]) this.close(cpu);
+  }
+
+  #drainCpu({ positions, bytes }: CpuRing, events: MmapEvent[]): void {
+    const head = Number(Atomics.load(positions, DATA_HEAD));
+    let tail = Number(positions[DATA_TAIL]);
+    if (head === tail) return;
+    while (tail < head) {
+      const at = tail % DATA_BYTES;
+      // A record's header never wraps: records are multiples of 8, and so is the ring.
+      const size = bytes[at + 6] | (bytes[at + 7] << 8);
+      if (size < 8) break;
+      const record = new Uint8Array(size);
+      const first = bytes.subarray(at, Math.min(at + size, DATA_BYTES));
+      record.set(first);
+      if (first.length < size) record.set(bytes.subarray(0, size - first.length), first.length);
+      tail += size;
+      const event = this.#parse(new DataView(record.buffer), record);
+      if (event !== undefined) events.push(event);
+    }
+    Atomics.store(positions, DATA_TAIL, BigInt(head));
+  }
+
+  #parse(view: DataView, record: Uint8Array): MmapEvent | undefined {
+    const type = view.getUint32(0, true);
+    const misc = view.getUint16(4, true);
+    const u64 = (offset: number): number =>
+      view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 2 ** 32;
+    // sample_id_all appends pid, tid (u32 each) and the time (u64) to every record.
+    const timeNs = u64(record.length - 8);
+    switch (type) {
+      case RECORD_LOST:
+        this.#onLost(u64(16));
+        return undefined;
+      case RECORD_COMM:
+        return (misc & MISC_COMM_EXEC) === 0
+          ? undefined
+          : { kind: 'exec', timeNs, pid: view.getUint32(8, true) };
+      case RECORD_MMAP2: {
+        const start = u64(16);
+        const buildIdBytes = (misc & MISC_BUILD_ID) === 0 ? 0 : Math.min(record[40], 20);
+        const PATH = 72;
+        const pathEnd = record.indexOf(0, PATH);
+        return {
+          kind: 'mmap',
+          timeNs,
+          pid: view.getUint32(8, true),
+          start,
+          end: start + u64(24),
+          fileOffset: u64(32),
+          buildId: Buffer.from(record.buffer, 44, buildIdBytes).toString('hex'),
+          path: Buffer.from(record.buffer, PATH, pathEnd - PATH).toString(),
+        };
+      }
+      default:
+        return undefined;
+    }
+  }
+}

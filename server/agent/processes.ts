@@ -1,0 +1,212 @@
+/** Every process that runs or was just sampled: names, threads, containers and mappings as of the newest event. */
+import { type ContainersByCgroup, containerOfProcess } from './containers';
+import { MappingTable } from './mappings';
+import type { MmapEvent } from './mmap-events';
+import type { Modules } from './modules';
+import {
+  listPids,
+  namespacePid,
+  readExecutableMappings,
+  readProcess,
+  readThreadName,
+} from './proc';
+
+export class Process {
+  /** Counts the names and images that it has had: a change makes a new row in the profile. */
+  image = 0;
+  commandLine = '';
+  container = '';
+  cgroup: number | undefined;
+  /** By tid. */
+  readonly threadNames = new Map<number, string>();
+  /** Undefined until they are needed and read. */
+  mappings: MappingTable | undefined;
+  exitedNs: number | undefined;
+  #namespacePid: number | undefined;
+
+  constructor(
+    readonly pid: number,
+    public parentPid: number,
+    public name: string,
+    /** CLOCK_BOOTTIME. */
+    readonly startNs: number,
+  ) {}
+
+  get namespacePid(): number {
+    this.#namespacePid ??= namespacePid(this.pid);
+    return this.#namespacePid;
+  }
+
+  /** The thread's name; that of the process where it has no other or is gone. */
+  threadName(tid: number): string {
+    let name = this.threadNames.get(tid);
+    if (name === undefined) {
+      name = readThreadName(this.pid, tid) ?? this.name;
+      this.threadNames.set(tid, name);
+    }
+    return name;
+  }
+}
+
+/** Samples of a process may be read this long after it ended. */
+const GRACE_NS = 2e9;
+
+export class Processes {
+  readonly #processes = new Map<number, Process>();
+  readonly #exited: Process[] = [];
+  /** Those whose mappings changed, or were read, since they were last asked for. */
+  readonly #remapped = new Set<Process>();
+
+  constructor(
+    readonly modules: Modules,
+    readonly containers: ContainersByCgroup,
+  ) {}
+
+  /** Reads all processes that run now, but not yet their mappings. Returns them, those that used most CPU time first. */
+  scan(): Process[] {
+    const found = listPids().map((pid) => ({
+      process: this.get(pid),
+      cpuTicks: readProcess(pid)?.cpuTicks ?? 0,
+    }));
+    return found.sort((a, b) => b.cpuTicks - a.cpuTicks).map(({ process }) => process);
+  }
+
+  /** The process; read from /proc, or made up without a name, where no event has told of it. */
+  get(pid: number): Process {
+    const known = this.#processes.get(pid);
+    if (known !== undefined) return known;
+    const record = readProcess(pid);
+    const process = new Process(
+      pid,
+      record?.parentPid ?? 0,
+      record?.name ?? `pid ${pid}`,
+      record?.startNs ?? 0,
+    );
+    process.commandLine = record?.commandLine ?? '';
+    process.container = containerOfProcess(pid);
+    this.#processes.set(pid, process);
+    return process;
+  }
+
+  fork(event: {
+    pid: number;
+    tid: number;
+    parentPid: number;
+    startNs: number;
+    cgroup: number;
+    comm: string;
+  }): void {
+    if (event.pid !== event.tid) {
+      this.#processes.get(event.pid)?.threadNames.set(event.tid, event.comm);
+      return;
+    }
+    const parent = this.get(event.parentPid);
+    const child = new Process(event.pid, event.parentPid, event.comm, event.startNs);
+    child.commandLine = parent.commandLine;
+    child.threadNames.set(event.tid, event.comm);
+    // A child starts with a copy of its parent's memory. If the parent's mappings can't be had any more, its own may.
+    child.mappings = parent.mappings;
+    child.cgroup = event.cgroup;
+    child.container =
+      event.cgroup === parent.cgroup ? parent.container : this.#container(event.pid, event.cgroup);
+    this.#processes.set(event.pid, child);
+  }
+
+  exec(event: { pid: number; cgroup: number; comm: string; commandLine: string }): void {
+    const process = this.get(event.pid);
+    process.image++;
+    process.name = event.comm;
+    if (event.commandLine !== '') process.commandLine = event.commandLine;
+    if (process.cgroup !== event.cgroup)
+      process.container = this.#container(event.pid, event.cgroup);
+    process.cgroup = event.cgroup;
+    process.threadNames.clear();
+    process.threadNames.set(event.pid, event.comm);
+  }
+
+  rename(event: { pid: number; tid: number; comm: string }): void {
+    const process = this.#processes.get(event.pid);
+    if (process === undefined) return;
+    process.threadNames.set(event.tid, event.comm);
+    if (event.tid === event.pid && process.name !== event.comm) {
+      process.name = event.comm;
+      process.image++;
+    }
+  }
+
+  exit(event: { pid: number; tid: number; isLastThread: boolean; timeNs: number }): void {
+    const process = this.#processes.get(event.pid);
+    if (process === undefined || !event.isLastThread || process.exitedNs !== undefined) return;
+    process.exitedNs = event.timeNs;
+    this.#exited.push(process);
+  }
+
+  mmap(event: MmapEvent): void {
+    const process = this.get(event.pid);
+    if (event.kind === 'exec') {
+      process.mappings = MappingTable.EMPTY;
+      this.#remapped.add(process);
+      return;
+    }
+    // Until they are needed, the process's mappings are best read whole.
+    if (process.mappings === undefined) return;
+    const { start, end, fileOffset, path, buildId } = event;
+    const module = this.modules.of({
+      pid: event.pid,
+      parentPid: process.parentPid,
+      start,
+      end,
+      path,
+      buildId,
+    });
+    process.mappings = process.mappings.with({ start, end, fileOffset, module });
+    this.#remapped.add(process);
+  }
+
+  /** The processes whose mappings are new or have changed since the last call. */
+  takeRemapped(): Process[] {
+    const processes = [...this.#remapped].filter(({ exitedNs }) => exitedNs === undefined);
+    this.#remapped.clear();
+    return processes;
+  }
+
+  mappings(process: Process): MappingTable {
+    if (process.mappings !== undefined) return process.mappings;
+    this.#remapped.add(process);
+    process.mappings = MappingTable.of(
+      readExecutableMappings(process.pid).map(
+        ({ start, end, fileOffset, device, inode, path }) => ({
+          start,
+          end,
+          fileOffset,
+          module: this.modules.of({
+            pid: process.pid,
+            parentPid: process.parentPid,
+            start,
+            end,
+            path,
+            buildId: '',
+            file: { device, inode },
+          }),
+        }),
+      ),
+    );
+    return process.mappings;
+  }
+
+  /** Forgets what ended long before `nowNs` (CLOCK_MONOTONIC); returns it. */
+  forgetExited(nowNs: number): Process[] {
+    const gone: Process[] = [];
+    while (this.#exited.length > 0 && (this.#exited[0].exitedNs ?? 0) < nowNs - GRACE_NS) {
+      const process = this.#exited.shift() as Process;
+      gone.push(process);
+      if (this.#processes.get(process.pid) === process) this.#processes.delete(process.pid);
+      this.modules.forget(process.pid);
+    }
+    return gone;
+  }
+
+  #container(pid: number, cgroup: number): string {
+    return this.containers.get(cgroup) || containerOfProcess(pid);
+  }
+}

@@ -1,0 +1,141 @@
+/** Decodes the ring's records (bpf/hearth.h) and hands each to its receiver. */
+import { joinArguments } from './proc';
+import { COMM_BYTES, EXEC, EXIT, FORK, RENAME, RecordType, SAMPLE, STACK } from './records';
+import type { Ring } from './ring';
+import type { RawStack } from './stacks';
+
+export interface RawSample {
+  timeNs: number;
+  cpu: number;
+  pid: number;
+  tid: number;
+  periodNs: number;
+  kernelLow: number;
+  kernelHigh: number;
+  userLow: number;
+  userHigh: number;
+}
+
+/** Times are CLOCK_MONOTONIC in ns. */
+export interface RecordReceiver {
+  /** Called before each record. */
+  time(timeNs: number): void;
+  /** `sample` is only valid during the call. */
+  sample(sample: Readonly<RawSample>): void;
+  stack(stack: RawStack): void;
+  fork(event: {
+    pid: number;
+    tid: number;
+    parentPid: number;
+    startNs: number;
+    cgroup: number;
+    comm: string;
+  }): void;
+  exec(event: { pid: number; cgroup: number; comm: string; commandLine: string }): void;
+  exit(event: { pid: number; tid: number; isLastThread: boolean; timeNs: number }): void;
+  rename(event: { pid: number; tid: number; comm: string }): void;
+}
+
+const HIGH = 2 ** 32;
+const decoder = new TextDecoder();
+
+/** Reads the ring up to position `end`. */
+export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): void {
+  const { view, bytes } = ring;
+  const u32 = (at: number): number => view.getUint32(at, true);
+  const u64 = (at: number): number =>
+    view.getUint32(at, true) + view.getUint32(at + 4, true) * HIGH;
+  const comm = (at: number): string => {
+    const text = bytes.subarray(at, at + COMM_BYTES);
+    const end = text.indexOf(0);
+    return decoder.decode(end < 0 ? text : text.subarray(0, end));
+  };
+  const sample: RawSample = {
+    timeNs: 0,
+    cpu: 0,
+    pid: 0,
+    tid: 0,
+    periodNs: 0,
+    kernelLow: 0,
+    kernelHigh: 0,
+    userLow: 0,
+    userHigh: 0,
+  };
+
+  ring.drain(end, (at) => {
+    switch (u32(at)) {
+      case RecordType.Sample:
+        sample.timeNs = u64(at + SAMPLE.time_ns);
+        sample.cpu = u32(at + SAMPLE.cpu);
+        sample.pid = u32(at + SAMPLE.pid);
+        sample.tid = u32(at + SAMPLE.tid);
+        sample.periodNs = u64(at + SAMPLE.period_ns);
+        sample.kernelLow = u32(at + SAMPLE.kernel_stack);
+        sample.kernelHigh = u32(at + SAMPLE.kernel_stack + 4);
+        sample.userLow = u32(at + SAMPLE.user_stack);
+        sample.userHigh = u32(at + SAMPLE.user_stack + 4);
+        receiver.time(sample.timeNs);
+        receiver.sample(sample);
+        break;
+      case RecordType.Stack: {
+        const addresses = new Float64Array(view.getUint16(at + STACK.count, true));
+        for (let i = 0; i < addresses.length; i++) {
+          const address = at + STACK.addresses + i * 8;
+          // The high half as signed: kernel addresses become small negative numbers, which a double holds exactly.
+          addresses[i] = u32(address) + view.getInt32(address + 4, true) * HIGH;
+        }
+        receiver.time(u64(at + STACK.time_ns));
+        receiver.stack({
+          pid: u32(at + STACK.pid),
+          isUser: bytes[at + STACK.is_user] === 1,
+          end: bytes[at + STACK.end],
+          idLow: u32(at + STACK.id),
+          idHigh: u32(at + STACK.id + 4),
+          addresses,
+        });
+        break;
+      }
+      case RecordType.Fork:
+        receiver.time(u64(at + FORK.time_ns));
+        receiver.fork({
+          pid: u32(at + FORK.pid),
+          tid: u32(at + FORK.tid),
+          parentPid: u32(at + FORK.parent_pid),
+          startNs: u64(at + FORK.start_ns),
+          cgroup: u64(at + FORK.cgroup),
+          comm: comm(at + FORK.comm),
+        });
+        break;
+      case RecordType.Exec: {
+        const args = at + EXEC.args;
+        receiver.time(u64(at + EXEC.time_ns));
+        receiver.exec({
+          pid: u32(at + EXEC.pid),
+          cgroup: u64(at + EXEC.cgroup),
+          comm: comm(at + EXEC.comm),
+          commandLine: joinArguments(
+            decoder.decode(bytes.subarray(args, args + u32(at + EXEC.args_bytes))),
+          ),
+        });
+        break;
+      }
+      case RecordType.Exit:
+        receiver.time(u64(at + EXIT.time_ns));
+        receiver.exit({
+          pid: u32(at + EXIT.pid),
+          tid: u32(at + EXIT.tid),
+          isLastThread: u32(at + EXIT.is_last_thread) === 1,
+          timeNs: u64(at + EXIT.time_ns),
+        });
+        break;
+      case RecordType.Rename:
+        receiver.time(u64(at + RENAME.time_ns));
+        receiver.rename({
+          pid: u32(at + RENAME.pid),
+          tid: u32(at + RENAME.tid),
+          comm: comm(at + RENAME.comm),
+        });
+        break;
+    }
+  });
+}

@@ -1,0 +1,97 @@
+/**
+ * The layouts of bpf/hearth.h on this side: offsets in bytes, and the orders of its enums. records.test.ts compares them
+ * with the BTF of the compiled objects.
+ */
+export const RecordType = { Sample: 1, Stack: 2, Fork: 3, Exec: 4, Exit: 5, Rename: 6 } as const;
+
+export const SAMPLE = {
+  type: 0,
+  cpu: 4,
+  time_ns: 8,
+  pid: 16,
+  tid: 20,
+  period_ns: 24,
+  kernel_stack: 32,
+  user_stack: 40,
+} as const;
+
+export const STACK = {
+  type: 0,
+  pid: 4,
+  time_ns: 8,
+  id: 16,
+  count: 24,
+  is_user: 26,
+  end: 27,
+  addresses: 32,
+} as const;
+
+export const FORK = {
+  type: 0,
+  pid: 4,
+  tid: 8,
+  parent_pid: 12,
+  time_ns: 16,
+  start_ns: 24,
+  cgroup: 32,
+  comm: 40,
+} as const;
+
+export const EXEC = {
+  type: 0,
+  pid: 4,
+  time_ns: 8,
+  cgroup: 16,
+  mount_namespace: 24,
+  args_bytes: 28,
+  comm: 32,
+  args: 48,
+} as const;
+
+export const EXIT = { type: 0, pid: 4, tid: 8, is_last_thread: 12, time_ns: 16 } as const;
+export const RENAME = { type: 0, pid: 4, tid: 8, time_ns: 16, comm: 24 } as const;
+
+export const CONFIGURATION = {
+  filter: 0,
+  cgroup_level: 4,
+  cgroup: 8,
+  generation: 16,
+  period_ns: 24,
+} as const;
+export const CONFIGURATION_BYTES = 32;
+
+export const COMM_BYTES = 16;
+export const MAX_FRAMES = 127;
+
+/** Order of `enum filter_kind`. */
+export const FILTER_KINDS = ['all', 'processes', 'trees', 'cgroup'] as const;
+
+/** Order of `enum counter`; the losses are named as in profile/status.ts. */
+export const COUNTERS = [
+  'samples',
+  'sample-ring-full',
+  'stack-ring-full',
+  'kernel-stack-failed',
+  'user-stack-failed',
+  'process-event-ring-full',
+  'map-full',
+  'scratch-busy',
+] as const;
+
+/**
+ * Order of `enum stack_end`: the name of the frame that stands at the root of a stack that ended so, before "for MODULE"
+ * where `namesModule`; `text` is '' for whole stacks.
+ */
+export const STACK_ENDS: readonly { readonly text: string; readonly namesModule: boolean }[] = [
+  { text: '', namesModule: false },
+  { text: '', namesModule: false },
+  { text: 'truncated: deeper than 127 frames', namesModule: false },
+  { text: 'unwinding stopped: no frame pointer', namesModule: true },
+  { text: 'unwinding stopped: code without unwind information', namesModule: true },
+  { text: 'unwinding stopped: unwind table still being made', namesModule: true },
+  { text: 'unwinding stopped: no room for the unwind table', namesModule: true },
+  { text: 'unwinding stopped: damaged unwind table', namesModule: true },
+  { text: 'unwinding stopped: unwind information not supported', namesModule: true },
+  { text: 'unwinding stopped: stack memory not readable', namesModule: true },
+  { text: 'unwinding stopped: broken stack', namesModule: true },
+];

@@ -1,0 +1,47 @@
+/** The profile's rows for processes and threads: a new one for each program image and each name that a thread has had. */
+import type { ProfileBuilder } from '@/profile/builder';
+import { NONE, type ProcessIndex, type ThreadIndex } from '@/profile/schema';
+import type { Process } from './processes';
+
+interface ProcessRows {
+  readonly image: number;
+  readonly process: ProcessIndex;
+  /** By tid. */
+  readonly threads: Map<number, { readonly name: string; readonly row: ThreadIndex }>;
+}
+
+export class Rows {
+  readonly #rows = new WeakMap<Process, ProcessRows>();
+
+  constructor(readonly builder: ProfileBuilder) {}
+
+  thread(process: Process, tid: number): ThreadIndex {
+    let rows = this.#rows.get(process);
+    if (rows === undefined || rows.image !== process.image) {
+      rows = { image: process.image, process: this.#process(process), threads: new Map() };
+      this.#rows.set(process, rows);
+    }
+    const name = process.threadName(tid);
+    const known = rows.threads.get(tid);
+    if (known?.name === name) return known.row;
+    const row = this.builder.thread({
+      tid,
+      process: rows.process,
+      name: this.builder.string(name),
+    });
+    rows.threads.set(tid, { name, row });
+    return row;
+  }
+
+  #process(process: Process): ProcessIndex {
+    const { builder } = this;
+    return builder.process({
+      pid: process.pid,
+      parentPid: process.parentPid,
+      name: builder.string(process.name),
+      commandLine: builder.string(process.commandLine),
+      container: process.container === '' ? NONE : builder.string(process.container),
+      startNs: process.startNs,
+    });
+  }
+}

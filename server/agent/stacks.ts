@@ -1,0 +1,181 @@
+/**
+ * From raw stacks to rows of the profile: addresses become frames by the mappings of their process, kernel and user part
+ * become one stack, and what has to be named is collected for the symbolizer.
+ */
+
+import { basename } from 'node:path';
+import type { ProfileBuilder } from '@/profile/builder';
+import { PairTable } from '@/profile/pair-table';
+import { type FrameIndex, FrameKind, MappingKind, NONE, type StackIndex } from '@/profile/schema';
+import type { KernelText } from './host';
+import type { Module } from './modules';
+import type { Process, Processes } from './processes';
+import { STACK_ENDS } from './records';
+
+/** Frames of one module, or of the kernel, that wait for their names. `addresses` are offsets in the module's file. */
+export interface PendingSymbols {
+  readonly source:
+    | { readonly kind: 'kernel' }
+    | { readonly kind: 'module'; readonly module: Module }
+    | { readonly kind: 'jit'; readonly process: Process };
+  readonly frames: FrameIndex[];
+  readonly addresses: number[];
+}
+
+export interface RawStack {
+  readonly pid: number;
+  readonly isUser: boolean;
+  /** Index in STACK_ENDS. */
+  readonly end: number;
+  /** Low and high half of the stack's ID. */
+  readonly idLow: number;
+  readonly idHigh: number;
+  /** Leaf first; kernel addresses as negative numbers (two's complement). */
+  readonly addresses: Float64Array;
+}
+
+export class Stacks {
+  readonly #ids = new PairTable(4096);
+  /** By the values of `#ids`: frames from the root for kernel stacks, the row for user stacks. */
+  readonly #kernelFrames: (readonly FrameIndex[] | undefined)[] = [];
+  readonly #userStacks: StackIndex[] = [];
+  readonly #combined = new PairTable(4096);
+  #pending = new Map<string, PendingSymbols>();
+  #kernelMapping: number | undefined;
+
+  constructor(
+    readonly builder: ProfileBuilder,
+    readonly processes: Processes,
+    readonly kernel: KernelText,
+  ) {}
+
+  /** Takes a stack that the kernel has sent; a second copy of one that is known changes nothing. */
+  add(raw: RawStack): void {
+    if (this.#ids.get(raw.idLow, raw.idHigh) !== NONE) return;
+    const index = this.#userStacks.length;
+    this.#ids.set(raw.idLow, raw.idHigh, index);
+    this.#kernelFrames.push(raw.isUser ? undefined : this.#resolveKernel(raw));
+    this.#userStacks.push(raw.isUser ? this.#resolveUser(raw) : NONE);
+  }
+
+  has(idLow: number, idHigh: number): boolean {
+    return (idLow | idHigh) === 0 || this.#ids.get(idLow, idHigh) !== NONE;
+  }
+
+  /** The row of a sample's whole stack; `has` must be true of both parts, of which an ID of 0 means "no such part". */
+  combine(kernelLow: number, kernelHigh: number, userLow: number, userHigh: number): StackIndex {
+    const user =
+      (userLow | userHigh) === 0 ? NONE : this.#userStacks[this.#ids.get(userLow, userHigh)];
+    if ((kernelLow | kernelHigh) === 0) return user;
+    const kernel = this.#ids.get(kernelLow, kernelHigh);
+    const known = this.#combined.get(kernel, user);
+    if (known !== NONE) return known;
+    let stack: StackIndex = user;
+    for (const frame of this.#kernelFrames[kernel] ?? []) stack = this.builder.stack(stack, frame);
+    if (stack !== NONE) this.#combined.set(kernel, user, stack);
+    return stack;
+  }
+
+  /** The frames that got no name yet, and forgets them. */
+  takePending(): PendingSymbols[] {
+    if (this.#pending.size === 0) return [];
+    const pending = [...this.#pending.values()];
+    this.#pending = new Map();
+    return pending;
+  }
+
+  #resolveKernel(raw: RawStack): FrameIndex[] {
+    this.#kernelMapping ??= this.builder.mapping(
+      this.kernel.buildId,
+      '[kernel]',
+      MappingKind.Kernel,
+    );
+    const frames: FrameIndex[] = [];
+    for (let i = raw.addresses.length - 1; i >= 0; i--) {
+      // All but the leaf are return addresses: the call is before them.
+      const address = raw.addresses[i] - (i === 0 ? 0 : 1);
+      const frame = this.#frame(
+        this.#kernelMapping,
+        address - this.kernel.textStart,
+        FrameKind.Kernel,
+        address,
+        'kernel',
+        {
+          kind: 'kernel',
+        },
+      );
+      frames.push(frame);
+    }
+    return frames;
+  }
+
+  #resolveUser(raw: RawStack): StackIndex {
+    const process = this.processes.get(raw.pid);
+    const mappings = this.processes.mappings(process);
+    let stack: StackIndex = NONE;
+    const { text, namesModule } = STACK_ENDS[raw.end];
+    if (text !== '') {
+      const last = namesModule ? mappings.find(raw.addresses[raw.addresses.length - 1]) : undefined;
+      const where = namesModule
+        ? ` in ${last === undefined ? 'memory without a file' : basename(last.module.path)}`
+        : '';
+      stack = this.builder.stack(NONE, this.#stopFrame(`[${text}${where}]`));
+    }
+    for (let i = raw.addresses.length - 1; i >= 0; i--) {
+      const address = raw.addresses[i];
+      const mapping = mappings.find(address);
+      const module = mapping?.module ?? this.processes.modules.anonymous(raw.pid);
+      const frame =
+        module.kind === MappingKind.Jit || mapping === undefined
+          ? this.#frame(this.#mappingOf(module), address, FrameKind.Jit, address, module.key, {
+              kind: 'jit',
+              process,
+            })
+          : this.#moduleFrame(module, address - mapping.start + mapping.fileOffset);
+      stack = this.builder.stack(stack, frame);
+    }
+    return stack;
+  }
+
+  #moduleFrame(module: Module, offset: number): FrameIndex {
+    return this.#frame(this.#mappingOf(module), offset, FrameKind.Native, offset, module.key, {
+      kind: 'module',
+      module,
+    });
+  }
+
+  #mappingOf(module: Module): number {
+    return this.builder.mapping(module.buildId, module.path, module.kind);
+  }
+
+  #frame(
+    mapping: number,
+    offset: number,
+    kind: FrameKind,
+    address: number,
+    key: string,
+    source: PendingSymbols['source'],
+  ): FrameIndex {
+    const known = this.builder.profile.frames.length;
+    const frame = this.builder.frameAt(mapping, Math.max(0, offset), kind);
+    if (frame === known) {
+      let pending = this.#pending.get(key);
+      if (pending === undefined) {
+        pending = { source, frames: [], addresses: [] };
+        this.#pending.set(key, pending);
+      }
+      pending.frames.push(frame);
+      pending.addresses.push(address);
+    }
+    return frame;
+  }
+
+  #stopFrame(text: string): FrameIndex {
+    const functionName = this.builder.string(text);
+    return this.builder.namedFrame(
+      { functionName, file: NONE, line: 0, inlinedInto: NONE },
+      NONE,
+      FrameKind.Stop,
+    );
+  }
+}

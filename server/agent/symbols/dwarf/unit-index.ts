@@ -1,0 +1,129 @@
+/** Which unit describes the code at an address, and which unit an entry belongs to. */
+import { ElfError } from '../../elf/elf-file';
+import { latestOnTop } from '../latest-on-top';
+import { type AbbreviationTable, readAbbreviations } from './abbreviations';
+import type { DebugSections } from './sections';
+import { Attribute, addRanges, isSplit, RangeList, readUnit, type Unit, unitOffsets } from './unit';
+
+const MAX_UNITS = 500_000;
+/** Of each kind, units and their abbreviations that are kept ready. */
+const KEPT = 64;
+
+export class UnitIndex {
+  readonly #sections: DebugSections;
+  /** Where each unit starts in .debug_info, rising. */
+  readonly #offsets: Float64Array;
+  /** Disjoint ranges of code, and the unit of each, as an index of `#offsets`. */
+  readonly #starts: Float64Array;
+  readonly #ends: Float64Array;
+  readonly #owners: Uint32Array;
+  readonly #units = new Map<number, Unit>();
+  readonly #abbreviations = new Map<number, AbbreviationTable>();
+
+  /** Reads the head of every unit. A unit that can't be read is passed over, and noted. */
+  constructor(sections: DebugSections, isCode: (address: number) => boolean, notes: string[]) {
+    this.#sections = sections;
+    const offsets: number[] = [];
+    const [starts, ends, owners]: [number[], number[], number[]] = [[], [], []];
+    let split = 0;
+    const attempt = (action: () => void): void => {
+      try {
+        action();
+      } catch (error) {
+        if (!(error instanceof ElfError)) throw error;
+        if (!notes.includes(error.message)) notes.push(error.message);
+      }
+    };
+    const list = new RangeList();
+    attempt(() => {
+      for (const offset of unitOffsets(sections)) {
+        const index = offsets.push(offset) - 1;
+        if (index >= MAX_UNITS)
+          throw new ElfError('too-large', 'too many units of debug information');
+        attempt(() => {
+          const unit = readUnit(sections, offset);
+          if (isSplit(unit)) split++;
+          const { root } = unit;
+          const first = list.pairs.length;
+          addRanges(
+            sections,
+            unit,
+            root.get(Attribute.LowPc),
+            root.get(Attribute.HighPc),
+            root.get(Attribute.Ranges),
+            list,
+          );
+          for (let i = first; i < list.pairs.length; i += 2) {
+            if (!isCode(list.pairs[i])) continue;
+            starts.push(list.pairs[i]);
+            ends.push(list.pairs[i + 1]);
+            owners.push(index);
+          }
+        });
+      }
+    });
+    if (split > 0) {
+      notes.push(
+        `${split} units have their debug information in .dwo files, which Hearth does not read`,
+      );
+    }
+    this.#offsets = Float64Array.from(offsets);
+    const top = latestOnTop(Float64Array.from(starts), Float64Array.from(ends));
+    this.#starts = top.starts;
+    this.#ends = top.ends;
+    this.#owners = top.owners.map((range) => owners[range]);
+  }
+
+  get bytes(): number {
+    return this.#offsets.byteLength + this.#starts.length * 20;
+  }
+
+  /** The offset of the unit that describes the code at an address. */
+  find(address: number): number | undefined {
+    const index = lastAtOrBelow(this.#starts, address);
+    return index >= 0 && address < this.#ends[index]
+      ? this.#offsets[this.#owners[index]]
+      : undefined;
+  }
+
+  /** The unit that has the entry at this offset of .debug_info. Throws ElfError. */
+  unitOfEntry(entryAt: number): Unit {
+    const index = lastAtOrBelow(this.#offsets, entryAt);
+    const unit = index < 0 ? undefined : this.unit(this.#offsets[index]);
+    if (unit === undefined || entryAt < unit.rootAt || entryAt >= unit.end) {
+      throw new ElfError('malformed', 'a reference to where no debugging entry is');
+    }
+    return unit;
+  }
+
+  /** The unit at this offset of .debug_info. Throws ElfError. */
+  unit(offset: number): Unit {
+    return remember(this.#units, offset, () => readUnit(this.#sections, offset));
+  }
+
+  abbreviations({ abbreviationsAt }: Unit): AbbreviationTable {
+    return remember(this.#abbreviations, abbreviationsAt, () =>
+      readAbbreviations(this.#sections, abbreviationsAt),
+    );
+  }
+}
+
+function remember<V>(known: Map<number, V>, key: number, compute: () => V): V {
+  let value = known.get(key);
+  if (value === undefined) {
+    value = compute();
+    if (known.size >= KEPT) known.delete(known.keys().next().value as number);
+    known.set(key, value);
+  }
+  return value;
+}
+
+function lastAtOrBelow(sorted: Float64Array, value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

@@ -1,0 +1,126 @@
+/** What the main thread and the symbol worker say to each other, and what callers of the Symbolizer get. */
+import type { ElfErrorKind } from '../elf/elf-file';
+
+/** "No row", as in the profile model. */
+export const NONE = 0xffffffff;
+
+/** A place in source code; file and line only where debug information has them. */
+export interface SourcePlace {
+  /** Demangled, with its argument list and template parameters. */
+  readonly functionName: string;
+  readonly file?: string;
+  /** From 1. */
+  readonly line?: number;
+}
+
+/**
+ * What is at an address: the innermost function, and the functions that it was inlined into there, nearest caller
+ * first, the physical function last; a caller's line is that of the inlined call. Equal answers within one array are
+ * one object, so that callers can intern by identity.
+ */
+export interface SymbolizedFrame extends SourcePlace {
+  readonly inlined?: readonly SourcePlace[];
+  /** The kernel module that the function is from; `bpf` for BPF programs. Only for kernel addresses. */
+  readonly kernelModule?: string;
+}
+
+/** Code in a file that a process mapped. */
+export interface ModuleReference {
+  /** The build ID, or anything else that is the same for the same contents only. Names are cached by it. */
+  readonly key: string;
+  /**
+   * Where the file is as this process can reach it (/proc/PID/root/...), `[vdso]` for the vDSO. It also says where to
+   * look for separate debug files, so it should be right even where `fd` is given.
+   */
+  readonly path: string;
+  /** The opened file; it must stay open until the answer is there, and stays the caller's. Else `path` is opened. */
+  readonly fd?: number;
+}
+
+export interface JitProcess {
+  readonly pid: number;
+  /** The process's own idea of its pid: the innermost number of NSpid in /proc/PID/status. */
+  readonly namespacePid: number;
+}
+
+export type SymbolErrorKind =
+  | ElfErrorKind
+  /** The kernel hides its addresses from this process. */
+  | 'kernel-hidden'
+  /** The worker ended while it worked on this, or on something before it. */
+  | 'worker-ended'
+  | 'timeout'
+  | 'disposed'
+  | 'internal';
+
+/** Why there are no names at all: for single addresses without a name the answer has `undefined`. */
+export class SymbolError extends Error {
+  override readonly name = 'SymbolError';
+  readonly kind: SymbolErrorKind;
+
+  constructor(kind: SymbolErrorKind, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** Where the names of a module came from, and why there are not more. */
+export interface ModuleReport {
+  readonly key: string;
+  readonly path: string;
+  readonly symbols: number;
+  readonly bytes: number;
+  /** For example `.symtab`, `.dynsym`, `.gnu_debugdata`, `/usr/lib/debug/.build-id/ab/cd.debug`, `.debug_info`. */
+  readonly sources: readonly string[];
+  /** In plain words, for example why debug information was not used. */
+  readonly notes: readonly string[];
+}
+
+export interface SymbolizerReport {
+  /** Those in memory now. */
+  readonly modules: readonly ModuleReport[];
+  readonly cachedBytes: number;
+  readonly kernelSymbols: number;
+  readonly jitProcesses: number;
+}
+
+/** Rows of distinct frames, as columns; `frame[i]` is the row of the request's address i, or NONE. */
+export interface FrameColumns {
+  readonly strings: readonly string[];
+  readonly functionName: Uint32Array;
+  /** NONE where unknown, as are `outer` and `kernelModule` where there is none. */
+  readonly file: Uint32Array;
+  readonly line: Uint32Array;
+  /** The row that this one was inlined into. */
+  readonly outer: Uint32Array;
+  readonly kernelModule: Uint32Array;
+  readonly frame: Uint32Array;
+}
+
+export type SymbolQuery =
+  | { readonly kind: 'kernel'; readonly addresses: Float64Array }
+  | { readonly kind: 'kernel-base' }
+  | {
+      readonly kind: 'module';
+      readonly module: ModuleReference;
+      readonly fileOffsets: Float64Array;
+    }
+  | { readonly kind: 'jit'; readonly process: JitProcess; readonly addresses: Float64Array }
+  | { readonly kind: 'report' };
+
+export type SymbolResult =
+  | { readonly kind: 'frames'; readonly frames: FrameColumns }
+  | { readonly kind: 'kernel-base'; readonly address: number }
+  | { readonly kind: 'report'; readonly report: SymbolizerReport };
+
+export interface WorkerRequest {
+  readonly id: number;
+  readonly query: SymbolQuery;
+}
+
+export type WorkerAnswer =
+  | { readonly id: number; readonly result: SymbolResult }
+  | {
+      readonly id: number;
+      readonly error: { readonly kind: SymbolErrorKind; readonly message: string };
+    };

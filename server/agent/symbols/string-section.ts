@@ -1,0 +1,174 @@
+/**
+ * The names of symbols while a table is built. String tables can be larger than the memory that we want to spend (300
+ * MB in large debug builds), and most of a table's strings may not be functions' names: so large ones are read through
+ * a window, and `compact` keeps only the names that are used.
+ */
+import { ElfError, type ElfFile } from '../elf/elf-file';
+import { NONE } from './protocol';
+import { sortedOrder } from './sorted-order';
+
+/** Up to this size a string table is read at once. */
+const WHOLE_BYTES = 16 * 1024 * 1024;
+const SEQUENTIAL_BYTES = 4 * 1024 * 1024;
+const RANDOM_BYTES = 16 * 1024;
+const MAX_KEPT_BYTES = 256 * 1024 * 1024;
+/** Names that are nearer to each other than this are copied in one piece, with what is between them. */
+const JOIN_BYTES = 64;
+const UNDERSCORE = 0x5f;
+
+interface Part {
+  /** Where the part starts in the numbering of all parts. */
+  readonly base: number;
+  readonly elf: ElfFile;
+  readonly fileOffset: number;
+  readonly size: number;
+  window: Uint8Array;
+  windowStart: number;
+}
+
+export class StringSection {
+  readonly #parts: Part[] = [];
+  #size = 0;
+
+  /** Adds a string table that is at `fileOffset`; returns the number of its first byte among all. */
+  add(elf: ElfFile, fileOffset: number, size: number): number {
+    if (fileOffset + size > elf.size) {
+      throw new ElfError('malformed', 'the table of symbol names is cut short');
+    }
+    const base = this.#size;
+    if (base + size >= NONE) throw new ElfError('too-large', 'symbol names of more than 4 GiB');
+    this.#parts.push({ base, elf, fileOffset, size, window: new Uint8Array(0), windowStart: 0 });
+    this.#size += size;
+    return base;
+  }
+
+  byteAt(at: number): number {
+    const part = this.#parts.length === 1 ? this.#parts[0] : this.#partOf(at);
+    const offset = at - part.base;
+    loadWindow(part, offset, RANDOM_BYTES);
+    return part.window[offset - part.windowStart];
+  }
+
+  leadingUnderscores(at: number): number {
+    let count = 0;
+    while (count < 8 && at + count < this.#size && this.byteAt(at + count) === UNDERSCORE) count++;
+    return count;
+  }
+
+  /**
+   * The names at `offsets` (NONE is left alone), zero-terminated; makes `offsets` point into what it returns. One table
+   * of usual size stays as it is; else only the names that are used are kept.
+   */
+  take(offsets: Uint32Array): Uint8Array {
+    const [first] = this.#parts;
+    if (first === undefined) return new Uint8Array(0);
+    if (this.#parts.length === 1 && first.size <= WHOLE_BYTES) {
+      loadWindow(first, 0, first.size);
+      return first.window;
+    }
+    return this.#compact(offsets);
+  }
+
+  #compact(offsets: Uint32Array): Uint8Array {
+    const order = sortedOrder(offsets);
+    const kept = new ByteSink();
+    // What is copied in one piece is [start, end) of `part`, in the numbering of all parts, and goes to `shift` less.
+    let part: Part | undefined;
+    let [start, end, shift] = [0, 0, 0];
+    for (const index of order) {
+      const at = offsets[index];
+      if (at === NONE) break;
+      const ofPart = part !== undefined && at < part.base + part.size;
+      if (!ofPart || at > end + JOIN_BYTES) {
+        if (part !== undefined) copyRange(part, start - part.base, end - part.base, kept);
+        part = ofPart ? part : this.#partOf(at);
+        start = at;
+        end = at;
+        shift = at - kept.length;
+      }
+      // A table may share the tails of strings: what lies in one that ends later needs no second look.
+      if (at >= end)
+        end = endOfString(part as Part, at - (part as Part).base) + (part as Part).base;
+      offsets[index] = at - shift;
+    }
+    if (part !== undefined) copyRange(part, start - part.base, end - part.base, kept);
+    return kept.take();
+  }
+
+  #partOf(at: number): Part {
+    const part = this.#parts.findLast(({ base }) => base <= at);
+    if (part === undefined || at >= part.base + part.size) {
+      throw new ElfError('malformed', 'a symbol name outside of its table');
+    }
+    return part;
+  }
+}
+
+/** Makes the part's window have the byte at `offset`, and what follows it, if it has not. */
+function loadWindow(part: Part, offset: number, length: number): void {
+  const inWindow = offset - part.windowStart;
+  if (inWindow >= 0 && inWindow < part.window.length) return;
+  const whole = part.size <= WHOLE_BYTES;
+  part.windowStart = whole ? 0 : offset;
+  const size = whole ? part.size : Math.min(length, part.size - offset);
+  part.window = part.elf.readAt(part.fileOffset + part.windowStart, size);
+}
+
+/** Where the string at `offset` ends: after its zero, or with the part. */
+function endOfString(part: Part, offset: number): number {
+  for (let at = offset; at < part.size; ) {
+    loadWindow(part, at, SEQUENTIAL_BYTES);
+    const { window } = part;
+    // Names are short: a loop is quicker than a call.
+    let i = at - part.windowStart;
+    while (i < window.length && window[i] !== 0) i++;
+    if (i < window.length) return part.windowStart + i + 1;
+    at = part.windowStart + window.length;
+  }
+  return part.size;
+}
+
+/** Copies [start, end) of a part, and a zero behind it if it has none. */
+function copyRange(part: Part, start: number, end: number, sink: ByteSink): void {
+  if (sink.length + end - start > MAX_KEPT_BYTES) {
+    throw new ElfError('too-large', 'function names of more than 256 MiB');
+  }
+  for (let at = start; at < end; ) {
+    loadWindow(part, at, SEQUENTIAL_BYTES);
+    const from = at - part.windowStart;
+    const to = Math.min(end - part.windowStart, part.window.length);
+    sink.append(part.window.subarray(from, to));
+    at += to - from;
+  }
+  sink.terminate();
+}
+
+class ByteSink {
+  #bytes = new Uint8Array(256 * 1024);
+  length = 0;
+
+  append(bytes: Uint8Array): void {
+    this.#reserve(this.length + bytes.length);
+    this.#bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** Appends a zero where the last byte is none. */
+  terminate(): void {
+    if (this.length > 0 && this.#bytes[this.length - 1] === 0) return;
+    this.#reserve(this.length + 1);
+    this.#bytes[this.length++] = 0;
+  }
+
+  /** The bytes, in memory of their own size. */
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.length);
+  }
+
+  #reserve(length: number): void {
+    if (length <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = grown;
+  }
+}

@@ -1,0 +1,144 @@
+/** What the worker does: answers queries, and keeps what it has read within bounds. */
+import { ElfError } from '../elf/elf-file';
+import { ByteLru } from './byte-lru';
+import { Demangler } from './demangle';
+import { FrameRows } from './frame-rows';
+import { CurrentKernelSymbols } from './kallsyms';
+import { ModuleSymbols } from './module-symbols';
+import { PerfMap } from './perf-map';
+import {
+  type FrameColumns,
+  type JitProcess,
+  type ModuleReference,
+  NONE,
+  SymbolError,
+  type SymbolErrorKind,
+  type SymbolizerReport,
+  type SymbolQuery,
+  type SymbolResult,
+} from './protocol';
+
+const MODULES_BYTES = 64 * 1024 * 1024;
+const JIT_BYTES = 48 * 1024 * 1024;
+const MAX_FAILURES = 1000;
+
+interface Failure {
+  readonly kind: SymbolErrorKind;
+  readonly message: string;
+}
+
+export class SymbolService {
+  readonly #demangler = new Demangler();
+  readonly #kernel = new CurrentKernelSymbols();
+  /** By key, so that a library that a hundred processes have mapped is read once. */
+  readonly #modules: ByteLru<string, ModuleSymbols>;
+  /** Files that can't be read whatever is tried, by key. */
+  readonly #failures = new Map<string, Failure>();
+  readonly #jit = new ByteLru<number, PerfMap>(JIT_BYTES);
+
+  constructor(modulesBytes = MODULES_BYTES) {
+    this.#modules = new ByteLru(modulesBytes, (module) => module.close());
+  }
+
+  /** Throws SymbolError. */
+  answer(query: SymbolQuery): SymbolResult {
+    switch (query.kind) {
+      case 'kernel':
+        return { kind: 'frames', frames: this.#kernelFrames(query.addresses) };
+      case 'kernel-base':
+        return { kind: 'kernel-base', address: this.#kernel.for(new Float64Array(0)).base };
+      case 'module':
+        return { kind: 'frames', frames: this.#moduleFrames(query.module, query.fileOffsets) };
+      case 'jit':
+        return { kind: 'frames', frames: this.#jitFrames(query.process, query.addresses) };
+      case 'report':
+        return { kind: 'report', report: this.#report() };
+    }
+  }
+
+  /** Closes what is open. */
+  close(): void {
+    for (const module of this.#modules.values()) module.close();
+  }
+
+  #kernelFrames(addresses: Float64Array): FrameColumns {
+    const symbols = this.#kernel.for(addresses);
+    const rows = new FrameRows();
+    const frame = Uint32Array.from(addresses, (address) => {
+      const entry = symbols.find(address);
+      if (entry < 0) return NONE;
+      const { functionName, module } = symbols.functionAt(entry);
+      return rows.add(this.#demangler.demangle(functionName), undefined, 0, NONE, module);
+    });
+    return rows.finish(frame);
+  }
+
+  #moduleFrames(reference: ModuleReference, fileOffsets: Float64Array): FrameColumns {
+    const rows = new FrameRows();
+    const module = this.#module(reference);
+    try {
+      return rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
+    } finally {
+      // Reading debug information makes a module larger.
+      this.#modules.trim();
+    }
+  }
+
+  #module(reference: ModuleReference): ModuleSymbols {
+    const { key } = reference;
+    const known = this.#modules.get(key);
+    if (known !== undefined) return known;
+    const failure = this.#failures.get(key);
+    if (failure !== undefined) throw new SymbolError(failure.kind, failure.message);
+    try {
+      const module = ModuleSymbols.load(reference);
+      this.#modules.set(key, module);
+      return module;
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      const message = `${reference.path}: ${error.message}`;
+      // What could not be opened now may be open the next time; what is no ELF file never will be one.
+      if (error.kind !== 'io') this.#remember(key, { kind: error.kind, message });
+      throw new SymbolError(error.kind, message);
+    }
+  }
+
+  #remember(key: string, failure: Failure): void {
+    if (this.#failures.size >= MAX_FAILURES) this.#failures.clear();
+    this.#failures.set(key, failure);
+  }
+
+  #jitFrames(process: JitProcess, addresses: Float64Array): FrameColumns {
+    let map = this.#jit.get(process.pid);
+    if (map === undefined) {
+      map = new PerfMap(process);
+      this.#jit.set(process.pid, map);
+    }
+    const table = map.table();
+    const rows = new FrameRows();
+    const rowOfName = new Map<number, number>();
+    const frame = Uint32Array.from(addresses, (address) => {
+      const range = table.find(address);
+      if (range < 0) return NONE;
+      const key = table.nameKey(range);
+      let row = rowOfName.get(key);
+      if (row === undefined) {
+        row = rows.append(this.#demangler.demangle(table.name(range)));
+        rowOfName.set(key, row);
+      }
+      return row;
+    });
+    this.#jit.trim();
+    return rows.finish(frame);
+  }
+
+  #report(): SymbolizerReport {
+    const modules = [...this.#modules.values()].map(({ report }) => report);
+    return {
+      modules,
+      cachedBytes: this.#modules.bytes + this.#jit.bytes + (this.#kernel.last?.bytes ?? 0),
+      kernelSymbols: this.#kernel.last?.length ?? 0,
+      jitProcesses: this.#jit.size,
+    };
+  }
+}

@@ -1,0 +1,258 @@
+/** The functions of one module, ready for look-ups by address, and how they are collected from ELF symbol tables. */
+import { ElfError, type ElfFile, type ElfSection, SectionFlag, SectionType } from '../elf/elf-file';
+import { disjointRanges, type Ranges, Rank } from './disjoint-ranges';
+import { NONE } from './protocol';
+import { StringSection } from './string-section';
+
+/** More symbols than this in one file are refused; chromium, unstripped, has about 2 million. */
+const MAX_SYMBOLS = 8 * 1024 * 1024;
+const MAX_NAME_BYTES = 16 * 1024;
+const SYMBOL_BYTES = 24;
+const SYMBOLS_PER_READ = 64 * 1024;
+
+const SymbolType = { None: 0, Function: 2, IndirectFunction: 10 } as const;
+const Binding = { Local: 0, Global: 1, Weak: 2, Unique: 10 } as const;
+const RESERVED_SECTIONS = 0xff00;
+
+export class SymbolTable {
+  /** Where ranges start, relative to `base`, rising; each ends where the next starts. */
+  readonly #starts: Uint32Array;
+  /** Where each range's name is in `#names`, NONE for a gap. */
+  readonly #nameOffsets: Uint32Array;
+  readonly #names: Buffer;
+  readonly #base: number;
+
+  /** `ranges` count from `base`; their names are offsets into `names`, which has zero-terminated strings. */
+  constructor(base: number, ranges: Ranges, names: Uint8Array) {
+    this.#base = base;
+    this.#starts = ranges.starts;
+    this.#nameOffsets = ranges.names;
+    this.#names = Buffer.from(names.buffer, names.byteOffset, names.length);
+  }
+
+  /** How many ranges there are, gaps included. */
+  get length(): number {
+    return this.#starts.length;
+  }
+
+  /** What this holds in memory. */
+  get bytes(): number {
+    return this.#starts.byteLength + this.#nameOffsets.byteLength + this.#names.length;
+  }
+
+  /** The range that has `address`, or -1 where no symbol has it. */
+  find(address: number): number {
+    const starts = this.#starts;
+    const wanted = address - this.#base;
+    let [low, high] = [0, starts.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (starts[middle] <= wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 || this.#nameOffsets[low - 1] === NONE ? -1 : low - 1;
+  }
+
+  /** Identifies the name of a range within this table: ranges of one function share it. */
+  nameKey(range: number): number {
+    return this.#nameOffsets[range];
+  }
+
+  /** The name as the file has it (mangled), without a symbol version. */
+  name(range: number): string {
+    const start = this.#nameOffsets[range];
+    const end = this.#names.indexOf(0, start);
+    const limit = Math.min(end < 0 ? this.#names.length : end, start + MAX_NAME_BYTES);
+    return withoutVersion(this.#names.toString('utf8', start, limit));
+  }
+
+  /** The addresses [start, end) of a range; the last is a gap, unless it reaches up to the largest address. */
+  range(range: number): readonly [start: number, end: number] {
+    const end = range + 1 < this.length ? this.#starts[range + 1] : NONE;
+    return [this.#base + this.#starts[range], this.#base + end];
+  }
+}
+
+/** `.symtab` has versions within names: realpath@@GLIBC_2.3. */
+function withoutVersion(name: string): string {
+  const at = name.indexOf('@');
+  return at > 0 && /^@@?[A-Za-z_][\w.]*$/.test(name.slice(at)) ? name.slice(0, at) : name;
+}
+
+/** Collects the functions of one module from one or more files that have the same addresses. */
+export class SymbolTableBuilder {
+  #base: number | undefined;
+  #length = 0;
+  #start = new Uint32Array(0);
+  #end = new Uint32Array(0);
+  #name = new Uint32Array(0);
+  #rank = new Uint8Array(0);
+  readonly #strings = new StringSection();
+
+  /** How many functions were added. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * Adds the functions of a file: those of `.symtab`, and those of `.dynsym` where that has more (as a rule it is a
+   * part of the other). Returns the names of the sections that had some. Throws ElfError. The file must stay open
+   * until `build`.
+   */
+  addFile(elf: ElfFile): string[] {
+    const added: string[] = [];
+    const inFull = this.addSection(elf, '.symtab');
+    if (inFull > 0) added.push('.symtab');
+    const dynamic = elf.section('.dynsym');
+    if (dynamic !== undefined && dynamic.size / SYMBOL_BYTES > inFull) {
+      if (this.addSection(elf, '.dynsym') > 0) added.push('.dynsym');
+    }
+    return added;
+  }
+
+  /** Adds the functions of one section; returns how many it had, 0 where it is missing or was stripped of contents. */
+  addSection(elf: ElfFile, sectionName: '.symtab' | '.dynsym'): number {
+    const section = elf.section(sectionName);
+    if (section === undefined || section.type === SectionType.NoBits) return 0;
+    if (section.flags & SectionFlag.Compressed) {
+      throw new ElfError('unsupported', `${sectionName} is compressed`);
+    }
+    const strings = elf.sections[section.link];
+    if (section.entrySize !== SYMBOL_BYTES || strings === undefined) {
+      throw new ElfError('malformed', `${sectionName} has no symbols of a known kind`);
+    }
+    if (section.offset + section.size > elf.size) {
+      throw new ElfError('malformed', `${sectionName} is cut short`);
+    }
+    const count = Math.floor(section.size / SYMBOL_BYTES);
+    this.#reserve(count);
+    this.#base ??= lowestExecutableAddress(elf.sections);
+    const before = this.#length;
+    const namesAt = this.#strings.add(elf, strings.offset, strings.size);
+    for (let first = 0; first < count; first += SYMBOLS_PER_READ) {
+      const length = Math.min(SYMBOLS_PER_READ, count - first) * SYMBOL_BYTES;
+      const bytes = elf.readAt(section.offset + first * SYMBOL_BYTES, length);
+      this.#addSymbols(bytes, elf.sections, namesAt, strings.size);
+    }
+    return this.#length - before;
+  }
+
+  #addSymbols(
+    bytes: Uint8Array,
+    sections: readonly ElfSection[],
+    namesAt: number,
+    namesSize: number,
+  ): void {
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >>> 2);
+    const [startOf, endOf, nameOf, rankOf] = [this.#start, this.#end, this.#name, this.#rank];
+    const base = this.#base ?? 0;
+    const executable = Float64Array.from(sections, ({ flags, address }) =>
+      flags & SectionFlag.Execute ? address - base : NaN,
+    );
+    const sizes = Float64Array.from(sections, ({ size }) => size);
+    let length = this.#length;
+    for (let at = 0; at + 5 < words.length; at += 6) {
+      const packed = words[at + 1];
+      const type = packed & 0xf;
+      if (
+        type !== SymbolType.Function &&
+        type !== SymbolType.None &&
+        type !== SymbolType.IndirectFunction
+      ) {
+        continue;
+      }
+      const section = packed >>> 16;
+      const name = words[at];
+      if (section === 0 || section >= RESERVED_SECTIONS || name === 0 || name >= namesSize)
+        continue;
+      const start = words[at + 2] + (words[at + 3] | 0) * 2 ** 32 - base;
+      const sectionStart = executable[section];
+      const sectionEnd = sectionStart + sizes[section];
+      // Also false where the section is none, or has no code: then its start is NaN.
+      if (!(start >= sectionStart && start < sectionEnd && sectionEnd < NONE)) continue;
+      if (type === SymbolType.None && isMarker(this.#strings.byteAt(namesAt + name))) continue;
+      const size = words[at + 4] + words[at + 5] * 2 ** 32;
+      startOf[length] = start;
+      endOf[length] = size === 0 ? sectionEnd : Math.min(start + size, sectionEnd);
+      nameOf[length] = namesAt + name;
+      rankOf[length++] =
+        (size === 0 ? 0 : Rank.Sized) |
+        (type === SymbolType.None ? 0 : Rank.Function) |
+        rankOfBinding((packed >>> 4) & 0xf);
+    }
+    this.#length = length;
+  }
+
+  /** Adds a table of zero-terminated names that are in the file at `fileOffset`; returns the number of its first byte. */
+  addNames(elf: ElfFile, fileOffset: number, size: number): number {
+    return this.#strings.add(elf, fileOffset, size);
+  }
+
+  /**
+   * Adds `starts.length - 1` functions that follow each other, each up to the start of the next, of a table that is
+   * not ELF's own. Starts count from `base`, names from what `addNames` returned for the first.
+   */
+  addFunctions(base: number, starts: Uint32Array, names: Uint32Array, namesAt: number): void {
+    const count = starts.length - 1;
+    this.#reserve(count);
+    this.#base ??= base;
+    const shift = base - this.#base;
+    for (let i = 0; i < count; i++) {
+      const [start, end] = [starts[i] + shift, starts[i + 1] + shift];
+      if (start < 0 || end <= start || end >= NONE) continue;
+      const at = this.#length++;
+      this.#start[at] = start;
+      this.#end[at] = end;
+      this.#name[at] = namesAt + names[i];
+      this.#rank[at] = Rank.Sized | Rank.Function | Rank.Global;
+    }
+  }
+
+  #reserve(more: number): void {
+    const wanted = this.#length + more;
+    if (wanted > MAX_SYMBOLS) {
+      throw new ElfError('too-large', `${wanted} symbols, more than ${MAX_SYMBOLS}`);
+    }
+    // Sections hold more than functions: room that the last one reserved may be left.
+    if (wanted <= this.#start.length) return;
+    const grown = <T extends Uint8Array | Uint32Array>(column: T, empty: T): T => {
+      empty.set(column);
+      return empty;
+    };
+    this.#start = grown(this.#start, new Uint32Array(wanted));
+    this.#end = grown(this.#end, new Uint32Array(wanted));
+    this.#name = grown(this.#name, new Uint32Array(wanted));
+    this.#rank = grown(this.#rank, new Uint8Array(wanted));
+  }
+
+  /** The table of all that was added. */
+  build(): SymbolTable {
+    const strings = this.#strings;
+    const columns = { start: this.#start, end: this.#end, name: this.#name, rank: this.#rank };
+    const ranges = disjointRanges(
+      columns,
+      this.#length,
+      (a, b) => strings.leadingUnderscores(b) - strings.leadingUnderscores(a),
+    );
+    return new SymbolTable(this.#base ?? 0, ranges, strings.take(ranges.names));
+  }
+}
+
+/** Not functions: arm64's `$x` and `$d`, annobin's and assemblers' `.name` labels. */
+function isMarker(firstByte: number): boolean {
+  return firstByte === 0x24 || firstByte === 0x2e;
+}
+
+function rankOfBinding(binding: number): number {
+  if (binding === Binding.Global || binding === Binding.Unique) return Rank.Global;
+  return binding === Binding.Local ? Rank.Local : Rank.Weak;
+}
+
+function lowestExecutableAddress(sections: readonly ElfSection[]): number {
+  let lowest = Infinity;
+  for (const { flags, address, size } of sections) {
+    if (flags & SectionFlag.Execute && size > 0) lowest = Math.min(lowest, address);
+  }
+  return lowest === Infinity ? 0 : lowest;
+}

@@ -1,0 +1,237 @@
+/**
+ * Names addresses, off the main thread: the face of one worker. Requests are answered in order. What can't be named
+ * is `undefined` in the answer; a request whose addresses can't be named at all is rejected with a SymbolError that
+ * says why.
+ */
+import { Worker } from 'node:worker_threads';
+import { distFile } from '../../root';
+import {
+  type FrameColumns,
+  type JitProcess,
+  type ModuleReference,
+  NONE,
+  type SourcePlace,
+  SymbolError,
+  type SymbolizedFrame,
+  type SymbolizerReport,
+  type SymbolQuery,
+  type SymbolResult,
+  type WorkerAnswer,
+  type WorkerRequest,
+} from './protocol';
+
+export {
+  type JitProcess,
+  type ModuleReference,
+  type ModuleReport,
+  type SourcePlace,
+  SymbolError,
+  type SymbolErrorKind,
+  type SymbolizedFrame,
+  type SymbolizerReport,
+} from './protocol';
+
+/** JavaScript heap of the worker. Its tables are outside of the heap, and have bounds of their own. */
+const RESOURCE_LIMITS = {
+  maxOldGenerationSizeMb: 256,
+  maxYoungGenerationSizeMb: 16,
+  stackSizeMb: 4,
+};
+/** No file takes so long; a file system of a process that does not answer can. */
+const TIMEOUT_MS = 60_000;
+const MAX_BLOCKED = 1000;
+
+interface Pending {
+  readonly query: SymbolQuery;
+  readonly resolve: (result: SymbolResult) => void;
+  readonly reject: (error: SymbolError) => void;
+}
+
+export interface SymbolizerOptions {
+  /** The worker's bundle. */
+  readonly workerFile?: string | URL;
+  readonly timeoutMs?: number;
+}
+
+export class Symbolizer {
+  readonly #workerFile: string | URL;
+  readonly #timeoutMs: number;
+  /** Undefined after one has ended, until it is needed. */
+  #worker: Worker | undefined;
+  #disposed = false;
+  #nextId = 0;
+  /** In the order in which they were sent, which is that in which they are answered. */
+  readonly #pending = new Map<number, Pending>();
+  /** Modules at which a worker ended: it is not tried again with them. */
+  readonly #blocked = new Map<string, string>();
+  /** Watches the oldest request. */
+  #watchdog: NodeJS.Timeout | undefined;
+
+  /** Starts the worker; rejects with SymbolError where it can't be started. */
+  static async start(options: SymbolizerOptions = {}): Promise<Symbolizer> {
+    const symbolizer = new Symbolizer(options);
+    try {
+      await symbolizer.report();
+    } catch (error) {
+      await symbolizer.dispose();
+      throw error;
+    }
+    return symbolizer;
+  }
+
+  private constructor({ workerFile, timeoutMs }: SymbolizerOptions) {
+    this.#workerFile = workerFile ?? distFile('symbol-worker.js');
+    this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
+  }
+
+  /** Ends the worker; pending requests are rejected. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    this.#rejectAll(new SymbolError('disposed', 'the symbolizer was disposed of'));
+    await this.#worker?.terminate();
+  }
+
+  /** Names kernel addresses: exact doubles of the signed 64-bit value. */
+  async kernel(addresses: Float64Array): Promise<(SymbolizedFrame | undefined)[]> {
+    return this.#frames({ kind: 'kernel', addresses });
+  }
+
+  /** The address of the kernel's _text, from which offsets of kernel frames count. */
+  async kernelBase(): Promise<number> {
+    const result = await this.#ask({ kind: 'kernel-base' });
+    return (result as Extract<SymbolResult, { kind: 'kernel-base' }>).address;
+  }
+
+  /** Names offsets in a file that processes have mapped. `module.fd` must stay open until the promise settles. */
+  async module(
+    module: ModuleReference,
+    fileOffsets: Float64Array,
+  ): Promise<(SymbolizedFrame | undefined)[]> {
+    const blocked = this.#blocked.get(module.key);
+    if (blocked !== undefined) throw new SymbolError('worker-ended', blocked);
+    return this.#frames({ kind: 'module', module, fileOffsets });
+  }
+
+  /** Names addresses of JIT code, where the process writes a perf map. */
+  async jit(
+    process: JitProcess,
+    addresses: Float64Array,
+  ): Promise<(SymbolizedFrame | undefined)[]> {
+    return this.#frames({ kind: 'jit', process, addresses });
+  }
+
+  /** What is in memory, where names came from, and why there are not more. */
+  async report(): Promise<SymbolizerReport> {
+    const result = await this.#ask({ kind: 'report' });
+    return (result as Extract<SymbolResult, { kind: 'report' }>).report;
+  }
+
+  async #frames(query: SymbolQuery): Promise<(SymbolizedFrame | undefined)[]> {
+    const result = await this.#ask(query);
+    return toFrames((result as Extract<SymbolResult, { kind: 'frames' }>).frames);
+  }
+
+  #ask(query: SymbolQuery): Promise<SymbolResult> {
+    return new Promise((resolve, reject) => {
+      if (this.#disposed) {
+        reject(new SymbolError('disposed', 'the symbolizer was disposed of'));
+        return;
+      }
+      const id = this.#nextId++;
+      this.#worker ??= this.#startWorker();
+      this.#pending.set(id, { query, resolve, reject });
+      if (this.#pending.size === 1) this.#watch();
+      this.#worker.postMessage({ id, query } satisfies WorkerRequest);
+    });
+  }
+
+  #startWorker(): Worker {
+    const worker = new Worker(this.#workerFile, {
+      name: 'symbols',
+      resourceLimits: RESOURCE_LIMITS,
+    });
+    worker.on('message', (answer: WorkerAnswer) => this.#settle(answer));
+    let reason = 'it exited';
+    worker.on('error', (error) => {
+      reason = error.message;
+    });
+    worker.on('exit', () => this.#giveUp(worker, reason));
+    return worker;
+  }
+
+  #settle(answer: WorkerAnswer): void {
+    const pending = this.#pending.get(answer.id);
+    if (pending === undefined) return;
+    this.#pending.delete(answer.id);
+    this.#watch();
+    if ('result' in answer) pending.resolve(answer.result);
+    else pending.reject(new SymbolError(answer.error.kind, answer.error.message));
+  }
+
+  /** Starts the watch over the oldest request anew. The worker keeps the process alive only while one is pending. */
+  #watch(): void {
+    clearTimeout(this.#watchdog);
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    if (this.#pending.size === 0) {
+      worker.unref();
+      return;
+    }
+    worker.ref();
+    this.#watchdog = setTimeout(() => {
+      this.#giveUp(worker, `it did not answer for ${this.#timeoutMs / 1000} s`);
+      void worker.terminate();
+    }, this.#timeoutMs);
+    this.#watchdog.unref();
+  }
+
+  /** A worker has ended, or must: what was asked of it is rejected, and the next request gets another worker. */
+  #giveUp(worker: Worker, reason: string): void {
+    if (worker !== this.#worker || this.#disposed) return;
+    this.#worker = undefined;
+    const [oldest] = this.#pending.values();
+    if (oldest?.query.kind === 'module') {
+      const { key, path } = oldest.query.module;
+      if (this.#blocked.size >= MAX_BLOCKED) this.#blocked.clear();
+      this.#blocked.set(key, `${path}: reading its symbols ended the symbol worker: ${reason}`);
+    }
+    this.#rejectAll(new SymbolError('worker-ended', `the symbol worker ended: ${reason}`));
+  }
+
+  #rejectAll(error: SymbolError): void {
+    clearTimeout(this.#watchdog);
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of pending) reject(error);
+  }
+}
+
+/** Equal rows are one object. */
+function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[] {
+  const { strings, functionName, file, line, outer, kernelModule, frame } = columns;
+  const places: (SourcePlace | undefined)[] = new Array(functionName.length);
+  const place = (row: number): SourcePlace => {
+    places[row] ??= {
+      functionName: strings[functionName[row]],
+      ...(file[row] !== NONE && { file: strings[file[row]] }),
+      ...(line[row] > 0 && { line: line[row] }),
+    };
+    return places[row];
+  };
+  const frames: (SymbolizedFrame | undefined)[] = new Array(functionName.length);
+  return Array.from(frame, (row) => {
+    if (row === NONE) return undefined;
+    let known = frames[row];
+    if (known === undefined) {
+      const inlined: SourcePlace[] = [];
+      for (let at = outer[row]; at !== NONE; at = outer[at]) inlined.push(place(at));
+      known = {
+        ...place(row),
+        ...(inlined.length > 0 && { inlined }),
+        ...(kernelModule[row] !== NONE && { kernelModule: strings[kernelModule[row]] }),
+      };
+      frames[row] = known;
+    }
+    return known;
+  });
+}
