@@ -66,7 +66,7 @@ static __always_inline __u64 user_stack(const struct registers *regs, struct tas
 	record->pid = sample->pid;
 	record->time_ns = sample->time_ns;
 	record->is_user = 1;
-	walk_user_stack(record, regs, sample->pid);
+	walk_user_stack(record, regs, task, sample->pid);
 	/* Equal addresses mean other code in another address space, or after a library was loaded or unloaded. */
 	record->id = stack_id(record, mm + ((__u64)task->mm->exec_vm << 48) + sample->pid);
 	send_stack_once(record, generation);

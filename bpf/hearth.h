@@ -32,6 +32,7 @@ enum stack_end {
 	END_UNSUPPORTED,	/* the caller can't be found from what an unwinder without all registers knows */
 	END_BAD_READ,		/* stack memory could not be read */
 	END_BROKEN,		/* the stack would lead downwards */
+	END_NEW_MAPPING,	/* the process or its mapping is newer than what the agent knows */
 };
 
 /* One sample. The IDs name stacks that came before it in RECORD_STACKs; 0 where there is no such stack. */

@@ -41,7 +41,23 @@ SHARED_ARRAY(rows);
 SHARED_ARRAY(rules);
 SHARED_ARRAY(segments);
 
+/* The modules by file, for processes that are too new for the agent to know them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, UNWIND_MODULES);
+	__type(key, struct unwind_file);
+	__type(value, struct unwind_file_module);
+} unwind_files SEC(".maps");
+
+enum lookup {
+	FOUND,
+	ANONYMOUS,		/* memory without a file */
+	NOT_KNOWN,
+};
+
 struct walk {
+	struct task_struct *task;
+	enum lookup lookup;
 	struct record_stack *record;
 	const struct unwind_modules *modules;
 	const struct unwind_pages *pages;
@@ -77,31 +93,59 @@ static long search_segment(__u32 index, struct walk *walk)
 	return 0;
 }
 
-/* Finds the segment that holds an address; false where there is none. */
-static __always_inline bool find_segment(struct walk *walk, __u64 address)
+/* Makes the walk's segment of a mapping of the running process. */
+static long take_mapping(struct task_struct *task, struct vm_area_struct *vma, struct walk *walk)
+{
+	struct unwind_file key = {};
+	const struct unwind_file_module *module;
+	struct file *file = vma->vm_file;
+
+	if (!file) {
+		walk->lookup = ANONYMOUS;
+		return 0;
+	}
+	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
+	key.size = BPF_CORE_READ(file, f_inode, i_size);
+	key.device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	module = bpf_map_lookup_elem(&unwind_files, &key);
+	if (!module)
+		return 0;
+	walk->segment_start = vma->vm_start;
+	walk->segment_end = vma->vm_end;
+	walk->segment_bias = vma->vm_start - ((__u64)vma->vm_pgoff << PAGE_SHIFT) - module->shift;
+	walk->module = module->module;
+	walk->lookup = FOUND;
+	return 0;
+}
+
+/* Finds the segment that holds an address. */
+static __always_inline enum lookup find_segment(struct walk *walk, __u64 address)
 {
 	const struct unwind_segment *segment;
 	__u32 low;
 
 	if (address >= walk->segment_start && address < walk->segment_end)
-		return true;
-	if (walk->segment_count == 0)
-		return false;
+		return FOUND;
+	if (walk->segment_count == 0) {
+		walk->lookup = NOT_KNOWN;
+		bpf_find_vma(walk->task, address, take_mapping, walk, 0);
+		return walk->lookup;
+	}
 	walk->low = walk->first_segment;
 	walk->high = walk->first_segment + walk->segment_count;
 	walk->key = address;
 	bpf_loop(16, search_segment, walk, 0);
 	low = walk->low;
 	if (low >= UNWIND_SEGMENTS)
-		return false;
+		return NOT_KNOWN;
 	segment = &walk->segments->at[low];
 	if (address < segment->start || address >= segment->end)
-		return false;
+		return ANONYMOUS;
 	walk->segment_start = segment->start;
 	walk->segment_end = segment->end;
 	walk->segment_bias = segment->bias;
 	walk->module = segment->module;
-	return true;
+	return FOUND;
 }
 
 static long search_row(__u32 index, struct walk *walk)
@@ -257,8 +301,14 @@ static __always_inline __u32 step(struct walk *walk, __u64 address)
 	__u32 end;
 
 	/* Code that no file is behind is a JIT compiler's: most keep frame pointers. */
-	if (!find_segment(walk, address))
+	switch (find_segment(walk, address)) {
+	case FOUND:
+		break;
+	case ANONYMOUS:
 		return step_by_frame_pointer(walk, END_NO_FRAME_POINTER);
+	case NOT_KNOWN:
+		return END_NEW_MAPPING;
+	}
 	end = find_rule(walk, address - walk->segment_bias, &rule);
 	if (end)
 		return end;
@@ -299,11 +349,13 @@ static long walk_frame(__u32 index, struct walk *walk)
 }
 
 /* Fills in the addresses of a user stack, leaf first, and how it ended. */
-static __always_inline void walk_user_stack(struct record_stack *record, const struct registers *regs, __u32 pid)
+static __always_inline void walk_user_stack(struct record_stack *record, const struct registers *regs,
+					    struct task_struct *task, __u32 pid)
 {
 	__u32 zero = 0;
 	const struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &pid);
 	struct walk walk = {
+		.task = task,
 		.record = record,
 		.modules = bpf_map_lookup_elem(&unwind_modules, &zero),
 		.pages = bpf_map_lookup_elem(&unwind_pages, &zero),

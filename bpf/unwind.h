@@ -64,6 +64,21 @@ struct unwind_segment {
 	__u32 padding;
 };
 
+/* A file that is a module, as a mapping shows it. */
+struct unwind_file {
+	__u64 inode;
+	__u64 size;
+	__u32 device;		/* the kernel's encoding: major << 20 | minor */
+	__u32 padding;
+};
+
+/* Address in the module = offset in the file + `shift`. */
+struct unwind_file_module {
+	__u64 shift;
+	__u32 module;
+	__u32 padding;
+};
+
 /* A process's mappings: `count` segments from `first`, by address. */
 struct unwind_process {
 	__u32 first;

@@ -7,6 +7,7 @@ import type { ProfileBuilder } from './builder';
 import { applyChunk, type Chunk } from './chunk';
 import { Profile } from './profile';
 import {
+  type Columns,
   type FrameIndex,
   type FrameKind,
   type MappingKind,
@@ -50,11 +51,27 @@ export class Merger {
     this.source = source;
   }
 
-  /** Applies a chunk of the source and takes over its samples, and better symbols for frames that were taken already. */
+  /** Applies a chunk to the source and takes over what it adds. */
   append(chunk: Chunk): void {
     applyChunk(this.source, chunk);
     this.source.samples.clear();
-    const { columns, length } = chunk.tables.samples;
+    this.take(chunk);
+  }
+
+  /**
+   * Takes over a chunk's samples, and better symbols for frames that were taken already. The chunk must have been applied
+   * to the source: several targets can share one.
+   */
+  take(chunk: Chunk): void {
+    this.takeSamples(chunk.tables.samples.columns, chunk.tables.samples.length);
+    for (const frame of chunk.patch.frame) {
+      const taken = this.#frames.get(frame);
+      if (taken !== undefined) this.#symbolize(frame, taken);
+    }
+  }
+
+  /** Takes over `length` samples whose indices are the source's. */
+  takeSamples(columns: Columns<'samples'>, length: number): void {
     for (let i = 0; i < length; i++) {
       this.#target.sample({
         timeNs: columns.timeNs[i],
@@ -64,10 +81,6 @@ export class Merger {
         sampleType: this.#sampleType(columns.sampleType[i]),
         cpu: columns.cpu[i],
       });
-    }
-    for (const frame of chunk.patch.frame) {
-      const taken = this.#frames.get(frame);
-      if (taken !== undefined) this.#symbolize(frame, taken);
     }
   }
 

@@ -75,6 +75,8 @@ export interface LiveStatus {
   readonly recording:
     | { readonly sessionId: string; readonly name: string; readonly sinceMs: number }
     | undefined;
+  /** What is wrong with storing the recording, or was with the last one, in words for the user. */
+  readonly storeProblem?: string | undefined;
   readonly host: HostDescription | undefined;
 }
 

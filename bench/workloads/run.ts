@@ -8,6 +8,8 @@ import { type FrameIndex, NONE, type ProcessIndex, type StackIndex } from '@/pro
 import { Collector } from '@/server/agent/collector';
 import type { Filter } from '@/server/wire';
 
+const SETTLE_MS = 20_000;
+
 /** A collector, and the profile of all that it has seen. */
 export class ProfiledRun {
   readonly profile = new Profile();
@@ -22,6 +24,7 @@ export class ProfiledRun {
       onChunk: (chunk) => applyChunk(run.profile, chunk),
       onStatus: () => {},
     });
+    await run.running.settled(SETTLE_MS);
     return run;
   }
 

@@ -2,6 +2,7 @@
  * Profiles the machine: reads the ring on a timer, keeps the process table up to date, turns stacks into rows, has them
  * named, and cuts a chunk for each reading.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
 import type { Chunk, Loss } from '@/profile/chunk';
 import { Merger } from '@/profile/merge';
@@ -17,16 +18,19 @@ import { SystemError } from './libc';
 import { MmapEvents } from './mmap-events';
 import { Modules } from './modules';
 import { Namer } from './namer';
-import { Processes } from './processes';
+import { type Process, Processes } from './processes';
 import { type RawSample, type RecordReceiver, readRecords } from './record-reader';
 import { Rows } from './rows';
 import { Stacks } from './stacks';
 import { Symbolizer } from './symbols/symbolizer';
+import { Unwinder } from './unwinder';
 
 export interface CollectorOptions {
   /** Samples per second and CPU, 1 to 4,999. */
   readonly frequencyHz: number;
   readonly filter: Filter;
+  /** Where unwind tables are kept from run to run; undefined for nowhere. */
+  readonly cacheDirectory?: string | undefined;
   readonly onChunk: (chunk: Chunk) => void;
   readonly onStatus: (status: CollectorStatus) => void;
 }
@@ -39,11 +43,14 @@ export class CollectorError extends Error {
 /** Five chunks a second look live; each costs about a millisecond. */
 const TICK_MS = 200;
 const STATUS_MS = 1000;
+const SETTLE_POLL_MS = 20;
 /** A chunk waits this long for names; later ones go out as a patch. */
 const NAMES_MS = 120;
 /** Tables larger than this are begun anew, so that the agent's memory is bounded. */
 const MAX_STACKS = 300_000;
 const MAX_FRAMES = 150_000;
+/** Reading a process's mappings costs up to a millisecond. */
+const PREPARED_PER_TICK = 64;
 
 const monotonicNs = (): number => Number(process.hrtime.bigint());
 const wallOffsetNs = (): number => Date.now() * 1e6 - monotonicNs();
@@ -73,6 +80,9 @@ export class Collector {
   readonly #kernel = readKernelText();
   readonly #symbolizer: Symbolizer;
   readonly #namer: Namer;
+  readonly #unwinder: Unwinder;
+  /** Processes that ran before, and are not known to the unwinder yet: those that use most CPU time first. */
+  #unprepared: Process[] = [];
   readonly #stopStatistics: () => void;
   readonly #cost = new CostMeter();
   readonly #programs = new ProgramMeter();
@@ -88,6 +98,7 @@ export class Collector {
   #statusAtMs = Date.now();
   #samplesAtStatus = 0;
   #samples = 0;
+  #priority = 0;
 
   private constructor(options: CollectorOptions, sampler: CpuSampler, symbolizer: Symbolizer) {
     this.#options = options;
@@ -99,6 +110,7 @@ export class Collector {
       this.#ownLosses['process-event-ring-full'] += count;
     });
     this.#processes = new Processes(this.#modules, new ContainersByCgroup());
+    this.#unwinder = new Unwinder(sampler.unwindMaps(), this.#processes, options.cacheDirectory);
     this.#epoch = new Epoch(this.#processes, this.#kernel);
   }
 
@@ -112,8 +124,9 @@ export class Collector {
     try {
       sampler = CpuSampler.load(options.frequencyHz, options.filter);
       const collector = new Collector(options, sampler, symbolizer);
+      collector.#unprepared = collector.#processes.scan();
+      collector.#prepareUnwinding();
       collector.#followCpus();
-      collector.#processes.scan();
       collector.#timer = setInterval(() => collector.#scheduleTick(), TICK_MS);
       return collector;
     } catch (error) {
@@ -137,6 +150,14 @@ export class Collector {
     this.#sampler.setFilter(filter);
   }
 
+  /** Resolves when the unwind tables for what runs now are made, or after `maxMs`: from then on stacks are whole. */
+  async settled(maxMs: number): Promise<void> {
+    const end = Date.now() + maxMs;
+    while (Date.now() < end && !(this.#unprepared.length === 0 && this.#unwinder.isSettled)) {
+      await sleep(SETTLE_POLL_MS);
+    }
+  }
+
   /** Ends sampling, hands out what was sampled until now as a last chunk, and frees everything. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
@@ -146,6 +167,7 @@ export class Collector {
     this.#stopStatistics();
     this.#mmapEvents.dispose();
     this.#sampler.dispose();
+    await this.#unwinder.dispose();
     await this.#symbolizer.dispose();
     this.#modules.dispose();
   }
@@ -172,7 +194,8 @@ export class Collector {
       ),
     );
     this.#sliceStartNs = endNs;
-    this.#processes.forgetExited(endNs);
+    this.#prepareUnwinding();
+    for (const { pid } of this.#processes.forgetExited(endNs)) this.#unwinder.exit(pid);
     this.#boundTables();
     if (Date.now() - this.#statusAtMs >= STATUS_MS) this.#reportStatus();
   }
@@ -191,13 +214,26 @@ export class Collector {
       time: applyUntil,
       sample: (sample) => this.#addSample(sample),
       stack: (stack) => this.#epoch.stacks.add(stack),
-      fork: (event) => processes.fork(event),
+      fork: (event) => {
+        processes.fork(event);
+        if (event.pid === event.tid) this.#unwinder.fork(event.parentPid, event.pid);
+      },
       exec: (event) => processes.exec(event),
       exit: (event) => processes.exit(event),
       rename: (event) => processes.rename(event),
     };
     readRecords(this.#sampler.ring, end, receiver);
     applyUntil(Number.POSITIVE_INFINITY);
+  }
+
+  /** Tells the unwinder of what has been mapped, and of some of the processes that ran before. */
+  #prepareUnwinding(): void {
+    for (const process of this.#unprepared.splice(0, PREPARED_PER_TICK)) {
+      if (process.exitedNs === undefined) this.#processes.mappings(process);
+    }
+    // Later ones first: what runs now is sampled now.
+    for (const process of this.#processes.takeRemapped())
+      this.#unwinder.update(process, this.#priority++);
   }
 
   #addSample(sample: Readonly<RawSample>): void {

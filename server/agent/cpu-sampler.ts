@@ -7,6 +7,7 @@ import { closeFd } from './libc';
 import { enableEvent, Flag, onlineCpus, openSoftwareEvent, setPeriod } from './perf-event';
 import { CONFIGURATION, CONFIGURATION_BYTES, COUNTERS, FILTER_KINDS } from './records';
 import { Ring } from './ring';
+import type { UnwindMaps } from './unwinder';
 
 const PERF_COUNT_SW_CPU_CLOCK = 0;
 const NS_PER_SECOND = 1e9;
@@ -66,7 +67,9 @@ export class CpuSampler {
     try {
       cpuObject = BpfObject.load(distFile('bpf/cpu.bpf.o'), {
         shared: [
-          ...['events', 'configurations', 'watched'].map((name) => processObject.map(name)),
+          ...['events', 'configurations', 'watched', 'unwind_processes'].map((name) =>
+            processObject.map(name),
+          ),
           processObject.map('counters', 'perCpu'),
         ],
       });
@@ -80,6 +83,20 @@ export class CpuSampler {
       processObject.dispose();
       throw error;
     }
+  }
+
+  /** Where the unwind tables are. */
+  unwindMaps(): UnwindMaps {
+    const map = (name: string): BpfMap => this.#cpuObject.map(`unwind_${name}`);
+    return {
+      modules: map('modules'),
+      pages: map('pages'),
+      rows: map('rows'),
+      rules: map('rules'),
+      segments: map('segments'),
+      processes: map('processes'),
+      files: map('files'),
+    };
   }
 
   get frequencyHz(): number {

@@ -13,7 +13,7 @@ const WIRE_FD = 3;
 const MAX_UNSENT_BYTES = 128 * 1024 * 1024;
 
 async function main(): Promise<void> {
-  const frequencyHz = Number(process.argv[2] ?? 99);
+  const [frequencyHz, cacheDirectory] = [Number(process.argv[2] ?? 99), process.argv[3]];
   const wire = new Socket({ fd: WIRE_FD, readable: true, writable: true });
   const send = (frame: AgentFrame): void => {
     for (const piece of encodeFrame(frame)) wire.write(piece);
@@ -29,6 +29,7 @@ async function main(): Promise<void> {
     collector = await Collector.start({
       frequencyHz,
       filter: { kind: 'all' },
+      cacheDirectory,
       onChunk: (chunk) => send({ type: 'chunk', bytes: encodeChunk(chunk) }),
       onStatus: (status) => send({ type: 'status', status }),
     });

@@ -94,4 +94,5 @@ export const STACK_ENDS: readonly { readonly text: string; readonly namesModule:
   { text: 'unwinding stopped: unwind information not supported', namesModule: true },
   { text: 'unwinding stopped: stack memory not readable', namesModule: true },
   { text: 'unwinding stopped: broken stack', namesModule: true },
+  { text: 'unwinding stopped: newly mapped code', namesModule: true },
 ];

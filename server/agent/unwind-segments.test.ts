@@ -22,7 +22,7 @@ class FakeMap {
 function setUp() {
   const memory = new ArrayBuffer(CAPACITY * 32);
   const map = new FakeMap();
-  const pool = new SegmentPool(memory, map);
+  const pool = new SegmentPool(memory, map, () => {});
   const words = new Uint32Array(memory);
   const read = (pid: number): Segment[] | undefined => {
     const range = map.entries.get(pid);

@@ -20,7 +20,10 @@ export interface ProcessMap {
 interface Range {
   readonly first: number;
   readonly count: number;
+  readonly modules: readonly number[];
 }
+
+type Room = Omit<Range, 'modules'>;
 
 const SEGMENT_BYTES = 32;
 const HIGH = 2 ** 32;
@@ -31,14 +34,20 @@ export class SegmentPool {
   readonly #u32: Uint32Array;
   readonly #processes: ProcessMap;
   readonly #ranges = new Map<number, Range>();
+  readonly #onRelease: (modules: readonly number[]) => void;
   /** Processes that use a range, by its first segment. */
   readonly #users = new Map<number, number>();
   /** Free ranges, by first segment, never adjacent. */
-  #free: Range[];
+  #free: Room[];
   #retired: { readonly range: Range; readonly atMs: number }[] = [];
 
-  /** `memory`: the array that BPF reads. */
-  constructor(memory: ArrayBuffer, processes: ProcessMap) {
+  /** `memory`: the array that BPF reads. `onRelease`: no program can find these modules by a range that was used. */
+  constructor(
+    memory: ArrayBuffer,
+    processes: ProcessMap,
+    onRelease: (modules: readonly number[]) => void,
+  ) {
+    this.#onRelease = onRelease;
     this.#u32 = new Uint32Array(memory);
     this.#processes = processes;
     this.#free = [{ first: 0, count: Math.floor(memory.byteLength / SEGMENT_BYTES) }];
@@ -51,8 +60,9 @@ export class SegmentPool {
       this.delete(pid);
       return true;
     }
-    const range = this.#allocate(segments.length);
-    if (range === undefined) return false;
+    const room = this.#allocate(segments.length);
+    if (room === undefined) return false;
+    const range: Range = { ...room, modules: segments.map(({ module }) => module) };
     segments.forEach((segment, i) => {
       this.#write(range.first + i, segment);
     });
@@ -100,7 +110,7 @@ export class SegmentPool {
   }
 
   /** First fit. */
-  #allocate(count: number): Range | undefined {
+  #allocate(count: number): Room | undefined {
     const index = this.#free.findIndex((range) => range.count >= count);
     if (index < 0) return undefined;
     const { first, count: room } = this.#free[index];
@@ -111,6 +121,7 @@ export class SegmentPool {
 
   #release(range: Range): void {
     this.#users.delete(range.first);
+    this.#onRelease(range.modules);
     const index = this.#free.findIndex(({ first }) => first > range.first);
     const at = index < 0 ? this.#free.length : index;
     let { first, count } = range;

@@ -3,11 +3,17 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ElfError, ElfFile, readBuildId, SectionType, SegmentFlag } from './elf-file';
 
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
 const run = (command: string, ...args: string[]): string =>
-  execFileSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  execFileSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
 
 const LIBC = '/lib/x86_64-linux-gnu/libc.so.6';
 const BINARIES = [process.execPath, LIBC, '/bin/bash', '/lib64/ld-linux-x86-64.so.2'];

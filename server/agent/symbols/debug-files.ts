@@ -1,6 +1,7 @@
 /** Finds the separate files that hold the symbols and debug information that were stripped off a module. */
 import { basename, dirname } from 'node:path';
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
+import { addNote } from './protocol';
 
 const DEBUG_FOLDER = '/usr/lib/debug';
 /** A file is identified by its checksum only if it is not larger than this: that takes a second. */
@@ -26,7 +27,7 @@ export function findDebugFile(elf: ElfFile, path: string, notes: string[]): Debu
       debug = ElfFile.open(candidate);
     } catch (error) {
       if (error instanceof ElfError && error.kind !== 'io')
-        notes.push(`${candidate}: ${error.message}`);
+        addNote(notes, `${candidate}: ${error.message}`);
       continue;
     }
     try {
@@ -34,14 +35,17 @@ export function findDebugFile(elf: ElfFile, path: string, notes: string[]): Debu
         // The module itself, found by its own debug link, or an empty shell.
       } else if (buildId !== '' && debug.buildId !== '') {
         if (debug.buildId === buildId) return { elf: debug, path: candidate };
-        notes.push(`${candidate} is of another build: its build ID is ${debug.buildId}`);
+        addNote(notes, `${candidate} is of another build: its build ID is ${debug.buildId}`);
       } else if (debugLink !== undefined && debug.size <= MAX_CHECKED_BYTES) {
         if (crc32(debug) === debugLink.crc) return { elf: debug, path: candidate };
-        notes.push(`${candidate} is of another build: its checksum is not that of the debug link`);
+        addNote(
+          notes,
+          `${candidate} is of another build: its checksum is not that of the debug link`,
+        );
       }
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;
-      notes.push(`${candidate}: ${error.message}`);
+      addNote(notes, `${candidate}: ${error.message}`);
     }
     debug.close();
   }

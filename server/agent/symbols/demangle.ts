@@ -90,7 +90,7 @@ export class Demangler {
 
 /** `_Z`, with more underscores where macOS or a block made them, and Rust's `_R`. */
 function isMangled(name: string): boolean {
-  return /^_{1,4}(?:Z|R[0-9A-Z])/.test(name) || name.startsWith('?');
+  return /^_{1,4}(?:Z|R[0-9A-Z])/.test(name);
 }
 
 /** The same module, but its memory has a maximum. */

@@ -12,33 +12,26 @@ export class FrameRows {
   readonly #kernelModule: number[] = [];
 
   /** A new row for a frame that is known by its name alone: for callers that know which names they have added. */
-  append(functionName: string): number {
+  append(functionName: string, kernelModule?: string): number {
     this.#file.push(NONE);
     this.#line.push(0);
     this.#outer.push(NONE);
-    this.#kernelModule.push(NONE);
+    this.#kernelModule.push(kernelModule === undefined ? NONE : this.#string(kernelModule));
     return this.#functionName.push(this.#strings.push(functionName) - 1) - 1;
   }
 
-  /** The row of a frame; `line` is 0 where unknown, `outer` the row that it is inlined into or NONE. */
-  add(
-    functionName: string,
-    file: string | undefined,
-    line: number,
-    outer: number,
-    kernelModule?: string,
-  ): number {
+  /** The row of a frame in source code; `line` is 0 where unknown, `outer` the row that it is inlined into or NONE. */
+  add(functionName: string, file: string | undefined, line: number, outer: number): number {
     const name = this.#string(functionName);
     const fileIndex = file === undefined ? NONE : this.#string(file);
-    const module = kernelModule === undefined ? NONE : this.#string(kernelModule);
-    const key = `${name} ${fileIndex} ${line} ${outer} ${module}`;
+    const key = `${name} ${fileIndex} ${line} ${outer}`;
     let row = this.#rows.get(key);
     if (row === undefined) {
       row = this.#functionName.push(name) - 1;
       this.#file.push(fileIndex);
       this.#line.push(line);
       this.#outer.push(outer);
-      this.#kernelModule.push(module);
+      this.#kernelModule.push(NONE);
       this.#rows.set(key, row);
     }
     return row;

@@ -11,7 +11,8 @@ const GAP = 0xffffffff;
 const [TAB, NEWLINE, SPACE, ZERO] = [0x09, 0x0a, 0x20, 0x30];
 /** Where code ends; nothing is called so. */
 const END_MARKERS: ReadonlySet<string> = new Set(['_etext', '_einittext', '_end', '__init_end']);
-const START_MARKERS: ReadonlySet<string> = new Set(['_text', '_stext', '_sinittext', '_stext_']);
+/** Where code starts: the names of whatever comes first are better. */
+const START_MARKERS: ReadonlySet<string> = new Set(['_text', '_stext', '_sinittext']);
 
 export interface KernelFunction {
   readonly functionName: string;

@@ -5,7 +5,7 @@ import type { Demangler } from './demangle';
 import { Dwarf, type DwarfPlace } from './dwarf/dwarf';
 import type { FrameRows } from './frame-rows';
 import { addGoFunctions } from './go-functions';
-import { type ModuleReference, type ModuleReport, NONE } from './protocol';
+import { addNote, type ModuleReference, type ModuleReport, NONE } from './protocol';
 import { type SymbolTable, SymbolTableBuilder } from './symbol-table';
 import { readVdso } from './vdso';
 import { decompressXz } from './xz';
@@ -24,6 +24,7 @@ export class ModuleSymbols {
   /** For going from file offsets to addresses; the file is closed. */
   readonly #elf: ElfFile;
   readonly #table: SymbolTable;
+  readonly #symbols: number;
   readonly #dwarf: Dwarf | undefined;
   readonly #sources: readonly string[];
   readonly #notes: readonly string[];
@@ -53,6 +54,7 @@ export class ModuleSymbols {
     this.#reference = reference;
     this.#elf = loader.elf;
     this.#table = table;
+    this.#symbols = loader.symbols;
     this.#dwarf = loader.dwarf;
     this.#sources = loader.sources;
     this.#notes = loader.notes;
@@ -62,7 +64,7 @@ export class ModuleSymbols {
     return {
       key: this.#reference.key,
       path: this.#reference.path,
-      symbols: this.#table.length,
+      symbols: this.#symbols,
       bytes: this.bytes,
       sources: this.#sources,
       notes: this.#notes,
@@ -196,8 +198,12 @@ class Loader {
       this.dwarf = this.#attempt('', () => Dwarf.open(elf, notes));
     }
     if (this.dwarf !== undefined) sources.push('.debug_info');
-    if (this.#builder.length === 0) notes.push('the file is stripped: it has no symbols');
+    if (this.#builder.length === 0) addNote(notes, 'the file is stripped: it has no symbols');
     return this.#builder.build();
+  }
+
+  get symbols(): number {
+    return this.#builder.length;
   }
 
   /** Closes what debug information does not go on to use. */
@@ -231,7 +237,7 @@ class Loader {
       return action();
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;
-      this.notes.push(what === '' ? error.message : `${what}: ${error.message}`);
+      addNote(this.notes, what === '' ? error.message : `${what}: ${error.message}`);
       return undefined;
     }
   }

@@ -68,12 +68,21 @@ export class SymbolError extends Error {
 export interface ModuleReport {
   readonly key: string;
   readonly path: string;
+  /** Functions that its symbol tables have. */
   readonly symbols: number;
+  /** What it takes in memory. */
   readonly bytes: number;
   /** For example `.symtab`, `.dynsym`, `.gnu_debugdata`, `/usr/lib/debug/.build-id/ab/cd.debug`, `.debug_info`. */
   readonly sources: readonly string[];
   /** In plain words, for example why debug information was not used. */
   readonly notes: readonly string[];
+}
+
+const MAX_NOTES = 20;
+
+/** Adds a note for a ModuleReport, once, as long as there are not too many: hostile files could make any number. */
+export function addNote(notes: string[], note: string): void {
+  if (notes.length < MAX_NOTES && !notes.includes(note)) notes.push(note);
 }
 
 export interface SymbolizerReport {

@@ -7,7 +7,6 @@ import { ElfError, type ElfFile } from '../elf/elf-file';
 import { NONE } from './protocol';
 import { sortedOrder } from './sorted-order';
 
-/** Up to this size a string table is read at once. */
 const WHOLE_BYTES = 16 * 1024 * 1024;
 const SEQUENTIAL_BYTES = 4 * 1024 * 1024;
 const RANDOM_BYTES = 16 * 1024;
@@ -15,6 +14,7 @@ const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** Names that are nearer to each other than this are copied in one piece, with what is between them. */
 const JOIN_BYTES = 64;
 const UNDERSCORE = 0x5f;
+const INTERNAL_ALIAS = Buffer.from('__GI_');
 
 interface Part {
   /** Where the part starts in the numbering of all parts. */
@@ -22,13 +22,20 @@ interface Part {
   readonly elf: ElfFile;
   readonly fileOffset: number;
   readonly size: number;
+  readonly isWhole: boolean;
   window: Uint8Array;
   windowStart: number;
 }
 
 export class StringSection {
   readonly #parts: Part[] = [];
+  readonly #wholeBytes: number;
   #size = 0;
+
+  /** Up to `wholeBytes` a string table is read at once. */
+  constructor(wholeBytes = WHOLE_BYTES) {
+    this.#wholeBytes = wholeBytes;
+  }
 
   /** Adds a string table that is at `fileOffset`; returns the number of its first byte among all. */
   add(elf: ElfFile, fileOffset: number, size: number): number {
@@ -37,7 +44,9 @@ export class StringSection {
     }
     const base = this.#size;
     if (base + size >= NONE) throw new ElfError('too-large', 'symbol names of more than 4 GiB');
-    this.#parts.push({ base, elf, fileOffset, size, window: new Uint8Array(0), windowStart: 0 });
+    const isWhole = size <= this.#wholeBytes;
+    const window = new Uint8Array(0);
+    this.#parts.push({ base, elf, fileOffset, size, isWhole, window, windowStart: 0 });
     this.#size += size;
     return base;
   }
@@ -49,10 +58,15 @@ export class StringSection {
     return part.window[offset - part.windowStart];
   }
 
-  leadingUnderscores(at: number): number {
+  /** How little a name is meant for people: by the underscores in front; glibc's internal aliases come last. */
+  awkwardness(at: number): number {
     let count = 0;
     while (count < 8 && at + count < this.#size && this.byteAt(at + count) === UNDERSCORE) count++;
-    return count;
+    return count === 2 && this.#startsWith(at, INTERNAL_ALIAS) ? 9 : count;
+  }
+
+  #startsWith(at: number, bytes: Uint8Array): boolean {
+    return at + bytes.length < this.#size && bytes.every((byte, i) => this.byteAt(at + i) === byte);
   }
 
   /**
@@ -62,7 +76,7 @@ export class StringSection {
   take(offsets: Uint32Array): Uint8Array {
     const [first] = this.#parts;
     if (first === undefined) return new Uint8Array(0);
-    if (this.#parts.length === 1 && first.size <= WHOLE_BYTES) {
+    if (this.#parts.length === 1 && first.isWhole) {
       loadWindow(first, 0, first.size);
       return first.window;
     }
@@ -108,9 +122,8 @@ export class StringSection {
 function loadWindow(part: Part, offset: number, length: number): void {
   const inWindow = offset - part.windowStart;
   if (inWindow >= 0 && inWindow < part.window.length) return;
-  const whole = part.size <= WHOLE_BYTES;
-  part.windowStart = whole ? 0 : offset;
-  const size = whole ? part.size : Math.min(length, part.size - offset);
+  part.windowStart = part.isWhole ? 0 : offset;
+  const size = part.isWhole ? part.size : Math.min(length, part.size - offset);
   part.window = part.elf.readAt(part.fileOffset + part.windowStart, size);
 }
 

@@ -64,11 +64,17 @@ export class SymbolService {
   #kernelFrames(addresses: Float64Array): FrameColumns {
     const symbols = this.#kernel.for(addresses);
     const rows = new FrameRows();
+    const rowOfEntry = new Map<number, number>();
     const frame = Uint32Array.from(addresses, (address) => {
       const entry = symbols.find(address);
       if (entry < 0) return NONE;
-      const { functionName, module } = symbols.functionAt(entry);
-      return rows.add(this.#demangler.demangle(functionName), undefined, 0, NONE, module);
+      let row = rowOfEntry.get(entry);
+      if (row === undefined) {
+        const { functionName, module } = symbols.functionAt(entry);
+        row = rows.append(this.#demangler.demangle(functionName), module);
+        rowOfEntry.set(entry, row);
+      }
+      return row;
     });
     return rows.finish(frame);
   }

@@ -233,7 +233,7 @@ export class SymbolTableBuilder {
     const ranges = disjointRanges(
       columns,
       this.#length,
-      (a, b) => strings.leadingUnderscores(b) - strings.leadingUnderscores(a),
+      (a, b) => strings.awkwardness(b) - strings.awkwardness(a),
     );
     return new SymbolTable(this.#base ?? 0, ranges, strings.take(ranges.names));
   }

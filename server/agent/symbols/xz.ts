@@ -1,5 +1,5 @@
 /** Decompresses xz by the system's liblzma, which is loaded when it is first needed. */
-import koffi from 'koffi';
+import { createRequire } from 'node:module';
 import { ElfError } from '../elf/elf-file';
 
 const FOOTER_BYTES = 12;
@@ -31,6 +31,8 @@ let decode: StreamBufferDecode | string | undefined;
 /** liblzma's function, or why it can't be had. */
 function loadDecoder(): StreamBufferDecode | string {
   try {
+    // Not imported above: the native module would be loaded by every worker, and few files need it.
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     return koffi
       .load('liblzma.so.5')
       .func(

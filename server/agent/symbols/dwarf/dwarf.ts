@@ -1,7 +1,7 @@
 /** Source lines and inlined functions from the debug information (DWARF 2 to 5) of one file, read unit by unit. */
 import { ElfError, type ElfFile, SectionFlag, SectionType } from '../../elf/elf-file';
 import { ByteLru } from '../byte-lru';
-import { NONE } from '../protocol';
+import { addNote, NONE } from '../protocol';
 import { FunctionNames } from './function-names';
 import { type LineTable, readLines } from './lines';
 import { readScopes, type UnitScopes } from './scopes';
@@ -11,7 +11,7 @@ import { UnitIndex } from './unit-index';
 /** Files with more are not expanded: their index alone would take too long. */
 const MAX_INFO_BYTES = 2 ** 31;
 /** Units are the pieces in which entries are read; larger ones have lines, but no inlined functions. */
-const MAX_UNIT_BYTES = 64 * 1024 * 1024;
+const MAX_UNIT_BYTES = 32 * 1024 * 1024;
 /** What is kept of units that were read. */
 const MAX_UNITS_BYTES = 16 * 1024 * 1024;
 
@@ -101,7 +101,7 @@ export class Dwarf {
     this.#names ??= new FunctionNames(this.#sections, index);
     const places: DwarfPlace[] = [];
     while (scope !== NONE) {
-      const functionName = this.#nameOf(this.#names, scopes.entryAt[scope]);
+      const functionName = this.#nameOf(this.#names, scopes, scope);
       places.push({ functionName, file, line });
       file = lines?.fileName(scopes.callFile[scope]);
       line = scopes.callLine[scope];
@@ -116,9 +116,9 @@ export class Dwarf {
     return this.#index;
   }
 
-  #nameOf(names: FunctionNames, entryAt: number): string | undefined {
+  #nameOf(names: FunctionNames, scopes: UnitScopes, scope: number): string | undefined {
     try {
-      return names.find(entryAt);
+      return names.find(scopes.entryAt[scope], scopes.containerOf);
     } catch (error) {
       this.#note(error);
       return undefined;
@@ -150,8 +150,6 @@ export class Dwarf {
 
   #note(error: unknown): void {
     if (!(error instanceof ElfError)) throw error;
-    if (this.#notes.length < 20 && !this.#notes.includes(error.message)) {
-      this.#notes.push(error.message);
-    }
+    addNote(this.#notes, error.message);
   }
 }

@@ -1,5 +1,6 @@
 /** The names of functions, by their entries in .debug_info. */
 import { ElfError } from '../../elf/elf-file';
+import { NONE } from '../protocol';
 import { Cursor } from './cursor';
 import type { DebugSections } from './sections';
 import { Attribute, readAttributes, referenceOf, textOf, type Unit, type Value } from './unit';
@@ -7,6 +8,7 @@ import type { UnitIndex } from './unit-index';
 
 /** An inlined copy refers to its pattern, that to its declaration. */
 const MAX_REFERENCES = 8;
+const MAX_CONTAINERS = 32;
 const MAX_REMEMBERED = 20_000;
 
 export class FunctionNames {
@@ -23,19 +25,23 @@ export class FunctionNames {
     return this.#known.size * 150;
   }
 
-  /** The linkage name of the function that the entry describes, else its plain name. Throws ElfError. */
-  find(entryAt: number): string | undefined {
+  /**
+   * The linkage name of the function that the entry describes, else its plain name, qualified by what is around it
+   * as far as `containerOf` knows. Throws ElfError.
+   */
+  find(entryAt: number, containerOf: ReadonlyMap<number, number>): string | undefined {
     let known = this.#known.get(entryAt);
     if (known === undefined && !this.#known.has(entryAt)) {
-      known = this.#resolve(entryAt);
+      known = this.#resolve(entryAt, containerOf);
       if (this.#known.size >= MAX_REMEMBERED) this.#known.clear();
       this.#known.set(entryAt, known);
     }
     return known;
   }
 
-  #resolve(entryAt: number): string | undefined {
+  #resolve(entryAt: number, containerOf: ReadonlyMap<number, number>): string | undefined {
     let plain: string | undefined;
+    let plainAt = NONE;
     let at: number | undefined = entryAt;
     for (let step = 0; at !== undefined && step < MAX_REFERENCES; step++) {
       const unit = this.#index.unitOfEntry(at);
@@ -46,11 +52,30 @@ export class FunctionNames {
         if (text !== undefined) return text;
       }
       const name = values.get(Attribute.Name);
-      if (name !== undefined) plain ??= textOf(this.#sections, unit, name);
+      if (name !== undefined && plain === undefined) {
+        plain = textOf(this.#sections, unit, name);
+        plainAt = at;
+      }
       const origin = values.get(Attribute.AbstractOrigin) ?? values.get(Attribute.Specification);
       at = origin && referenceOf(unit, origin);
     }
-    return plain;
+    if (plain === undefined) return undefined;
+    const unnamed = plain.startsWith('operator()') ? '{lambda}' : '(anonymous)';
+    return this.#qualifier(plainAt, containerOf, unnamed) + plain;
+  }
+
+  /** The names of what is around an entry, each with `::` behind it. */
+  #qualifier(entryAt: number, containerOf: ReadonlyMap<number, number>, unnamed: string): string {
+    let text = '';
+    let at = containerOf.get(entryAt);
+    for (let depth = 0; at !== undefined && depth < MAX_CONTAINERS; depth++) {
+      const unit = this.#index.unitOfEntry(at);
+      const name = this.#readEntry(unit, at).get(Attribute.Name);
+      const label = (name && textOf(this.#sections, unit, name)) ?? unnamed;
+      text = `${label}::${text}`;
+      at = containerOf.get(at);
+    }
+    return text;
   }
 
   #readEntry(unit: Unit, at: number): Map<number, Value> {

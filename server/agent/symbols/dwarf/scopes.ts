@@ -12,6 +12,8 @@ import type { DebugSections } from './sections';
 import { Attribute, addRanges, RangeList, type Unit, type Value } from './unit';
 
 const Tag = { InlinedSubroutine: 0x1d, Subprogram: 0x2e } as const;
+/** What qualifies names: classes, structures, unions, modules, namespaces. */
+const CONTAINERS: ReadonlySet<number> = new Set([0x02, 0x13, 0x17, 0x1e, 0x39]);
 /** Entries below which there is no code: array, enumeration and function types, and call sites. */
 const WITHOUT_CODE: ReadonlySet<number> = new Set([0x01, 0x04, 0x15, 0x48, 0x4109]);
 const MAX_DEPTH = 4096;
@@ -26,6 +28,11 @@ export class UnitScopes {
   readonly parent: Uint32Array;
   readonly callFile: Uint32Array;
   readonly callLine: Uint32Array;
+  /**
+   * What is around a function that has a plain name only, and around what is around it: entries in .debug_info. (GCC
+   * gives no linkage name to templates of local types, such as lambdas.)
+   */
+  readonly containerOf: ReadonlyMap<number, number>;
 
   constructor(builder: ScopeBuilder) {
     const top = latestOnTop(Float64Array.from(builder.starts), Float64Array.from(builder.ends));
@@ -36,10 +43,11 @@ export class UnitScopes {
     this.parent = Uint32Array.from(builder.parent);
     this.callFile = Uint32Array.from(builder.callFile);
     this.callLine = Uint32Array.from(builder.callLine);
+    this.containerOf = builder.containerOf;
   }
 
   get bytes(): number {
-    return this.#starts.length * 20 + this.parent.length * 20;
+    return this.#starts.length * 20 + this.parent.length * 20 + this.containerOf.size * 40;
   }
 
   /** The innermost scope at an address, NONE where there is none. */
@@ -64,6 +72,7 @@ interface ScopeBuilder {
   readonly parent: number[];
   readonly callFile: number[];
   readonly callLine: number[];
+  readonly containerOf: Map<number, number>;
 }
 
 /** An abbreviation, made ready for going over many entries. */
@@ -73,6 +82,9 @@ interface Shape {
   readonly attributes: readonly number[];
   readonly isScope: boolean;
   readonly withoutCode: boolean;
+  readonly isContainer: boolean;
+  /** It has a name, but no linkage name. */
+  readonly isPlain: boolean;
   /** What an entry takes where that is always the same, else -1. */
   readonly bytes: number;
 }
@@ -100,10 +112,12 @@ export function readScopes(
     parent: [],
     callFile: [],
     callLine: [],
+    containerOf: new Map(),
   };
   const list = new RangeList();
-  /** The scope that entries are in, by depth. */
+  /** The scope that entries are in, and the entry that qualifies their names or NONE, by depth. */
   const scopeAt: number[] = [NONE];
+  const containerAt: number[] = [NONE];
   let depth = 0;
   while (!cursor.atEnd) {
     const entryAt = cursor.at;
@@ -117,6 +131,11 @@ export function readScopes(
       throw new ElfError('malformed', 'an entry of unknown shape in the debug information');
     }
     let scope = scopeAt[depth];
+    let container = containerAt[depth];
+    if ((shape.isContainer || (shape.isScope && shape.isPlain)) && container !== NONE) {
+      built.containerOf.set(unit.offset + entryAt, container);
+    }
+    if (shape.isContainer) container = unit.offset + entryAt;
     if (shape.isScope) {
       scope = readScope(sections, unit, cursor, shape, scope, isCode, list, built, entryAt);
     } else if (shape.bytes >= 0) {
@@ -132,6 +151,7 @@ export function readScopes(
     if (shape.hasChildren) {
       if (++depth > MAX_DEPTH) throw new ElfError('too-large', 'debug information nested too deep');
       scopeAt[depth] = scope;
+      containerAt[depth] = container;
     } else if (depth === 0) break;
   }
   return new UnitScopes(built);
@@ -149,7 +169,19 @@ function shapesOf(abbreviations: AbbreviationTable, unit: Unit): Map<number, Sha
     const withoutCode = WITHOUT_CODE.has(tag);
     // Where the children can be jumped over, the sibling must be read.
     if (withoutCode && hasChildren && attributes.includes(Attribute.Sibling)) bytes = -1;
-    shapes.set(code, { tag, hasChildren, attributes, isScope, withoutCode, bytes });
+    const has = (attribute: number): boolean =>
+      attributes.some((value, i) => i % 3 === 0 && value === attribute);
+    shapes.set(code, {
+      tag,
+      hasChildren,
+      attributes,
+      isScope,
+      withoutCode,
+      isContainer: CONTAINERS.has(tag),
+      isPlain:
+        has(Attribute.Name) && !has(Attribute.LinkageName) && !has(Attribute.MipsLinkageName),
+      bytes,
+    });
   }
   return shapes;
 }

@@ -8,7 +8,7 @@ import {
 } from '../../elf/elf-file';
 
 /** For all compressed sections of one file, for they stay in memory while the file is in use. */
-const MAX_INFLATED_BYTES = 96 * 1024 * 1024;
+const MAX_INFLATED_BYTES = 48 * 1024 * 1024;
 const WINDOW_BYTES = 64 * 1024;
 const MAX_STRING_BYTES = 32 * 1024;
 

@@ -1,6 +1,7 @@
 /** Which unit describes the code at an address, and which unit an entry belongs to. */
 import { ElfError } from '../../elf/elf-file';
 import { latestOnTop } from '../latest-on-top';
+import { addNote } from '../protocol';
 import { type AbbreviationTable, readAbbreviations } from './abbreviations';
 import type { DebugSections } from './sections';
 import { Attribute, addRanges, isSplit, RangeList, readUnit, type Unit, unitOffsets } from './unit';
@@ -31,7 +32,7 @@ export class UnitIndex {
         action();
       } catch (error) {
         if (!(error instanceof ElfError)) throw error;
-        if (!notes.includes(error.message)) notes.push(error.message);
+        addNote(notes, error.message);
       }
     };
     const list = new RangeList();
@@ -63,7 +64,8 @@ export class UnitIndex {
       }
     });
     if (split > 0) {
-      notes.push(
+      addNote(
+        notes,
         `${split} units have their debug information in .dwo files, which Hearth does not read`,
       );
     }

@@ -72,8 +72,11 @@ interface Header extends Encoding {
 
 const MAX_HEADER_BYTES = 40;
 
-/** Where the unit at `offset` ends. Throws ElfError. */
-function readHeader(sections: DebugSections, offset: number): Header {
+/** Reads the length that every unit starts with. Throws ElfError where the unit does not fit into the section. */
+function readExtent(
+  sections: DebugSections,
+  offset: number,
+): { readonly cursor: Cursor; readonly is64Bit: boolean; readonly end: number } {
   const size = sections.size('.debug_info');
   const bytes = sections.window('.debug_info', offset, Math.min(MAX_HEADER_BYTES, size - offset));
   const cursor = new Cursor(bytes);
@@ -83,6 +86,12 @@ function readHeader(sections: DebugSections, offset: number): Header {
   else if (length >= 0xfffffff0) throw new ElfError('malformed', 'a unit of a reserved length');
   const end = offset + cursor.at + length;
   if (end > size || length === 0) throw new ElfError('malformed', 'a unit longer than .debug_info');
+  return { cursor, is64Bit, end };
+}
+
+/** Throws ElfError. */
+function readHeader(sections: DebugSections, offset: number): Header {
+  const { cursor, is64Bit, end } = readExtent(sections, offset);
   const version = cursor.u16();
   if (version < 2 || version > 5) throw new ElfError('unsupported', `DWARF version ${version}`);
   let abbreviationsAt: number;
@@ -120,7 +129,6 @@ export function readUnit(sections: DebugSections, offset: number): Unit {
   const header = readHeader(sections, offset);
   const root = readRoot(sections, header);
   const number = (attribute: number): number | undefined => root.get(attribute)?.number;
-  const offsetBytes = header.is64Bit ? 8 : 4;
   const unit = {
     ...header,
     root,
@@ -129,7 +137,6 @@ export function readUnit(sections: DebugSections, offset: number): Unit {
     addressBase: number(Attribute.AddressBase) ?? number(Attribute.GnuAddressBase) ?? 8,
     rangeListsBase: number(Attribute.RangeListsBase) ?? (header.is64Bit ? 20 : 12),
     lowPc: 0,
-    offsetBytes,
   };
   const lowPc = root.get(Attribute.LowPc);
   return { ...unit, lowPc: lowPc === undefined ? 0 : addressOf(sections, unit, lowPc) };
@@ -176,11 +183,11 @@ export function readAttributes(
   return values;
 }
 
-/** Where the units are: each `next` is the offset of one. A broken header ends the list. */
+/** The offset of one unit after the other. Throws ElfError at one that is broken. */
 export function* unitOffsets(sections: DebugSections): Generator<number, void, void> {
   const size = sections.size('.debug_info');
   for (let offset = 0; offset < size; ) {
-    const { end } = readHeader(sections, offset);
+    const { end } = readExtent(sections, offset);
     yield offset;
     offset = end;
   }

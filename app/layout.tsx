@@ -1,0 +1,33 @@
+import type { Metadata, Viewport } from 'next';
+import { cookies, headers } from 'next/headers';
+import type { ReactNode } from 'react';
+import { AppShell } from '@/components/shell/app-shell';
+import { THEME_COOKIE, themeFrom } from '@/components/theme/theme';
+import './globals.css';
+
+export const metadata: Metadata = {
+  title: { default: 'Hearth', template: '%s · Hearth' },
+  description: 'Live CPU profile of this machine',
+  icons: { icon: '/icon.svg' },
+};
+
+export const viewport: Viewport = {
+  themeColor: [
+    { media: '(prefers-color-scheme: light)', color: '#ffffff' },
+    { media: '(prefers-color-scheme: dark)', color: '#191817' },
+  ],
+};
+
+export default async function Layout({ children }: { readonly children: ReactNode }) {
+  // Rendered for each request: the nonce of the Content-Security-Policy is a request's own, and Next puts it on its
+  // scripts only where it renders for that request.
+  await headers();
+  const theme = themeFrom((await cookies()).get(THEME_COOKIE)?.value);
+  return (
+    <html lang="en" data-theme={theme === 'system' ? undefined : theme}>
+      <body>
+        <AppShell theme={theme}>{children}</AppShell>
+      </body>
+    </html>
+  );
+}

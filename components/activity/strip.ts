@@ -1,0 +1,68 @@
+/** Geometry of the time strip: from buckets to a path, from pixels to times and back. */
+import type { TimeRange } from '@/profile/view';
+
+/** Times are nanoseconds on the profile's clock. */
+export interface Activity {
+  readonly startNs: number;
+  readonly bucketNs: number;
+  readonly weights: Float64Array;
+}
+
+export function activityEndNs({ startNs, bucketNs, weights }: Activity): number {
+  return startNs + bucketNs * weights.length;
+}
+
+/** At most `columns` values: the means of equal runs of buckets, so that the strip's area stays true. */
+export function columnMeans(weights: Float64Array, columns: number): Float64Array {
+  if (weights.length <= columns) return weights;
+  const means = new Float64Array(columns);
+  for (let column = 0; column < columns; column++) {
+    const from = Math.floor((column * weights.length) / columns);
+    const to = Math.floor(((column + 1) * weights.length) / columns);
+    let sum = 0;
+    for (let i = from; i < to; i++) sum += weights[i];
+    means[column] = sum / (to - from);
+  }
+  return means;
+}
+
+/** A step line around the area below `values`, as an SVG path in a box of values.length by 1. */
+export function areaPath(values: Float64Array, max: number): string {
+  if (values.length === 0 || !(max > 0)) return '';
+  let path = 'M0 1';
+  for (let i = 0; i < values.length; i++) {
+    path += `V${(1 - values[i] / max).toFixed(4)}H${i + 1}`;
+  }
+  return `${path}V1Z`;
+}
+
+/** The range between two places of the strip (0..1, in any order), within it. */
+export function rangeBetween(activity: Activity, a: number, b: number): TimeRange {
+  const [from, to] = a < b ? [a, b] : [b, a];
+  const lengthNs = activity.bucketNs * activity.weights.length;
+  const startNs = Math.round(activity.startNs + clamp(from) * lengthNs);
+  return {
+    startNs,
+    endNs: Math.max(startNs + 1, Math.round(activity.startNs + clamp(to) * lengthNs)),
+  };
+}
+
+/** Where a time is in the strip, 0..1. */
+export function placeOf(activity: Activity, timeNs: number): number {
+  const lengthNs = activity.bucketNs * activity.weights.length;
+  return lengthNs === 0 ? 0 : clamp((timeNs - activity.startNs) / lengthNs);
+}
+
+/** Round values from 0 to `max`, about `count` of them: steps of 1, 2 or 5 times a power of ten. */
+export function roundTicks(max: number, count: number): number[] {
+  if (!(max > 0)) return [0];
+  const power = 10 ** Math.floor(Math.log10(max / count));
+  const step = power * ([1, 2, 5, 10].find((factor) => factor * power * count >= max) ?? 10);
+  const ticks: number[] = [];
+  for (let i = 0; i * step <= max * (1 + 1e-9); i++) ticks.push(Number((i * step).toPrecision(12)));
+  return ticks;
+}
+
+function clamp(place: number): number {
+  return Math.min(1, Math.max(0, place));
+}

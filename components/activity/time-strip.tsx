@@ -1,0 +1,207 @@
+'use client';
+
+import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState } from 'react';
+import { Button } from '@/components/ui/button';
+import { formatDuration } from '@/components/ui/format';
+import type { TimeRange } from '@/profile/view';
+import {
+  type Activity,
+  activityEndNs,
+  areaPath,
+  columnMeans,
+  placeOf,
+  rangeBetween,
+  roundTicks,
+} from './strip';
+
+export interface TimeStripProps {
+  /** Of everything, whatever range is selected. */
+  readonly activity: Activity;
+  readonly unit: string;
+  readonly range: TimeRange | undefined;
+  onRange(range: TimeRange | undefined): void;
+}
+
+const COLUMNS = 800;
+/** A shorter drag is a click, in pixels. */
+const MIN_DRAG = 3;
+
+type Drag =
+  | { readonly kind: 'select'; readonly anchor: number; readonly at: number }
+  | { readonly kind: 'move'; readonly anchor: number; readonly from: number; readonly to: number };
+
+/** CPU use over time; a drag selects the part that everything else shows. */
+export function TimeStrip({ activity, unit, range, onRange }: TimeStripProps) {
+  const strip = useRef<HTMLDivElement>(null);
+  const drag = useRef<Drag | undefined>(undefined);
+  const [draft, setDraft] = useState<readonly [number, number]>();
+  const { path, columns, max } = useMemo(() => {
+    const means = columnMeans(activity.weights, COLUMNS);
+    const top = means.reduce((a, b) => Math.max(a, b), 0);
+    return { path: areaPath(means, top), columns: means.length, max: top };
+  }, [activity]);
+
+  const lengthNs = activityEndNs(activity) - activity.startNs;
+  const [from, to] =
+    draft ??
+    (range === undefined
+      ? [0, 1]
+      : [placeOf(activity, range.startNs), placeOf(activity, range.endNs)]);
+  const isSelected = draft !== undefined || range !== undefined;
+
+  const placeAt = (event: PointerEvent): number => {
+    const box = strip.current?.getBoundingClientRect();
+    return box === undefined ? 0 : Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  };
+  const select = (a: number, b: number): void => onRange(rangeBetween(activity, a, b));
+
+  const onPointerDown = (event: PointerEvent<HTMLDivElement>): void => {
+    if (event.button !== 0) return;
+    event.currentTarget.setPointerCapture(event.pointerId);
+    const at = placeAt(event);
+    const edge = event.target instanceof HTMLElement ? event.target.dataset.edge : undefined;
+    if (edge !== undefined && isSelected) {
+      drag.current = { kind: 'select', anchor: edge === 'start' ? to : from, at };
+    } else if (range !== undefined && at > from && at < to) {
+      drag.current = { kind: 'move', anchor: at, from, to };
+    } else {
+      drag.current = { kind: 'select', anchor: at, at };
+    }
+  };
+  const onPointerMove = (event: PointerEvent<HTMLDivElement>): void => {
+    const now = drag.current;
+    if (now === undefined) return;
+    const at = placeAt(event);
+    if (now.kind === 'select') {
+      setDraft(at < now.anchor ? [at, now.anchor] : [now.anchor, at]);
+    } else {
+      const shift = Math.min(1 - now.to, Math.max(-now.from, at - now.anchor));
+      setDraft([now.from + shift, now.to + shift]);
+    }
+  };
+  const onPointerUp = (): void => {
+    drag.current = undefined;
+    if (draft === undefined) return;
+    const width = strip.current?.clientWidth ?? 1;
+    if ((draft[1] - draft[0]) * width >= MIN_DRAG) select(draft[0], draft[1]);
+    setDraft(undefined);
+  };
+  const onEdgeKey = (event: KeyboardEvent, edge: 'start' | 'end'): void => {
+    const step = event.shiftKey ? 0.05 : 0.01;
+    const change = { ArrowLeft: -step, ArrowDown: -step, ArrowRight: step, ArrowUp: step }[
+      event.key
+    ];
+    if (change === undefined) return;
+    event.preventDefault();
+    if (edge === 'start') select(Math.min(from + change, to - 0.001), to);
+    else select(from, Math.max(to + change, from + 0.001));
+  };
+
+  const seconds = lengthNs / 1e9;
+  return (
+    <section
+      aria-label="Time"
+      className="shrink-0 border-b border-line bg-surface px-3 pt-1.5 pb-1"
+    >
+      <div className="flex h-6 items-center justify-between gap-3 text-xs text-dim">
+        <span>{scaleText(unit, max, activity.bucketNs)}</span>
+        {isSelected ? (
+          <span className="flex items-center gap-2">
+            <span className="text-ink">
+              {formatDuration(((to - from) * lengthNs) / 1e6)} from{' '}
+              {formatDuration((from * lengthNs) / 1e6)}
+            </span>
+            <Button look="plain" className="h-6! px-2!" onClick={() => onRange(undefined)}>
+              Whole recording
+            </Button>
+          </span>
+        ) : (
+          <span>Drag to select a part</span>
+        )}
+      </div>
+      <div
+        ref={strip}
+        className="relative h-11 cursor-crosshair touch-pan-y select-none overflow-hidden rounded-[3px] bg-surface-2"
+        onPointerDown={onPointerDown}
+        onPointerMove={onPointerMove}
+        onPointerUp={onPointerUp}
+        onPointerCancel={() => {
+          drag.current = undefined;
+          setDraft(undefined);
+        }}
+      >
+        <svg
+          aria-hidden="true"
+          viewBox={`0 0 ${Math.max(1, columns)} 1`}
+          preserveAspectRatio="none"
+          className="absolute inset-0 h-full w-full text-accent"
+        >
+          <path d={path} fill="currentColor" opacity="0.75" />
+        </svg>
+        {isSelected ? (
+          <>
+            <Shade left={0} width={from} />
+            <Shade left={to} width={1 - to} />
+          </>
+        ) : null}
+        {(['start', 'end'] as const).map((edge) => {
+          const place = edge === 'start' ? from : to;
+          return (
+            <div
+              key={edge}
+              role="slider"
+              tabIndex={0}
+              data-edge={edge}
+              aria-label={edge === 'start' ? 'Range start' : 'Range end'}
+              aria-valuemin={0}
+              aria-valuemax={Number(seconds.toFixed(3))}
+              aria-valuenow={Number((place * seconds).toFixed(3))}
+              aria-valuetext={formatDuration(place * seconds * 1000)}
+              onKeyDown={(event) => onEdgeKey(event, edge)}
+              className={`absolute inset-y-0 w-2 -translate-x-1/2 focus-visible:-outline-offset-2 ${isSelected ? 'cursor-ew-resize' : ''}`}
+              style={{ left: `${place * 100}%` }}
+            >
+              {isSelected ? (
+                <div className="pointer-events-none mx-auto h-full w-0.5 bg-accent" />
+              ) : null}
+            </div>
+          );
+        })}
+      </div>
+      <div aria-hidden="true" className="relative mt-0.5 h-4 text-xs text-dim">
+        {roundTicks(seconds, 6).map((tick) => {
+          const place = seconds === 0 ? 0 : tick / seconds;
+          return (
+            <span
+              key={tick}
+              className={`absolute whitespace-nowrap ${place < 0.02 ? '' : place > 0.97 ? '-translate-x-full' : '-translate-x-1/2'}`}
+              style={{ left: `${place * 100}%` }}
+            >
+              {tickText(tick)}
+            </span>
+          );
+        })}
+      </div>
+    </section>
+  );
+}
+
+function Shade({ left, width }: { readonly left: number; readonly width: number }) {
+  return (
+    <div
+      className="pointer-events-none absolute inset-y-0 bg-surface opacity-70"
+      style={{ left: `${left * 100}%`, width: `${width * 100}%` }}
+    />
+  );
+}
+
+/** CPU time in a time is CPUs; of other units only the height's ratio is known. */
+function scaleText(unit: string, max: number, bucketNs: number): string {
+  if (unit !== 'nanoseconds' || bucketNs === 0) return 'Activity';
+  return `CPU, peak ${(max / bucketNs).toFixed(2)} cores`;
+}
+
+function tickText(seconds: number): string {
+  if (seconds >= 120) return formatDuration(seconds * 1000);
+  return `${Number(seconds.toPrecision(6))} s`;
+}

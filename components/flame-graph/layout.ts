@@ -1,0 +1,207 @@
+/**
+ * Which boxes of a call tree are seen, and where.
+ *
+ *   range [start, end) of the root's total fills the width:
+ *
+ *   row 0   |············ all ············|      weight ->
+ *   row 1   |····· a ·····|···· b ····|···|
+ *   row 2   |·· c ··|              ^ start of b = end of a
+ *
+ * Zooming is another range: a node's ancestors then reach over both edges, and all is drawn by one rule.
+ */
+import type { CallTree, NodeIndex } from '@/profile/call-tree';
+
+export interface WeightRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Viewport {
+  readonly width: number;
+  readonly height: number;
+  /** From the top of all rows, in pixels. */
+  readonly scrollTop: number;
+  readonly rowHeight: number;
+  readonly orientation: 'icicle' | 'flame';
+  /** Of the whole graph, at least `height`: a flame's first row is at its bottom. */
+  readonly contentHeight: number;
+}
+
+/** Boxes as columns; the first `length` values count. `node` is NO_NODE for a run of boxes too narrow to tell apart. */
+export interface Boxes {
+  length: number;
+  node: Uint32Array;
+  /** Left edge and width in pixels, not cut at the viewport's edges. */
+  x: Float64Array;
+  width: Float64Array;
+  /** Depth in the tree. */
+  row: Uint32Array;
+}
+
+export const NO_NODE = 0xffffffff;
+/** Narrower boxes are drawn together. */
+const MIN_WIDTH = 0.6;
+
+export function emptyBoxes(capacity = 1024): Boxes {
+  return {
+    length: 0,
+    node: new Uint32Array(capacity),
+    x: new Float64Array(capacity),
+    width: new Float64Array(capacity),
+    row: new Uint32Array(capacity),
+  };
+}
+
+/** The first row's index that can be seen, and the last. */
+export function visibleRows({
+  scrollTop,
+  height,
+  rowHeight,
+  orientation,
+  contentHeight,
+}: Viewport): [first: number, last: number] {
+  const top = orientation === 'icicle' ? scrollTop : contentHeight - scrollTop - height;
+  return [Math.max(0, Math.floor(top / rowHeight)), Math.floor((top + height - 1) / rowHeight)];
+}
+
+/** Top edge of a row, in pixels from the viewport's top. */
+export function rowTop(
+  row: number,
+  { scrollTop, rowHeight, orientation, contentHeight }: Viewport,
+): number {
+  const fromTop =
+    orientation === 'icicle' ? row * rowHeight : contentHeight - (row + 1) * rowHeight;
+  return fromTop - scrollTop;
+}
+
+/**
+ * Lays out what is seen into `boxes`, which is used again. Costs time in proportion to what is seen: subtrees outside of
+ * the width, below the last visible row or too narrow are passed over whole.
+ */
+export function layOut(
+  tree: CallTree,
+  range: WeightRange,
+  viewport: Viewport,
+  boxes: Boxes,
+): Boxes {
+  const { depth, total, subtreeEnd } = tree;
+  const scale = viewport.width / Math.max(Number.MIN_VALUE, range.end - range.start);
+  const [firstRow, lastRow] = visibleRows(viewport);
+  /** By depth: where the next box of that row starts, as a weight. */
+  const next: number[] = [0];
+  /** By depth: the end, in pixels, of the last run of narrow boxes. */
+  const narrowEnd: number[] = [];
+  boxes.length = 0;
+  for (let node = 0; node < tree.length; ) {
+    const row = depth[node];
+    const start = next[row];
+    const weight = total[node];
+    next[row] = start + weight;
+    const x = (start - range.start) * scale;
+    const width = weight * scale;
+    if (x >= viewport.width || x + width <= 0) {
+      node = subtreeEnd[node];
+      continue;
+    }
+    if (width < MIN_WIDTH) {
+      if (row >= firstRow && row <= lastRow) pushNarrow(boxes, narrowEnd, row, x, width);
+      node = subtreeEnd[node];
+      continue;
+    }
+    if (row >= firstRow && row <= lastRow) push(boxes, node, x, width, row);
+    next[row + 1] = start;
+    node = row >= lastRow ? subtreeEnd[node] : node + 1;
+  }
+  return boxes;
+}
+
+function pushNarrow(
+  boxes: Boxes,
+  narrowEnd: number[],
+  row: number,
+  x: number,
+  width: number,
+): void {
+  const end = narrowEnd[row];
+  if (end !== undefined && x < end) return;
+  const drawn = Math.max(1, width);
+  narrowEnd[row] = x + drawn;
+  push(boxes, NO_NODE, x, drawn, row);
+}
+
+function push(boxes: Boxes, node: number, x: number, width: number, row: number): void {
+  const index = boxes.length++;
+  if (index >= boxes.node.length) grow(boxes);
+  boxes.node[index] = node;
+  boxes.x[index] = x;
+  boxes.width[index] = width;
+  boxes.row[index] = row;
+}
+
+function grow(boxes: Boxes): void {
+  const capacity = boxes.node.length * 2;
+  const larger = <T extends Uint32Array | Float64Array>(column: T, empty: T): T => {
+    empty.set(column);
+    return empty;
+  };
+  boxes.node = larger(boxes.node, new Uint32Array(capacity));
+  boxes.x = larger(boxes.x, new Float64Array(capacity));
+  boxes.width = larger(boxes.width, new Float64Array(capacity));
+  boxes.row = larger(boxes.row, new Uint32Array(capacity));
+}
+
+/** The range that a node covers. */
+export function rangeOf(tree: CallTree, node: NodeIndex): WeightRange {
+  const path: NodeIndex[] = [];
+  for (let at = node; at !== 0; at = tree.parent[at]) path.push(at);
+  let start = 0;
+  let parent: NodeIndex = 0;
+  for (const step of path.reverse()) {
+    for (let sibling = parent + 1; sibling !== step; sibling = tree.subtreeEnd[sibling])
+      start += tree.total[sibling];
+    parent = step;
+  }
+  return { start, end: start + tree.total[node] };
+}
+
+/** The index of the box at a point of the viewport, -1 for none. */
+export function boxAt(boxes: Boxes, viewport: Viewport, x: number, y: number): number {
+  for (let i = 0; i < boxes.length; i++) {
+    if (x < boxes.x[i] || x >= boxes.x[i] + boxes.width[i]) continue;
+    const top = rowTop(boxes.row[i], viewport);
+    if (y >= top && y < top + viewport.rowHeight) return i;
+  }
+  return -1;
+}
+
+/** Where an arrow key leads from a node; the node itself where there is nothing. 'in' is away from the root. */
+export function neighbour(
+  tree: CallTree,
+  node: NodeIndex,
+  to: 'in' | 'out' | 'previous' | 'next',
+): NodeIndex {
+  switch (to) {
+    case 'out':
+      return node === 0 ? 0 : tree.parent[node];
+    case 'in': {
+      // The heaviest child: what one most likely wants to see next.
+      let best = node;
+      for (let child = node + 1; child < tree.subtreeEnd[node]; child = tree.subtreeEnd[child]) {
+        if (best === node || tree.total[child] > tree.total[best]) best = child;
+      }
+      return best;
+    }
+    case 'next': {
+      if (node === 0) return 0;
+      const sibling = tree.subtreeEnd[node];
+      return sibling < tree.subtreeEnd[tree.parent[node]] ? sibling : node;
+    }
+    case 'previous': {
+      if (node === 0) return 0;
+      let sibling = tree.parent[node] + 1;
+      while (sibling !== node && tree.subtreeEnd[sibling] !== node)
+        sibling = tree.subtreeEnd[sibling];
+      return sibling;
+    }
+  }
+}

@@ -1,0 +1,56 @@
+'use client';
+
+import { Banner } from '@/components/ui/banner';
+import { formatClock } from '@/components/ui/format';
+import { useNow } from '@/components/ui/use-now';
+import type { LiveStatus } from '@/profile/status';
+
+export interface LiveBannersProps {
+  /** Wall clock in ms since when there is no connection. */
+  readonly disconnectedMs: number | undefined;
+  readonly status: LiveStatus | undefined;
+  /** When `status` came, in ms. */
+  readonly statusMs: number;
+}
+
+/** Says why the live view stands still, where it does. */
+export function LiveBanners({ disconnectedMs, status, statusMs }: LiveBannersProps) {
+  if (disconnectedMs !== undefined) {
+    return (
+      <Banner look="warn">
+        <strong>Disconnected since {formatClock(disconnectedMs)}.</strong> This is the last picture
+        that came. Trying to connect again; if it doesn’t, check that <code>hearth serve</code> is
+        running.
+      </Banner>
+    );
+  }
+  if (status?.agent.state === 'dead') {
+    return (
+      <Banner look="danger">
+        <strong>The agent ended:</strong> {status.agent.reason}.{' '}
+        <Restart restartInMs={status.agent.restartInMs} statusMs={statusMs} />
+      </Banner>
+    );
+  }
+  return null;
+}
+
+function Restart({
+  restartInMs,
+  statusMs,
+}: {
+  readonly restartInMs: number | undefined;
+  readonly statusMs: number;
+}) {
+  const now = useNow(restartInMs === undefined ? undefined : 250);
+  if (restartInMs === undefined) {
+    return <>It will not start again by itself: restart hearth serve. What was recorded is kept.</>;
+  }
+  const seconds = Math.ceil(Math.max(0, statusMs + restartInMs - now) / 1000);
+  return (
+    <>
+      {seconds > 0 ? `It starts again in ${seconds} s.` : 'It is starting again.'} What was recorded
+      is kept.
+    </>
+  );
+}

@@ -1,0 +1,55 @@
+import type { LiveWindow } from '@/components/profile-worker/client';
+import { Button } from '@/components/ui/button';
+import { Notice } from '@/components/ui/notice';
+import type { LiveStatus } from '@/profile/status';
+import type { View } from '@/profile/view';
+
+export interface LiveEmptyProps {
+  readonly view: View;
+  readonly window: LiveWindow;
+  readonly status: LiveStatus | undefined;
+  onAllProcesses(): void;
+  onWindow(window: LiveWindow): void;
+}
+
+/** Why there is nothing in the window, and what to do about it. */
+export function LiveEmpty({ view, window, status, onAllProcesses, onWindow }: LiveEmptyProps) {
+  const span = window === 'all' ? 'so far' : `in the last ${window} seconds`;
+  const wider = window === 'all' ? undefined : window === 5 ? 15 : window === 15 ? 60 : 'all';
+  const widen =
+    wider === undefined ? null : (
+      <Button onClick={() => onWindow(wider)}>
+        {wider === 'all' ? 'Look at everything since start' : `Look at the last ${wider} s`}
+      </Button>
+    );
+  if (view.pids.length + view.tids.length + view.containers.length > 0) {
+    return (
+      <Notice
+        title={`What you picked used no CPU time ${span}`}
+        text="It may be waiting for something, or it has ended. Only time on a CPU is sampled."
+        actions={
+          <>
+            <Button onClick={onAllProcesses}>Show all processes</Button>
+            {widen}
+          </>
+        }
+      />
+    );
+  }
+  const hz = status?.collector?.frequencyHz;
+  if (status !== undefined && status.agent.state !== 'running') {
+    return (
+      <Notice
+        title={`No samples ${span}`}
+        text="The agent is not running, so nothing is sampled."
+      />
+    );
+  }
+  return (
+    <Notice
+      title={`No samples ${span}`}
+      text={`The machine is idle, and idle time is not sampled.${hz === undefined ? '' : ` Each busy CPU gives ${hz} samples a second.`} Run something.`}
+      actions={widen}
+    />
+  );
+}

@@ -1,0 +1,209 @@
+'use client';
+
+import Link from 'next/link';
+import { useEffect, useRef, useState } from 'react';
+import type { ProfileState } from '@/components/profile-worker/client';
+import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { CopyLink } from '@/components/shell/copy-link';
+import { OrientationSwitch } from '@/components/shell/orientation-switch';
+import { ProfileError, SignedOut } from '@/components/shell/profile-error';
+import { ProfileWorkspace } from '@/components/shell/profile-workspace';
+import { SearchBox } from '@/components/shell/search-box';
+import { useShortcuts } from '@/components/shell/use-shortcuts';
+import { useSignedOut } from '@/components/shell/use-signed-out';
+import { useView } from '@/components/shell/use-view';
+import { TruthBar } from '@/components/truth-bar/truth-bar';
+import { Button, buttonClass, IconButton } from '@/components/ui/button';
+import { CloseIcon, PauseIcon, PlayIcon, ReloadIcon } from '@/components/ui/icons';
+import type { SessionSummary } from '@/profile/session';
+import { LiveBanners } from './live-banners';
+import { LiveEmpty } from './live-empty';
+import { Recorder } from './recorder';
+import { WindowSwitch } from './window-switch';
+
+/** The machine as it runs. */
+export function LivePage() {
+  const client = useProfileClient();
+  const state = useProfileState(client);
+  const { view, window, changeView, changeWindow } = useView();
+  const search = useRef<HTMLInputElement>(null);
+  const [stopped, setStopped] = useState<SessionSummary>();
+  const [failure, setFailure] = useState<string>();
+
+  useEffect(() => client.openLive(), [client]);
+  useEffect(() => client.setView(view), [client, view]);
+  useEffect(() => client.setWindow(window), [client, window]);
+
+  const { status, analysis, paused } = state;
+  const disconnectedMs = useDisconnectedSince(state.connection);
+  const statusMs = useTimeOf(status);
+  const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
+
+  useShortcuts({
+    '/': () => {
+      search.current?.focus();
+      search.current?.select();
+      return true;
+    },
+    ' ': () => {
+      client.setPaused(!paused);
+      return true;
+    },
+    escape: () => {
+      if (view.zoom.length > 0) changeView({ zoom: view.zoom.slice(0, -1) });
+      else if (view.search !== '') changeView({ search: '' });
+      else return false;
+      return true;
+    },
+  });
+
+  const sinceMs =
+    analysis === undefined ? undefined : (analysis.startNs + analysis.wallOffsetNs) / 1e6;
+  return (
+    <>
+      <h1 className="sr-only">Live CPU profile</h1>
+      <div
+        role="toolbar"
+        aria-label="Live view"
+        className="flex shrink-0 flex-wrap items-center gap-1.5 border-b border-line bg-surface px-2 py-1.5"
+      >
+        <SearchBox
+          search={view.search}
+          analysis={analysis}
+          onSearch={(text) => changeView({ search: text }, 'replace')}
+          inputRef={search}
+        />
+        <WindowSwitch value={window} sinceMs={sinceMs} onChange={changeWindow} />
+        <OrientationSwitch
+          value={view.orientation}
+          onChange={(orientation) => changeView({ orientation })}
+        />
+        <Button
+          aria-label={paused ? 'Resume' : 'Pause'}
+          aria-keyshortcuts="Space"
+          title={paused ? 'Resume (Space)' : 'Pause (Space)'}
+          look={paused ? 'primary' : 'plain'}
+          onClick={() => client.setPaused(!paused)}
+        >
+          {paused ? <PlayIcon /> : <PauseIcon />}
+          <span className="hidden min-w-13 text-left xl:inline">{paused ? 'Resume' : 'Pause'}</span>
+        </Button>
+        <CopyLink />
+        <Recorder
+          recording={status?.recording}
+          disabled={status === undefined || state.connection !== 'connected'}
+          onStopped={setStopped}
+          onError={setFailure}
+        />
+      </div>
+      <LiveBanners disconnectedMs={disconnectedMs} status={status} statusMs={statusMs} />
+      <main className="relative flex min-h-0 flex-1 flex-col">
+        <ProfileWorkspace
+          analysis={analysis}
+          view={view}
+          onView={changeView}
+          frequencyHz={status?.collector?.frequencyHz ?? 0}
+          label="Flame graph of CPU time"
+          waiting={waitingFor(state)}
+          empty={
+            <LiveEmpty
+              view={view}
+              window={window}
+              status={status}
+              onAllProcesses={() => changeView({ pids: [], tids: [], containers: [], zoom: [] })}
+              onWindow={changeWindow}
+            />
+          }
+          {...(signedOut
+            ? { instead: <SignedOut /> }
+            : state.phase === 'error' && analysis === undefined
+              ? {
+                  instead: (
+                    <ProfileError
+                      title="The live view can’t be shown"
+                      error={state.error ?? 'The reason is not known.'}
+                      actions={
+                        <Button onClick={() => location.reload()}>
+                          <ReloadIcon />
+                          Load again
+                        </Button>
+                      }
+                    />
+                  ),
+                }
+              : {})}
+        />
+        <Toast
+          stopped={stopped}
+          failure={failure}
+          onClose={() => {
+            setStopped(undefined);
+            setFailure(undefined);
+          }}
+        />
+      </main>
+      <TruthBar kind="live" status={status} analysis={analysis} />
+    </>
+  );
+}
+
+function waitingFor({ connection, status }: ProfileState): string {
+  if (connection !== 'connected') return 'Connecting to Hearth…';
+  if (status?.agent.state === 'starting') return 'The agent is starting…';
+  if (status?.agent.state === 'dead') return 'Waiting for the agent to start again…';
+  return 'Waiting for the first samples…';
+}
+
+/** Stays until it is closed: whoever stops a recording may look away first. */
+function Toast({
+  stopped,
+  failure,
+  onClose,
+}: {
+  readonly stopped: SessionSummary | undefined;
+  readonly failure: string | undefined;
+  onClose(): void;
+}) {
+  return (
+    <div
+      role="status"
+      className="pointer-events-none absolute inset-x-2 bottom-3 z-20 flex justify-center"
+    >
+      {stopped === undefined && failure === undefined ? null : (
+        <div className="pointer-events-auto flex max-w-[min(100%,36rem)] items-center gap-3 rounded-lg border border-line bg-surface py-2 pr-2 pl-3 shadow-(--shadow)">
+          <span className={`min-w-0 truncate ${failure === undefined ? '' : 'text-danger'}`}>
+            {failure ?? <>Recorded “{stopped?.name}”</>}
+          </span>
+          {failure === undefined && stopped !== undefined ? (
+            <Link
+              href={`/sessions/${encodeURIComponent(stopped.id)}`}
+              className={buttonClass('primary')}
+            >
+              Open recording
+            </Link>
+          ) : null}
+          <IconButton label="Dismiss" onClick={onClose}>
+            <CloseIcon />
+          </IconButton>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Wall clock in ms since when the connection is gone; undefined while there is one or there never was. */
+function useDisconnectedSince(connection: ProfileState['connection']): number | undefined {
+  const [since, setSince] = useState<number>();
+  useEffect(() => {
+    if (connection === 'disconnected') setSince((known) => known ?? Date.now());
+    if (connection === 'connected') setSince(undefined);
+  }, [connection]);
+  return since;
+}
+
+/** When `value` came to be what it is, in ms. */
+function useTimeOf(value: unknown): number {
+  const last = useRef({ value, timeMs: 0 });
+  if (last.current.value !== value) last.current = { value, timeMs: Date.now() };
+  return last.current.timeMs;
+}

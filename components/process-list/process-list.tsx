@@ -1,0 +1,200 @@
+'use client';
+
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { Button } from '@/components/ui/button';
+import { formatCount, formatShare } from '@/components/ui/format';
+import type { ProcessRow } from '@/profile/process-list';
+import type { View } from '@/profile/view';
+import { filterRows, inOrder, pidsAfterClick } from './rows';
+
+export interface ProcessListProps {
+  /** Of the whole window, heaviest first. */
+  readonly processes: readonly ProcessRow[];
+  readonly view: View;
+  onView(change: Partial<View>): void;
+}
+
+/** Rows shown until asked for all: a machine can have thousands of processes, and few matter. */
+const FIRST_ROWS = 150;
+/** How often rows may change places. */
+const REORDER_MS = 1500;
+
+/** The processes by their share of CPU time; a click looks at one alone. */
+export function ProcessList({ processes, view, onView }: ProcessListProps) {
+  const [filter, setFilter] = useState('');
+  const [showAll, setShowAll] = useState(false);
+  const hovered = useRef(false);
+  const order = useCalmOrder(processes, hovered);
+  const names = useKnownNames(processes);
+
+  const rows = useMemo(() => {
+    const inContainers =
+      view.containers.length === 0
+        ? processes
+        : processes.filter(({ container }) => view.containers.includes(container));
+    return inOrder(filterRows(inContainers, filter), order);
+  }, [processes, filter, order, view.containers]);
+  const containers = useMemo(
+    () =>
+      [...new Set([...view.containers, ...processes.map(({ container }) => container)])]
+        .filter((name) => name !== '')
+        .sort(),
+    [processes, view.containers],
+  );
+  const absent = view.pids.filter((pid) => !processes.some((row) => row.pid === pid));
+  const shown = showAll ? rows : rows.slice(0, FIRST_ROWS);
+  const isFiltered = view.pids.length + view.tids.length + view.containers.length > 0;
+  const toggle = (pid: number, withModifier: boolean): void =>
+    onView({ pids: pidsAfterClick(view.pids, pid, withModifier), zoom: [] });
+
+  return (
+    <section aria-label="Process list" className="flex min-h-0 flex-1 flex-col">
+      <div className="flex shrink-0 flex-col gap-1.5 border-b border-line p-1.5">
+        <input
+          type="search"
+          aria-label="Filter processes"
+          placeholder={`Filter ${formatCount(processes.length)} processes`}
+          value={filter}
+          onChange={(event) => setFilter(event.target.value)}
+          className="h-7 w-full min-w-0 rounded-md border border-line bg-bg px-2 text-sm placeholder:text-dim"
+        />
+        {containers.length === 0 ? null : (
+          <select
+            aria-label="Container"
+            value={view.containers[0] ?? ''}
+            onChange={({ target }) =>
+              onView({ containers: target.value === '' ? [] : [target.value], zoom: [] })
+            }
+            className="h-7 w-full rounded-md border border-line bg-bg px-1 text-sm"
+          >
+            <option value="">In any container, or none</option>
+            {containers.map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+        )}
+      </div>
+      <div
+        className="min-h-0 flex-1 overflow-y-auto overscroll-contain p-1"
+        onPointerEnter={() => {
+          hovered.current = true;
+        }}
+        onPointerLeave={() => {
+          hovered.current = false;
+        }}
+      >
+        <button
+          type="button"
+          aria-pressed={!isFiltered}
+          onClick={() => onView({ pids: [], tids: [], containers: [], zoom: [] })}
+          className="flex h-7 w-full items-center rounded-md px-2 text-left text-sm hover:bg-surface-2 aria-pressed:font-medium aria-pressed:text-ink not-aria-pressed:text-accent"
+        >
+          All processes
+        </button>
+        {view.tids.length === 0 ? null : (
+          <p className="px-2 py-1 text-xs text-dim">Only threads {view.tids.join(', ')}</p>
+        )}
+        <ul aria-label="Processes">
+          {absent.map((pid) => (
+            <Row
+              key={pid}
+              row={{ ...NO_SAMPLES, pid, name: names.get(pid) ?? 'pid' }}
+              selected
+              onClick={(withModifier) => toggle(pid, withModifier)}
+            />
+          ))}
+          {shown.map((row) => (
+            <Row
+              key={row.pid}
+              row={row}
+              selected={view.pids.includes(row.pid)}
+              onClick={(withModifier) => toggle(row.pid, withModifier)}
+            />
+          ))}
+        </ul>
+        {rows.length > shown.length ? (
+          <Button look="quiet" className="mt-1 w-full" onClick={() => setShowAll(true)}>
+            Show all {formatCount(rows.length)}
+          </Button>
+        ) : null}
+        {rows.length === 0 && filter.trim() !== '' ? (
+          <p className="px-2 py-3 text-sm text-dim">No process is called “{filter.trim()}”.</p>
+        ) : null}
+      </div>
+    </section>
+  );
+}
+
+const NO_SAMPLES = { commandLine: '', container: '', weight: 0, samples: 0, share: 0 } as const;
+
+function Row({
+  row,
+  selected,
+  onClick,
+}: {
+  readonly row: ProcessRow;
+  readonly selected: boolean;
+  onClick(withModifier: boolean): void;
+}) {
+  const share = row.samples === 0 ? 'idle' : formatShare(row.share);
+  return (
+    <li>
+      <button
+        type="button"
+        aria-label={`${row.name} (${row.pid})`}
+        aria-description={row.samples === 0 ? 'no samples' : `${share} of CPU time`}
+        aria-pressed={selected}
+        title={`${row.commandLine || row.name}\npid ${row.pid}${row.container === '' ? '' : `\ncontainer ${row.container}`}\n${formatCount(row.samples)} samples`}
+        onClick={(event) => onClick(event.ctrlKey || event.metaKey || event.shiftKey)}
+        className="group relative flex h-7 w-full items-center gap-2 overflow-hidden rounded-md px-2 text-left text-sm hover:bg-surface-2 aria-pressed:bg-accent-soft"
+      >
+        <span aria-hidden="true" className="absolute inset-x-2 bottom-0.5 h-0.5">
+          <span
+            className="block h-full rounded-full bg-accent/75"
+            style={{ width: `${(row.share * 100).toFixed(2)}%` }}
+          />
+        </span>
+        <span className="flex min-w-0 flex-1 items-baseline gap-1.5">
+          <span className="truncate">{row.name}</span>
+          <span className="text-xs text-dim">{row.pid}</span>
+        </span>
+        {row.container === '' ? null : (
+          <span className="max-w-16 shrink truncate rounded bg-surface-2 px-1 text-xs text-dim group-hover:bg-surface">
+            {row.container}
+          </span>
+        )}
+        <span className="w-12 shrink-0 text-right text-dim group-aria-pressed:text-ink">
+          {share}
+        </span>
+      </button>
+    </li>
+  );
+}
+
+/** Heaviest first, but rows stay where they are for a while, and under the pointer: who aims at a row must hit it. */
+function useCalmOrder(
+  processes: readonly ProcessRow[],
+  hovered: { readonly current: boolean },
+): readonly number[] {
+  const newest = useRef(processes);
+  newest.current = processes;
+  const [order, setOrder] = useState<readonly number[]>([]);
+  const isFirst = order.length === 0 && processes.length > 0;
+  if (isFirst) setOrder(processes.map(({ pid }) => pid));
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (!hovered.current) setOrder(newest.current.map(({ pid }) => pid));
+    }, REORDER_MS);
+    return () => clearInterval(timer);
+  }, [hovered]);
+  return order;
+}
+
+/** Names seen so far, for processes that were picked and then fell out of the window. */
+function useKnownNames(processes: readonly ProcessRow[]): ReadonlyMap<number, string> {
+  const names = useRef(new Map<number, string>());
+  for (const { pid, name } of processes) names.current.set(pid, name);
+  return names.current;
+}

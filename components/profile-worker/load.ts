@@ -1,0 +1,72 @@
+/** Reads whole profiles: a session from the server, a file from the disk. */
+import { chunkByteLength } from '@/profile/chunk';
+import { CollapsedParser } from '@/profile/formats/collapsed';
+import type { Profile } from '@/profile/profile';
+
+export type Progress = (loadedBytes: number, totalBytes: number | undefined) => void;
+
+/** The profile can't be loaded; the message says why and what to do. */
+export class LoadError extends Error {
+  override readonly name = 'LoadError';
+}
+
+/** Fetches a session's chunks and hands on each as soon as it is whole. Throws LoadError, ChunkFormatError. */
+export async function loadSession(
+  url: string,
+  append: (chunk: Uint8Array) => void,
+  progress: Progress,
+): Promise<void> {
+  let response: Response;
+  try {
+    response = await fetch(url, { credentials: 'same-origin' });
+  } catch {
+    throw new LoadError('Hearth does not answer. Is it still running?');
+  }
+  if (response.status === 401)
+    throw new LoadError('No access: open the link that `hearth serve` has printed.');
+  if (response.status === 404)
+    throw new LoadError('There is no such session. It may have been deleted.');
+  if (!response.ok || response.body === null)
+    throw new LoadError(`The session could not be read (HTTP ${response.status}).`);
+  const total = Number(response.headers.get('X-Hearth-Bytes')) || undefined;
+  const reader = response.body.getReader();
+  let loaded = 0;
+  let rest = new Uint8Array(0);
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => {
+      throw new LoadError(
+        'The connection broke off while the session was being read. Load it again.',
+      );
+    });
+    if (done) break;
+    loaded += value.length;
+    const bytes = new Uint8Array(rest.length + value.length);
+    bytes.set(rest);
+    bytes.set(value, rest.length);
+    let at = 0;
+    for (;;) {
+      const length = chunkByteLength(bytes, at);
+      if (length === undefined || at + length > bytes.length) break;
+      append(bytes.slice(at, at + length));
+      at += length;
+    }
+    rest = bytes.slice(at);
+    progress(loaded, total);
+  }
+  if (rest.length > 0) throw new LoadError('The session ends in the middle. Load it again.');
+}
+
+/** Reads a file of collapsed stacks. Throws CollapsedFormatError. */
+export async function loadFile(file: File, progress: Progress): Promise<Profile> {
+  const parser = new CollapsedParser();
+  const reader = file.stream().getReader();
+  let loaded = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parser.push(value);
+    loaded += value.length;
+    progress(loaded, file.size);
+  }
+  return parser.end().profile;
+}

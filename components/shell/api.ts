@@ -1,0 +1,82 @@
+/** The REST calls of the screen; see profile/live-protocol.ts for what each does. All reject with ApiError. */
+import { API } from '@/profile/live-protocol';
+import type { SessionSummary } from '@/profile/session';
+
+export const NOT_SIGNED_IN =
+  'This browser is not signed in. Open the link that `hearth serve` printed in its terminal.';
+
+/** A request failed. `status` is 0 where there was no answer at all; the message is fit to be shown. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export function listSessions(): Promise<SessionSummary[]> {
+  return request('GET', '/sessions');
+}
+
+export function getSession(id: string): Promise<SessionSummary> {
+  return request('GET', `/sessions/${encodeURIComponent(id)}`);
+}
+
+/** Starts recording. */
+export function startRecording(name: string): Promise<SessionSummary> {
+  return request('POST', '/sessions', name === '' ? {} : { name });
+}
+
+export function stopRecording(id: string): Promise<SessionSummary> {
+  return request('POST', `/sessions/${encodeURIComponent(id)}/stop`, {});
+}
+
+export function renameSession(id: string, name: string): Promise<SessionSummary> {
+  return request('PATCH', `/sessions/${encodeURIComponent(id)}`, { name });
+}
+
+export function deleteSession(id: string): Promise<void> {
+  return request('DELETE', `/sessions/${encodeURIComponent(id)}`);
+}
+
+export function setFrequency(frequencyHz: number): Promise<void> {
+  return request('PUT', '/sampling', { frequencyHz });
+}
+
+export function exportPath(id: string, format: 'collapsed' | 'pprof'): string {
+  return `${API}/sessions/${encodeURIComponent(id)}/export?format=${format}`;
+}
+
+/** What to show of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(API + path, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new ApiError(0, 'Hearth does not answer. Is `hearth serve` still running?');
+  }
+  if (response.status === 401) throw new ApiError(401, NOT_SIGNED_IN);
+  if (!response.ok) throw new ApiError(response.status, await errorText(response));
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+async function errorText(response: Response): Promise<string> {
+  try {
+    const answer = (await response.json()) as { error?: unknown };
+    if (typeof answer.error === 'string') return answer.error;
+  } catch {
+    // Not JSON: the status has to do.
+  }
+  return `The server answered ${response.status} ${response.statusText}`.trimEnd();
+}

@@ -1,0 +1,73 @@
+'use client';
+
+import Link from 'next/link';
+import { usePathname } from 'next/navigation';
+import type { ReactNode } from 'react';
+import { HelpProvider, useOpenHelp } from '@/components/help/help';
+import type { Theme } from '@/components/theme/theme';
+import { ThemeSwitch } from '@/components/theme/theme-switch';
+import { IconButton } from '@/components/ui/button';
+import { Ember } from '@/components/ui/icons';
+
+const PAGES = [
+  { href: '/', label: 'Live' },
+  { href: '/sessions', label: 'Sessions' },
+  { href: '/open', label: 'Open file' },
+] as const;
+
+/** What is around every page. A page fills the rest of the window's height. */
+export function AppShell({
+  theme,
+  children,
+}: {
+  readonly theme: Theme;
+  readonly children: ReactNode;
+}) {
+  return (
+    <HelpProvider>
+      <div className="flex h-dvh flex-col">
+        <Header theme={theme} />
+        {children}
+      </div>
+    </HelpProvider>
+  );
+}
+
+function Header({ theme }: { readonly theme: Theme }) {
+  const path = usePathname();
+  const openHelp = useOpenHelp();
+  return (
+    <header className="flex h-11 shrink-0 items-center gap-1 border-b border-line bg-surface px-3">
+      <Link
+        href="/"
+        className="mr-2 flex items-center gap-1.5 rounded-md text-lg font-semibold tracking-tight sm:mr-4"
+      >
+        <Ember />
+        Hearth
+      </Link>
+      <nav aria-label="Pages" className="flex items-center gap-0.5">
+        {PAGES.map(({ href, label }) => {
+          const current = href === '/' ? path === '/' : path.startsWith(href);
+          return (
+            <Link
+              key={href}
+              href={href}
+              aria-current={current ? 'page' : undefined}
+              className="flex h-7 items-center whitespace-nowrap rounded-md px-2 text-dim hover:text-ink aria-[current=page]:bg-surface-2 aria-[current=page]:font-medium aria-[current=page]:text-ink sm:px-2.5"
+            >
+              {label}
+            </Link>
+          );
+        })}
+      </nav>
+      <div className="ml-auto flex items-center gap-1.5">
+        <ThemeSwitch initial={theme} />
+        <IconButton label="Keyboard shortcuts" onClick={openHelp}>
+          <span aria-hidden="true" className="text-base font-semibold">
+            ?
+          </span>
+        </IconButton>
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,117 @@
+'use client';
+
+import { type ReactNode, useState } from 'react';
+import { FlameGraph } from '@/components/flame-graph/flame-graph';
+import { FunctionTable } from '@/components/function-table/function-table';
+import { useOpenHelp } from '@/components/help/help';
+import { ProcessList } from '@/components/process-list/process-list';
+import type { Analysis } from '@/components/profile-worker/client';
+import type { View } from '@/profile/view';
+import { SidePane } from './side-pane';
+import { WorkspaceSkeleton } from './workspace-skeleton';
+
+export interface ProfileWorkspaceProps {
+  /** undefined while there is nothing yet. */
+  readonly analysis: Analysis | undefined;
+  readonly view: View;
+  onView(change: Partial<View>, how?: 'push' | 'replace'): void;
+  readonly frequencyHz: number;
+  /** The flame graph's accessible name. */
+  readonly label: string;
+  /** What is waited for while there is no analysis. */
+  readonly waiting: string;
+  /** In place of the flame graph where there is no sample. */
+  readonly empty: ReactNode;
+  /** In place of all of it: an error. */
+  readonly instead?: ReactNode;
+}
+
+const TABS = [
+  { tab: 'processes', label: 'Processes' },
+  { tab: 'graph', label: 'Flame graph' },
+  { tab: 'functions', label: 'Functions' },
+] as const;
+type Tab = (typeof TABS)[number]['tab'];
+
+/**
+ * Processes, flame graph and functions: side by side where there is room, else one at a time behind tabs.
+ *
+ *     >= 1200 px              >= 768 px                     below
+ *     proc | graph | func     proc | [graph | func]         [proc | graph | func]
+ */
+export function ProfileWorkspace(props: ProfileWorkspaceProps) {
+  const { analysis, view, onView } = props;
+  const [tab, setTab] = useState<Tab>('graph');
+  const openHelp = useOpenHelp();
+  if (props.instead !== undefined) {
+    return <div className="flex min-h-0 flex-1 overflow-auto bg-surface">{props.instead}</div>;
+  }
+  if (analysis === undefined) return <WorkspaceSkeleton text={props.waiting} />;
+
+  // Between the two widths the process list is there beside the tabs, so its tab shows the graph.
+  const shown = (own: Tab): string => {
+    if (own === 'processes') return tab === 'processes' ? 'flex' : 'hidden md:flex';
+    if (own === 'functions') return tab === 'functions' ? 'flex' : 'hidden xl:flex';
+    if (tab === 'processes') return 'hidden md:flex';
+    return tab === 'graph' ? 'flex' : 'hidden xl:flex';
+  };
+  return (
+    <div className="flex min-h-0 flex-1 flex-col">
+      <div
+        role="tablist"
+        aria-label="Panes"
+        className="flex shrink-0 gap-1 border-b border-line bg-surface px-2 xl:hidden"
+      >
+        {TABS.map((one) => (
+          <button
+            key={one.tab}
+            type="button"
+            role="tab"
+            aria-selected={tab === one.tab}
+            onClick={() => setTab(one.tab)}
+            className={`-mb-px h-8 border-b-2 border-transparent px-2.5 text-sm text-dim hover:text-ink aria-selected:border-accent aria-selected:text-ink ${one.tab === 'processes' ? 'md:hidden' : ''}`}
+          >
+            {one.label}
+          </button>
+        ))}
+      </div>
+      <div className="flex min-h-0 flex-1">
+        <SidePane
+          side="left"
+          label="Width of the process list"
+          name="processes"
+          width={240}
+          className={`${shown('processes')} max-md:w-full!`}
+        >
+          <ProcessList processes={analysis.processes} view={view} onView={onView} />
+        </SidePane>
+        <div className={`${shown('graph')} relative min-h-0 min-w-0 flex-1 flex-col bg-surface`}>
+          <FlameGraph
+            analysis={analysis}
+            view={view}
+            frequencyHz={props.frequencyHz}
+            onZoom={(zoom) => onView({ zoom })}
+            onHelp={openHelp}
+            label={props.label}
+          />
+          {analysis.tree.totalSamples[0] === 0 ? (
+            <div className="absolute inset-0 flex overflow-auto bg-surface">{props.empty}</div>
+          ) : null}
+        </div>
+        <SidePane
+          side="right"
+          label="Width of the function table"
+          name="functions"
+          width={400}
+          className={`${shown('functions')} max-xl:w-full! max-xl:shrink!`}
+        >
+          <FunctionTable
+            analysis={analysis}
+            onSelect={(name) => onView({ search: name === view.search ? '' : name })}
+            search={view.search}
+          />
+        </SidePane>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,139 @@
+'use client';
+
+import { type ReactNode, useEffect, useRef } from 'react';
+import { TimeStrip } from '@/components/activity/time-strip';
+import type { ProfileClient, ProfileState } from '@/components/profile-worker/client';
+import { TruthBar } from '@/components/truth-bar/truth-bar';
+import { Button } from '@/components/ui/button';
+import { formatBytes } from '@/components/ui/format';
+import { Notice } from '@/components/ui/notice';
+import { CopyLink } from './copy-link';
+import { OrientationSwitch } from './orientation-switch';
+import { ProfileError } from './profile-error';
+import { ProfileWorkspace } from './profile-workspace';
+import { SearchBox } from './search-box';
+import { useShortcuts } from './use-shortcuts';
+import { useView } from './use-view';
+
+export interface RecordedViewProps {
+  readonly client: ProfileClient;
+  readonly state: ProfileState;
+  /** undefined where it isn't known. */
+  readonly frequencyHz: number | undefined;
+  /** Whether a link brings others to the same profile. */
+  readonly canLink: boolean;
+  /** More controls in the toolbar. */
+  readonly actions?: ReactNode;
+  /** What to offer when the profile can't be shown. */
+  readonly onError?: ReactNode;
+}
+
+/** A profile that doesn't grow: a session, or a file. */
+export function RecordedView({
+  client,
+  state,
+  frequencyHz,
+  canLink,
+  actions,
+  onError,
+}: RecordedViewProps) {
+  const { view, changeView } = useView();
+  const search = useRef<HTMLInputElement>(null);
+  useEffect(() => client.setView(view), [client, view]);
+  useShortcuts({
+    '/': () => {
+      search.current?.focus();
+      search.current?.select();
+      return true;
+    },
+    escape: () => {
+      if (view.zoom.length > 0) changeView({ zoom: view.zoom.slice(0, -1) });
+      else if (view.search !== '') changeView({ search: '' });
+      else if (view.range !== undefined) changeView({ range: undefined });
+      else return false;
+      return true;
+    },
+  });
+
+  const { analysis } = state;
+  const hasTimes = analysis !== undefined && analysis.activity.weights.length > 1;
+  return (
+    <>
+      <div
+        role="toolbar"
+        aria-label="View"
+        className="flex shrink-0 flex-wrap items-center gap-1.5 border-b border-line bg-surface px-2 py-1.5"
+      >
+        <SearchBox
+          search={view.search}
+          analysis={analysis}
+          onSearch={(text) => changeView({ search: text }, 'replace')}
+          inputRef={search}
+        />
+        <OrientationSwitch
+          value={view.orientation}
+          onChange={(orientation) => changeView({ orientation })}
+        />
+        {canLink ? <CopyLink /> : null}
+        {actions}
+      </div>
+      <main className="flex min-h-0 flex-1 flex-col">
+        {hasTimes ? (
+          <TimeStrip
+            activity={analysis.activity}
+            unit={analysis.unit}
+            range={view.range}
+            onRange={(range) => changeView({ range })}
+          />
+        ) : null}
+        <ProfileWorkspace
+          analysis={analysis}
+          view={view}
+          onView={changeView}
+          frequencyHz={frequencyHz ?? 0}
+          label="Flame graph of CPU time"
+          waiting={loadingText(state)}
+          empty={
+            <Notice
+              title="No samples in what is selected"
+              text={
+                view.range === undefined && view.pids.length + view.containers.length === 0
+                  ? 'Nothing ran on a CPU while this was recorded, or it ended before the first sample.'
+                  : 'The processes that you picked used no CPU time in this time range.'
+              }
+              actions={
+                <Button
+                  onClick={() =>
+                    changeView({ range: undefined, pids: [], tids: [], containers: [], zoom: [] })
+                  }
+                >
+                  Show everything
+                </Button>
+              }
+            />
+          }
+          {...(state.phase === 'error'
+            ? {
+                instead: (
+                  <ProfileError
+                    title="This profile can’t be shown"
+                    error={state.error ?? 'The reason is not known.'}
+                    actions={onError}
+                  />
+                ),
+              }
+            : {})}
+        />
+      </main>
+      <TruthBar kind="recorded" frequencyHz={frequencyHz} analysis={analysis} />
+    </>
+  );
+}
+
+function loadingText({ progress }: ProfileState): string {
+  if (progress === undefined) return 'Loading…';
+  const loaded = formatBytes(progress.loadedBytes);
+  if (progress.totalBytes === undefined || progress.totalBytes === 0) return `Loading… ${loaded}`;
+  const share = Math.min(1, progress.loadedBytes / progress.totalBytes);
+  return `Loading… ${Math.floor(share * 100)}% of ${formatBytes(progress.totalBytes)}`;
+}

@@ -1,0 +1,372 @@
+'use client';
+
+import type { ReactNode } from 'react';
+import type { Analysis } from '@/components/profile-worker/client';
+import { formatBytes, formatCount, formatShare, formatShortCount } from '@/components/ui/format';
+import { Popover } from '@/components/ui/popover';
+import type { Share } from '@/profile/quality';
+import type { LiveStatus, Measured, ProcessCost } from '@/profile/status';
+import { lossRows, lossSummary } from './losses';
+import { SamplingForm } from './sampling-form';
+
+export type TruthBarProps =
+  | {
+      readonly kind: 'live';
+      readonly status: LiveStatus | undefined;
+      readonly analysis: Analysis | undefined;
+    }
+  | {
+      readonly kind: 'recorded';
+      /** undefined or 0: it isn't known. */
+      readonly frequencyHz: number | undefined;
+      readonly analysis: Analysis | undefined;
+    };
+
+const ITEM = 'flex h-6 items-center gap-1.5 whitespace-nowrap rounded px-1.5';
+const ITEM_BUTTON = `${ITEM} hover:bg-surface-2 hover:text-ink`;
+
+/** How far what is on the screen can be trusted, and what it costs to look. What isn't measured says so, and why. */
+export function TruthBar(props: TruthBarProps) {
+  return (
+    <section
+      aria-label="Truth bar"
+      className="flex min-h-8 shrink-0 flex-wrap items-center gap-x-1 border-t border-line bg-surface px-1.5 py-0.5 text-sm text-dim"
+    >
+      {props.kind === 'live' ? <LiveItems {...props} /> : <RecordedItems {...props} />}
+    </section>
+  );
+}
+
+function LiveItems({ status, analysis }: Extract<TruthBarProps, { kind: 'live' }>) {
+  const collector = status?.collector;
+  const waiting = 'the agent has not reported yet';
+  return (
+    <>
+      <Popover
+        label="Sampling rate"
+        buttonClass={ITEM_BUTTON}
+        buttonLabel={`Sampling rate: ${collector === undefined ? 'not known yet' : `${collector.frequencyHz} Hz`}`}
+        buttonTitle="Samples a second on each CPU. Click to change."
+        button={
+          <Item label="Rate">
+            {collector === undefined ? (
+              <Waiting why={waiting} />
+            ) : (
+              <span className="border-b border-dotted border-line-strong">
+                {collector.frequencyHz} Hz × {collector.cpus} CPU{collector.cpus === 1 ? '' : 's'}
+              </span>
+            )}
+          </Item>
+        }
+      >
+        {(close) => <SamplingForm frequencyHz={collector?.frequencyHz ?? 99} onDone={close} />}
+      </Popover>
+      <span className={ITEM} title="Samples that the agent received in the last second">
+        <Item label="Samples/s">
+          {collector === undefined ? (
+            <Waiting why={waiting} />
+          ) : (
+            <Steady width={5}>{formatShortCount(collector.samplesPerSecond)}</Steady>
+          )}
+        </Item>
+      </span>
+      <QualityItems analysis={analysis} />
+      <LossItem losses={collector?.losses} since="since the agent started" />
+      <Divider />
+      <CostItem label="Agent" cost={collector?.agent} waiting={waiting} />
+      <CostItem label="Web" cost={status?.web} waiting="the web process has not reported yet" />
+      <span
+        className={ITEM}
+        title={
+          collector === undefined
+            ? undefined
+            : `Run time of Hearth’s BPF programs, share of one core, and memory of their maps\n${programLines(collector.bpfPrograms)}`
+        }
+      >
+        <Item label="BPF">
+          <MeasuredText of={collector?.bpfCpu} waiting={waiting} format={formatCpu} width={5} />
+          <MeasuredText
+            of={collector?.bpfMapBytes}
+            waiting={waiting}
+            format={formatBytes}
+            width={8}
+          />
+        </Item>
+      </span>
+    </>
+  );
+}
+
+function RecordedItems({ frequencyHz, analysis }: Extract<TruthBarProps, { kind: 'recorded' }>) {
+  return (
+    <>
+      <span className={ITEM} title="Samples a second on each CPU">
+        <Item label="Rate">
+          {frequencyHz ? (
+            `${frequencyHz} Hz`
+          ) : (
+            <NotMeasured why="the file does not say how often it was sampled" />
+          )}
+        </Item>
+      </span>
+      <span className={ITEM} title="In the time range and the processes that are looked at">
+        <Item label="Samples">
+          {analysis === undefined ? '…' : formatCount(analysis.sampleCount)}
+        </Item>
+      </span>
+      <QualityItems analysis={analysis} />
+      {analysis?.isImport === true ? (
+        <span className={ITEM}>
+          <Item label="Lost">
+            <NotMeasured why="the file does not say what was lost when it was written" />
+          </Item>
+        </span>
+      ) : (
+        <LossItem losses={analysis?.losses} since="in this recording" />
+      )}
+    </>
+  );
+}
+
+function QualityItems({ analysis }: { readonly analysis: Analysis | undefined }) {
+  return (
+    <>
+      <ShareItem
+        label="Whole stacks"
+        analysis={analysis}
+        of="whole"
+        what="samples whose stack reached the root of its thread"
+        why={analysis === undefined ? undefined : brokenLines(analysis)}
+      />
+      <ShareItem
+        label="Named frames"
+        analysis={analysis}
+        of="named"
+        what="frames that have a function’s name"
+        why={undefined}
+      />
+    </>
+  );
+}
+
+function ShareItem({
+  label,
+  analysis,
+  of,
+  what,
+  why,
+}: {
+  readonly label: string;
+  readonly analysis: Analysis | undefined;
+  readonly of: 'whole' | 'named';
+  readonly what: string;
+  readonly why: string | undefined;
+}) {
+  const share = analysis?.quality[of];
+  if (share?.share === undefined || analysis?.isImport === true) {
+    return (
+      <span className={ITEM}>
+        <Item label={label}>
+          {analysis?.isImport === true ? (
+            <NotMeasured why="an imported file does not say where its stacks end" />
+          ) : (
+            <Steady width={5}>
+              <Waiting why="there are no samples" />
+            </Steady>
+          )}
+        </Item>
+      </span>
+    );
+  }
+  return (
+    <span className={ITEM} title={shareTitle(share, what, why)}>
+      <Item label={label}>
+        <Steady width={5}>
+          <span className={share.share < 0.9 ? 'text-warn' : ''}>{formatShare(share.share)}</span>
+        </Steady>
+      </Item>
+    </span>
+  );
+}
+
+function shareTitle(share: Share, what: string, why: string | undefined): string {
+  const error = `± ${(share.standardError * 100).toFixed(2)}%`;
+  const text = `${formatCount(share.count)} of ${formatCount(share.of)} ${what} (${error})`;
+  return why === undefined || why === '' ? text : `${text}\n${why}`;
+}
+
+function brokenLines({ quality, labels }: Analysis): string {
+  return quality.broken
+    .slice(0, 8)
+    .map(({ label, samples }) => `${formatCount(samples)} ${labels.text[label]}`)
+    .join('\n');
+}
+
+function LossItem({
+  losses,
+  since,
+}: {
+  readonly losses: Readonly<Record<string, number>> | undefined;
+  readonly since: string;
+}) {
+  if (losses === undefined) {
+    return (
+      <span className={ITEM}>
+        <Item label="Lost">
+          <Waiting why="nothing was received yet" />
+        </Item>
+      </span>
+    );
+  }
+  const rows = lossRows(losses);
+  const summary = lossSummary(rows);
+  return (
+    <Popover
+      label="What was lost"
+      buttonClass={ITEM_BUTTON}
+      buttonLabel={`Lost: ${summary}`}
+      buttonTitle={`What was lost ${since}, and why`}
+      button={
+        <Item label="Lost">
+          <span
+            className={`border-b border-dotted border-line-strong ${summary === '0' ? '' : 'text-warn'}`}
+          >
+            {summary}
+          </span>
+        </Item>
+      }
+    >
+      {() => (
+        <div className="w-[min(460px,calc(100vw-48px))]">
+          <h3 className="mb-1.5 text-sm font-semibold">What was lost {since}</h3>
+          <table className="w-full text-sm">
+            <thead className="sr-only">
+              <tr>
+                <th>Count</th>
+                <th>What and why</th>
+              </tr>
+            </thead>
+            <tbody className="divide-y divide-line">
+              {rows.map(({ reason, text, count }) => (
+                <tr key={reason}>
+                  <td
+                    className={`py-1 pr-3 text-right align-top font-medium ${count === 0 ? 'text-dim' : 'text-warn'}`}
+                  >
+                    {formatCount(count)}
+                  </td>
+                  <td className="w-full py-1">
+                    {text}
+                    <div className="font-mono text-xs text-dim">{reason}</div>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Popover>
+  );
+}
+
+function CostItem({
+  label,
+  cost,
+  waiting,
+}: {
+  readonly label: string;
+  readonly cost: ProcessCost | undefined;
+  readonly waiting: string;
+}) {
+  return (
+    <span
+      className={ITEM}
+      title={`What Hearth’s ${label.toLowerCase()} process costs: share of one core over the last second, and resident memory`}
+    >
+      <Item label={label}>
+        <MeasuredText of={cost?.cpu} waiting={waiting} format={formatCpu} width={5} />
+        <MeasuredText of={cost?.residentBytes} waiting={waiting} format={formatBytes} width={8} />
+      </Item>
+    </span>
+  );
+}
+
+function Item({ label, children }: { readonly label: string; readonly children: ReactNode }) {
+  return (
+    <>
+      <span>{label}</span>
+      <span className="flex gap-1.5 text-ink">{children}</span>
+    </>
+  );
+}
+
+function MeasuredText({
+  of,
+  waiting,
+  format,
+  width,
+}: {
+  readonly of: Measured | undefined;
+  readonly waiting: string;
+  format(value: number): string;
+  readonly width: number;
+}) {
+  if (of === undefined) {
+    return (
+      <Steady width={width}>
+        <Waiting why={waiting} />
+      </Steady>
+    );
+  }
+  if ('notMeasured' in of) return <NotMeasured why={of.notMeasured} />;
+  return <Steady width={width}>{format(of.value)}</Steady>;
+}
+
+function NotMeasured({ why }: { readonly why: string }) {
+  return (
+    <span
+      title={`Not measured: ${why}`}
+      className="border-b border-dotted border-line-strong text-dim italic"
+    >
+      not measured<span className="sr-only">: {why}</span>
+    </span>
+  );
+}
+
+/** It will be measured, but there is no number yet. */
+function Waiting({ why }: { readonly why: string }) {
+  return (
+    <span title={why} className="text-dim">
+      –<span className="sr-only">{why}</span>
+    </span>
+  );
+}
+
+/** Keeps room for `width` characters, so that its neighbours stay where they are. */
+function Steady({ width, children }: { readonly width: number; readonly children: ReactNode }) {
+  return (
+    <span className="inline-block" style={{ minWidth: `${width}ch` }}>
+      {children}
+    </span>
+  );
+}
+
+function Divider() {
+  return <span aria-hidden="true" className="mx-1 hidden h-4 border-l border-line lg:block" />;
+}
+
+/** A share of one core; two digits below 10%, since that is where it should be. */
+function formatCpu(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 2 : 1)}%`;
+}
+
+function programLines(
+  programs: Readonly<Record<string, { readonly nsPerRun: number; readonly runs: number }>>,
+): string {
+  return Object.entries(programs)
+    .filter(([, { runs }]) => runs > 0)
+    .map(
+      ([name, { nsPerRun, runs }]) =>
+        `${name}: ${formatCount(runs)} runs/s, ${formatCount(nsPerRun)} ns each`,
+    )
+    .join('\n');
+}

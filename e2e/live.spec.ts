@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs';
+import { expect, type Page, test } from '@playwright/test';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { RunningWorkload } from '@/bench/workloads/run';
+import { type RealServer, startServer } from './real-server';
+
+const SHARES = { burn_sixty: 0.6, burn_thirty: 0.3, burn_ten: 0.1 };
+
+let server: RealServer;
+let workload: RunningWorkload | undefined;
+
+test.beforeEach(async () => {
+  server = await startServer();
+});
+
+test.afterEach(async () => {
+  workload?.child.kill();
+  workload = undefined;
+  await server.stop();
+});
+
+/** Opens the live page, logged in, with a workload of three functions under way, and only that shown. */
+async function openFiltered(page: Page): Promise<void> {
+  workload = new RunningWorkload(compileWorkload('shares'), [60]);
+  await page.goto(server.url);
+  await page.getByRole('button', { name: `shares (${workload.pid})` }).click();
+}
+
+/** Total shares by function, as the function table shows them, 0..1. */
+async function tableShares(page: Page): Promise<Record<string, number>> {
+  const table = page.getByRole('table', { name: 'Functions' });
+  const shares: Record<string, number> = {};
+  for (const name of Object.keys(SHARES)) {
+    const row = table.getByRole('row').filter({ hasText: name });
+    await expect(row.first()).toBeVisible();
+    const text = await row.first().innerText();
+    const percents = [...text.matchAll(/(\d+(?:\.\d+)?)\s*%/g)].map(
+      ([, number]) => Number(number) / 100,
+    );
+    shares[name] = Math.max(...percents);
+  }
+  return shares;
+}
+
+async function expectShares(page: Page, samples: number): Promise<void> {
+  await expect(async () => {
+    const shares = await tableShares(page);
+    for (const [name, share] of Object.entries(SHARES)) {
+      const standardError = Math.sqrt((share * (1 - share)) / samples);
+      expect(Math.abs(shares[name] - share), `${name}: ${shares[name]}`).toBeLessThan(
+        3 * standardError,
+      );
+    }
+  }).toPass({ timeout: 30_000 });
+}
+
+test('a workload is seen live with the right shares, recorded, and shared by a link', async ({
+  page,
+  browser,
+}) => {
+  await openFiltered(page);
+  expect(page.url(), 'the token does not stay in the address').not.toContain('token');
+  await page.getByRole('radio', { name: /15 s/ }).click();
+  await page.waitForTimeout(15_000);
+  await expectShares(page, 15 * 99);
+
+  await page.getByRole('button', { name: 'Record', exact: true }).click();
+  await page.waitForTimeout(6000);
+  await page.getByRole('button', { name: 'Stop recording' }).click();
+  await page.getByRole('link', { name: 'Open recording' }).click();
+  await expect(page).toHaveURL(/\/sessions\/[\w-]+/);
+  await page.getByRole('button', { name: `shares (${workload?.pid})` }).click();
+  await expectShares(page, 5 * 99);
+  await page.getByRole('searchbox', { name: 'Search functions' }).fill('burn_thirty');
+  await expect(page).toHaveURL(/burn_thirty/);
+  const link = page.url();
+  const before = await tableShares(page);
+
+  await page.reload();
+  expect(await tableShares(page)).toEqual(before);
+  await expect(page.getByRole('searchbox', { name: 'Search functions' })).toHaveValue(
+    'burn_thirty',
+  );
+
+  const colleague = await browser.newContext();
+  const theirs = await colleague.newPage();
+  const refused = await theirs.goto(link);
+  expect(refused?.status(), 'without the cookie').toBe(401);
+  await colleague.addCookies(await page.context().cookies());
+  await theirs.goto(link);
+  expect(await tableShares(theirs)).toEqual(before);
+  await expect(theirs.getByRole('searchbox', { name: 'Search functions' })).toHaveValue(
+    'burn_thirty',
+  );
+  await colleague.close();
+});
+
+test('pausing holds the picture, and resuming goes on', async ({ page }) => {
+  await openFiltered(page);
+  await expect(
+    page
+      .getByRole('table', { name: 'Functions' })
+      .getByRole('row')
+      .filter({ hasText: 'burn_sixty' })
+      .first(),
+  ).toBeVisible();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.waitForTimeout(1000);
+  const table = page.getByRole('table', { name: 'Functions' });
+  const held = await table.innerText();
+  await page.waitForTimeout(2000);
+  expect(await table.innerText()).toBe(held);
+  await page.keyboard.press('Space');
+  await expect(page.getByRole('button', { name: 'Pause' })).toBeVisible();
+});
+
+test("the agent's death is shown, it comes back, and the recording is whole", async ({ page }) => {
+  await openFiltered(page);
+  await page.getByRole('button', { name: 'Record', exact: true }).click();
+  await page.waitForTimeout(3000);
+  const { agent } = server.pids();
+  process.kill(agent as number, 'SIGKILL');
+  await expect(
+    page.getByText(/agent (has )?(died|ended|stopped|is not running)|restart/i).first(),
+  ).toBeVisible();
+  await expect.poll(() => server.pids().agent, { timeout: 20_000 }).not.toBe(agent);
+  await page.waitForTimeout(5000);
+  await page.getByRole('button', { name: 'Stop recording' }).click();
+  await page.getByRole('link', { name: 'Open recording' }).click();
+  await page.getByRole('button', { name: `shares (${workload?.pid})` }).click();
+  await expectShares(page, 5 * 99);
+});
+
+test('a session that was being recorded when everything was killed opens', async ({ page }) => {
+  await openFiltered(page);
+  await page.getByRole('button', { name: 'Record', exact: true }).click();
+  await page.waitForTimeout(6000);
+  const pids = Object.values(server.pids()).filter((pid) => pid !== undefined);
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  await expect
+    .poll(() => loadedPrograms(), { message: 'BPF programs in the kernel' })
+    .not.toContain('sample_cpu');
+
+  const dataDirectory = server.dataDirectory;
+  server = await startServer({ dataDirectory });
+  await page.goto(server.url);
+  await page.getByRole('link', { name: 'Sessions' }).click();
+  await expect(page.getByText('interrupted')).toBeVisible();
+  await page.goto(`${server.origin}/sessions`);
+  const sessions: { id: string; durationMs: number }[] = await (
+    await page.request.get(`${server.origin}/api/v1/sessions`)
+  ).json();
+  expect(sessions).toHaveLength(1);
+  expect(sessions[0].durationMs).toBeGreaterThan(4500);
+  await page.goto(`${server.origin}/sessions/${sessions[0].id}`);
+  await page.getByRole('button', { name: `shares (${workload?.pid})` }).click();
+  await expectShares(page, 4 * 99);
+});
+
+test('a collapsed file is opened in the browser', async ({ page }) => {
+  await page.goto(server.url);
+  await page.getByRole('link', { name: 'Open file' }).click();
+  await page.locator('input[type=file]').setInputFiles({
+    name: 'stacks.txt',
+    mimeType: 'text/plain',
+    buffer: Buffer.from('main;parse;read 30\nmain;parse;scan 10\nmain;draw 60\n'),
+  });
+  const row = page
+    .getByRole('table', { name: 'Functions' })
+    .getByRole('row')
+    .filter({ hasText: 'parse' });
+  await expect(row).toContainText('40');
+});
+
+/** The kernel lists the code of its BPF programs among its symbols. */
+function loadedPrograms(): string[] {
+  return [
+    ...readFileSync('/proc/kallsyms', 'latin1').matchAll(/ bpf_prog_[0-9a-f]{16}_(\w+)/g),
+  ].map(([, name]) => name);
+}

@@ -1,0 +1,55 @@
+/** The header of an encoded chunk, checked: what comes from a file or a socket may be anything. */
+import type { ChunkHeader, Loss } from './chunk';
+import { TABLE_NAMES, type TableName } from './schema';
+
+/** As in the chunk's JSON: what the sections behind it are, in numbers. */
+export interface EncodedHeader {
+  readonly header: ChunkHeader;
+  readonly losses: readonly Loss[];
+  readonly strings: readonly [base: number, count: number, bytes: number];
+  readonly tables: Readonly<Record<TableName, readonly [base: number, length: number]>>;
+  /** Rows of the symbol patch. */
+  readonly patch: number;
+}
+
+const HEADER_FIELDS = ['sequence', 'startNs', 'endNs', 'wallOffsetNs', 'frequencyHz'] as const;
+
+/** The header that JSON text holds; undefined where it holds something else. */
+export function parseEncodedHeader(text: string): EncodedHeader | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(parsed) || !isRecord(parsed.tables)) return undefined;
+  const { header, losses, strings, tables, patch } = parsed;
+  const isValid =
+    isHeader(header) &&
+    Array.isArray(losses) &&
+    losses.every(isLoss) &&
+    isCounts(strings, 3) &&
+    TABLE_NAMES.every((name) => isCounts(tables[name], 2)) &&
+    isCount(patch);
+  return isValid ? (parsed as unknown as EncodedHeader) : undefined;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isHeader(value: unknown): boolean {
+  return isRecord(value) && HEADER_FIELDS.every((field) => Number.isFinite(value[field]));
+}
+
+function isLoss(value: unknown): boolean {
+  return isRecord(value) && typeof value.reason === 'string' && Number.isFinite(value.count);
+}
+
+function isCounts(value: unknown, length: number): boolean {
+  return Array.isArray(value) && value.length === length && value.every(isCount);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,97 @@
+/** Functions by self and total, from a call tree: a flat profile. */
+import type { CallTree } from './call-tree';
+import { type LabelIndex, LabelKind, type Labels } from './labels';
+
+/** One row per function, in no order that means anything; see `sortedFunctions`. */
+export interface FunctionList {
+  readonly length: number;
+  /** Labels that are not inlined: a function's inlined copies are counted with it. */
+  readonly label: Uint32Array<ArrayBuffer>;
+  /** Weight of the samples that end in the function. */
+  readonly self: Float64Array<ArrayBuffer>;
+  /** Weight of the samples that have the function in their stack; each counts once, however deep it recurses. */
+  readonly total: Float64Array<ArrayBuffer>;
+  readonly selfSamples: Float64Array<ArrayBuffer>;
+  readonly totalSamples: Float64Array<ArrayBuffer>;
+}
+
+export type FunctionOrder = 'self' | 'total' | 'name';
+
+/**
+ * The functions in a tree, or in the subtree of `root`. Frames of kind Stop and lost stacks are rows too; processes and
+ * the root are not.
+ */
+export function functionList(tree: CallTree, labels: Labels, root = 0): FunctionList {
+  const rowOf = new Int32Array(labels.length).fill(-1);
+  // Per row: the end of the topmost subtree of the function that the walk is in. A node before it recurses.
+  let coveredUntil = new Uint32Array(256);
+  let columns = allocate(256);
+  let length = 0;
+  for (let node = root; node < tree.subtreeEnd[root]; node++) {
+    const label: LabelIndex = labels.outOfLine[tree.label[node]];
+    const kind = labels.kind[label];
+    if (kind === LabelKind.Root || kind === LabelKind.Process) continue;
+    let row = rowOf[label];
+    if (row < 0) {
+      if (length === columns.label.length) {
+        columns = resize(columns, length * 2);
+        coveredUntil = grown(coveredUntil, length * 2);
+      }
+      row = length++;
+      rowOf[label] = row;
+      columns.label[row] = label;
+    }
+    columns.self[row] += tree.self[node];
+    columns.selfSamples[row] += tree.selfSamples[node];
+    if (node >= coveredUntil[row]) {
+      columns.total[row] += tree.total[node];
+      columns.totalSamples[row] += tree.totalSamples[node];
+      coveredUntil[row] = tree.subtreeEnd[node];
+    }
+  }
+  return { length, ...resize(columns, length) };
+}
+
+/** The list's rows in order: heaviest first, or by name; ties by name. */
+export function sortedFunctions(
+  list: FunctionList,
+  labels: Labels,
+  by: FunctionOrder,
+): Uint32Array<ArrayBuffer> {
+  const rows = Uint32Array.from({ length: list.length }, (_, row) => row);
+  const byName = (a: number, b: number): number => {
+    const [left, right] = [labels.text[list.label[a]], labels.text[list.label[b]]];
+    return left < right ? -1 : left > right ? 1 : list.label[a] - list.label[b];
+  };
+  if (by === 'name') return rows.sort(byName);
+  const [first, second] = by === 'self' ? [list.self, list.total] : [list.total, list.self];
+  return rows.sort((a, b) => first[b] - first[a] || second[b] - second[a] || byName(a, b));
+}
+
+type FunctionColumns = Omit<FunctionList, 'length'>;
+
+function allocate(length: number): FunctionColumns {
+  return {
+    label: new Uint32Array(length),
+    self: new Float64Array(length),
+    total: new Float64Array(length),
+    selfSamples: new Float64Array(length),
+    totalSamples: new Float64Array(length),
+  };
+}
+
+function resize(columns: FunctionColumns, length: number): FunctionColumns {
+  const to = allocate(length);
+  to.label.set(columns.label.subarray(0, length));
+  to.self.set(columns.self.subarray(0, length));
+  to.total.set(columns.total.subarray(0, length));
+  to.selfSamples.set(columns.selfSamples.subarray(0, length));
+  to.totalSamples.set(columns.totalSamples.subarray(0, length));
+  return to;
+}
+
+function grown(from: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+  const to = new Uint32Array(length);
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,61 @@
+/** The names that people see for frames, modules and processes. */
+import type { Profile } from './profile';
+import {
+  type FrameIndex,
+  FrameKind,
+  type MappingIndex,
+  MappingKind,
+  NONE,
+  type ProcessIndex,
+} from './schema';
+
+export const STACK_LOST = '[stack lost]';
+
+/** A frame's function name; `module+0x1a2b` (hexadecimal offset in the module's file) while it has none. */
+export function frameName(profile: Profile, frame: FrameIndex): string {
+  const { functionName, mapping, offset, kind } = profile.frames.columns;
+  if (functionName[frame] !== NONE) return profile.string(functionName[frame]) || '[unnamed]';
+  const at = offset[frame] < 0 ? '' : `+0x${offset[frame].toString(16)}`;
+  if (mapping[frame] !== NONE) return moduleName(profile, mapping[frame]) + at;
+  switch (kind[frame]) {
+    case FrameKind.Kernel:
+      return `kernel${at}`;
+    case FrameKind.Jit:
+      return `[jit]${at}`;
+    default:
+      return `[unknown]${at}`;
+  }
+}
+
+/** The file's name without its folder; 'kernel', '[jit]', '[vdso]', '[unknown]' for what is no file; '' for NONE. */
+export function moduleName(profile: Profile, mapping: MappingIndex): string {
+  if (mapping === NONE) return '';
+  const { path, kind } = profile.mappings.columns;
+  switch (kind[mapping]) {
+    case MappingKind.Kernel:
+      return 'kernel';
+    case MappingKind.Jit:
+      return '[jit]';
+    case MappingKind.Vdso:
+      return '[vdso]';
+    default: {
+      const text = profile.string(path[mapping]).replace(/ \(deleted\)$/, '');
+      return text.slice(text.lastIndexOf('/') + 1) || '[unknown]';
+    }
+  }
+}
+
+/** `name (pid)`, or the name alone in imports, whose pid is not known. */
+export function processName(profile: Profile, process: ProcessIndex): string {
+  const { pid, name } = profile.processes.columns;
+  const text = profile.string(name[process]) || '[unknown]';
+  return pid[process] === NONE ? text : `${text} (${pid[process]})`;
+}
+
+/**
+ * Whether the profile came from a format that knows no processes: it has one process, which stands for all and whose
+ * pid is NONE. Call trees of it are built with groupBy 'none', and whether its stacks are whole is not known.
+ */
+export function isImport(profile: Profile): boolean {
+  return profile.processes.length === 1 && profile.processes.columns.pid[0] === NONE;
+}

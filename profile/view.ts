@@ -1,0 +1,99 @@
+/**
+ * A view: what is looked at in a profile and how. A link holds it, so that whoever follows the link sees the same; all
+ * that is shown is a function of (profile, view).
+ */
+
+/** [startNs, endNs) in CLOCK_MONOTONIC nanoseconds. */
+export interface TimeRange {
+  readonly startNs: number;
+  readonly endNs: number;
+}
+
+export type Orientation = 'icicle' | 'flame';
+
+export interface View {
+  /** Only these processes; empty: all. */
+  readonly pids: readonly number[];
+  /** Only these threads; empty: all. */
+  readonly tids: readonly number[];
+  /** Only processes in these containers, by name; empty: all, also those in none. */
+  readonly containers: readonly string[];
+  /** undefined: everything there is. */
+  readonly range: TimeRange | undefined;
+  /** Substring, or /regular expression/; see search.ts. '' for none. */
+  readonly search: string;
+  /** The node that fills the width, as `pathOf` gives it (root's child first); empty: the root. */
+  readonly zoom: readonly string[];
+  readonly orientation: Orientation;
+  /** Name of the sample type, such as 'cpu'; undefined: the profile's first. */
+  readonly sampleType: string | undefined;
+}
+
+export const DEFAULT_VIEW: View = {
+  pids: [],
+  tids: [],
+  containers: [],
+  range: undefined,
+  search: '',
+  zoom: [],
+  orientation: 'icicle',
+  sampleType: undefined,
+};
+
+/** Version of the text; readers of a later version upgrade older links. */
+export const VIEW_VERSION = 1;
+
+const MAX_ID = 0xffffffff;
+
+/**
+ * The view as the text of a query, without '?': only what differs from the default, '' for the default view. It can be
+ * longer than the 16 kB that an HTTP request's head may have where a deep zoom is in it: behind '#' it has no limit.
+ */
+export function viewToQuery(view: View): string {
+  const query = new URLSearchParams();
+  if (view.pids.length > 0) query.set('pid', view.pids.join(','));
+  if (view.tids.length > 0) query.set('tid', view.tids.join(','));
+  for (const container of view.containers) query.append('container', container);
+  if (view.range !== undefined) {
+    query.set('from', String(view.range.startNs));
+    query.set('to', String(view.range.endNs));
+  }
+  if (view.search !== '') query.set('search', view.search);
+  for (const label of view.zoom) query.append('zoom', label);
+  if (view.orientation !== DEFAULT_VIEW.orientation) query.set('orientation', view.orientation);
+  if (view.sampleType !== undefined) query.set('type', view.sampleType);
+  const text = query.toString();
+  return text === '' ? '' : `v=${VIEW_VERSION}&${text}`;
+}
+
+/**
+ * The view that a query's text (with or without '?' or '#') stands for. Never throws: what can't be read is as in
+ * DEFAULT_VIEW, and so is everything in a text of a version that is not known here.
+ */
+export function viewFromQuery(text: string): View {
+  const query = new URLSearchParams(text.replace(/^[?#]/, ''));
+  const version = query.get('v');
+  if (version !== null && version !== String(VIEW_VERSION)) return DEFAULT_VIEW;
+  return {
+    pids: ids(query.get('pid')),
+    tids: ids(query.get('tid')),
+    containers: query.getAll('container').filter((name) => name !== ''),
+    range: timeRange(query.get('from'), query.get('to')),
+    search: query.get('search') ?? '',
+    zoom: query.getAll('zoom'),
+    orientation: query.get('orientation') === 'flame' ? 'flame' : 'icicle',
+    sampleType: query.get('type') || undefined,
+  };
+}
+
+function ids(text: string | null): number[] {
+  const numbers = (text ?? '').split(',').filter((part) => /^\d{1,10}$/.test(part));
+  return [...new Set(numbers.map(Number))].filter((id) => id <= MAX_ID);
+}
+
+function timeRange(from: string | null, to: string | null): TimeRange | undefined {
+  if (from === null || to === null || from === '' || to === '') return undefined;
+  const [startNs, endNs] = [Number(from), Number(to)];
+  if (!Number.isSafeInteger(startNs) || !Number.isSafeInteger(endNs)) return undefined;
+  return startNs >= 0 && startNs < endNs ? { startNs, endNs } : undefined;
+}

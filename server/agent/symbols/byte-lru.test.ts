@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { ByteLru } from './byte-lru';
+
+describe('a map bounded by bytes', () => {
+  it('forgets what was used longest ago', () => {
+    const evicted: number[] = [];
+    const lru = new ByteLru<string, { bytes: number }>(100, ({ bytes }) => evicted.push(bytes));
+    lru.set('a', { bytes: 41 });
+    lru.set('b', { bytes: 42 });
+    lru.get('a');
+    lru.set('c', { bytes: 43 });
+    expect(evicted).toEqual([42]);
+    expect([...lru.values()].map(({ bytes }) => bytes)).toEqual([41, 43]);
+    expect(lru.bytes).toBe(84);
+  });
+
+  it('keeps the last one, however large, and notices growth when trimmed', () => {
+    const lru = new ByteLru<string, { bytes: number }>(100);
+    lru.set('small', { bytes: 1 });
+    const grown = { bytes: 10 };
+    lru.set('grown', grown);
+    grown.bytes = 1000;
+    lru.trim();
+    expect(lru.get('small')).toBeUndefined();
+    expect(lru.get('grown')).toBe(grown);
+    expect(lru.size).toBe(1);
+  });
+});

@@ -1,0 +1,238 @@
+/**
+ * Makes unwind tables off the main thread: the face of one worker, which is started when there is something to do and
+ * ended when there has been nothing for a while. Modules wait here, the most important first, and go to the worker one by
+ * one, so that a worker that dies takes one request with it and no more.
+ */
+import { Worker } from 'node:worker_threads';
+import { distFile } from '../../root';
+import { CACHE_BYTES } from './cache';
+import type {
+  CompiledTable,
+  UnwindModule,
+  WorkerAnswer,
+  WorkerRequest,
+  WorkerSettings,
+} from './protocol';
+import { UnwindError, type UnwindErrorKind } from './unwind-error';
+
+export type { CompiledTable, UnwindModule } from './protocol';
+export { UnwindError, type UnwindErrorKind } from './unwind-error';
+
+export interface UnwindCompilerOptions {
+  /** Folder of the cache on disk, usually `unwind` in the data directory; undefined for none. */
+  readonly cacheDirectory?: string;
+  readonly cacheBytes?: number;
+  /** The worker's bundle. */
+  readonly workerFile?: string | URL;
+  /** For one module. */
+  readonly timeoutMs?: number;
+  /** The worker ends after so long without work. */
+  readonly idleMs?: number;
+}
+
+/** What was done since the start. */
+export interface UnwindReport {
+  readonly compiled: number;
+  readonly fromCache: number;
+  readonly waiting: number;
+  /** Of the worker, for all tables. */
+  readonly totalMs: number;
+  readonly failed: Readonly<Partial<Record<UnwindErrorKind, number>>>;
+  /** Tables on disk, in bytes, as of the last answer. */
+  readonly cacheUsed: number;
+  readonly cacheProblem: string | undefined;
+}
+
+/** JavaScript heap of the worker. Sections and tables are outside of the heap, and have bounds of their own. */
+const RESOURCE_LIMITS = {
+  maxOldGenerationSizeMb: 128,
+  maxYoungGenerationSizeMb: 16,
+  stackSizeMb: 4,
+};
+const TIMEOUT_MS = 60_000;
+const IDLE_MS = 60_000;
+/** Modules at which a worker ended are remembered, up to so many. */
+const MAX_BLOCKED = 1000;
+
+interface Request {
+  readonly id: number;
+  readonly module: UnwindModule;
+  readonly promise: Promise<CompiledTable>;
+  readonly resolve: (result: CompiledTable) => void;
+  readonly reject: (error: UnwindError) => void;
+  priority: number;
+}
+
+export class UnwindCompiler {
+  readonly #settings: WorkerSettings;
+  readonly #workerFile: string | URL;
+  readonly #timeoutMs: number;
+  readonly #idleMs: number;
+  #worker: Worker | undefined;
+  /** By key; the one that the worker has is not among them. */
+  readonly #waiting = new Map<string, Request>();
+  #running: Request | undefined;
+  #nextId = 0;
+  /** Ends the worker that takes too long, or that has nothing to do. */
+  #timer: NodeJS.Timeout | undefined;
+  /** Modules at which a worker ended: it is not tried again with them. */
+  readonly #blocked = new Map<string, UnwindError>();
+  #disposed = false;
+  #compiled = 0;
+  #fromCache = 0;
+  #totalMs = 0;
+  #cacheUsed = 0;
+  #cacheProblem: string | undefined;
+  readonly #failed: Partial<Record<UnwindErrorKind, number>> = {};
+
+  constructor(options: UnwindCompilerOptions = {}) {
+    this.#settings = {
+      cacheDirectory: options.cacheDirectory,
+      cacheBytes: options.cacheBytes ?? CACHE_BYTES,
+    };
+    this.#workerFile = options.workerFile ?? distFile('unwind-worker.js');
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#idleMs = options.idleMs ?? IDLE_MS;
+  }
+
+  /**
+   * The table of a module; rejects with UnwindError. Of the modules that wait, the one with the highest priority comes
+   * next (the CPU share of its processes, say). A key that already waits is compiled once, with the higher priority.
+   */
+  compile(module: UnwindModule, priority = 0): Promise<CompiledTable> {
+    if (this.#disposed) return Promise.reject(disposed());
+    const blocked = this.#blocked.get(module.key);
+    if (blocked !== undefined) return Promise.reject(blocked);
+    if (this.#running?.module.key === module.key) return this.#running.promise;
+    const waiting = this.#waiting.get(module.key);
+    if (waiting !== undefined) {
+      waiting.priority = Math.max(waiting.priority, priority);
+      return waiting.promise;
+    }
+    let resolve!: (result: CompiledTable) => void;
+    let reject!: (error: UnwindError) => void;
+    const promise = new Promise<CompiledTable>((onResolve, onReject) => {
+      resolve = onResolve;
+      reject = onReject;
+    });
+    const request = { id: this.#nextId++, module, promise, resolve, reject, priority };
+    this.#waiting.set(module.key, request);
+    this.#next();
+    return promise;
+  }
+
+  get report(): UnwindReport {
+    return {
+      compiled: this.#compiled,
+      fromCache: this.#fromCache,
+      waiting: this.#waiting.size + (this.#running === undefined ? 0 : 1),
+      totalMs: this.#totalMs,
+      failed: { ...this.#failed },
+      cacheUsed: this.#cacheUsed,
+      cacheProblem: this.#cacheProblem,
+    };
+  }
+
+  /** Ends the worker; what waits is rejected. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    clearTimeout(this.#timer);
+    const requests = [...this.#waiting.values()];
+    if (this.#running !== undefined) requests.unshift(this.#running);
+    this.#waiting.clear();
+    this.#running = undefined;
+    for (const { reject } of requests) reject(disposed());
+    await this.#worker?.terminate();
+  }
+
+  #next(): void {
+    if (this.#running !== undefined || this.#disposed) return;
+    clearTimeout(this.#timer);
+    let first: Request | undefined;
+    for (const request of this.#waiting.values()) {
+      if (first === undefined || request.priority > first.priority) first = request;
+    }
+    if (first === undefined) {
+      this.#rest();
+      return;
+    }
+    this.#waiting.delete(first.module.key);
+    this.#running = first;
+    this.#worker ??= this.#startWorker();
+    const worker = this.#worker;
+    // The worker keeps the process alive only while it has something to do.
+    worker.ref();
+    this.#timer = setTimeout(() => {
+      this.#giveUp(worker, 'timeout', `no answer for ${this.#timeoutMs / 1000} s`);
+      void worker.terminate();
+    }, this.#timeoutMs);
+    this.#timer.unref();
+    worker.postMessage({ id: first.id, module: first.module } satisfies WorkerRequest);
+  }
+
+  #rest(): void {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    worker.unref();
+    this.#timer = setTimeout(() => {
+      this.#worker = undefined;
+      void worker.terminate();
+    }, this.#idleMs);
+    this.#timer.unref();
+  }
+
+  #startWorker(): Worker {
+    const worker = new Worker(this.#workerFile, {
+      name: 'unwind',
+      workerData: this.#settings,
+      resourceLimits: RESOURCE_LIMITS,
+    });
+    let reason = 'it exited';
+    worker.on('message', (answer: WorkerAnswer) => this.#settle(answer));
+    worker.on('error', (error) => {
+      reason = error.message;
+    });
+    worker.on('exit', () => this.#giveUp(worker, 'worker-ended', reason));
+    return worker;
+  }
+
+  #settle(answer: WorkerAnswer): void {
+    const request = this.#running;
+    if (request === undefined || request.id !== answer.id) return;
+    this.#running = undefined;
+    this.#cacheUsed = answer.cacheUsed;
+    this.#cacheProblem = answer.cacheProblem;
+    if ('result' in answer) {
+      if (answer.result.source === 'cache') this.#fromCache++;
+      else this.#compiled++;
+      this.#totalMs += answer.result.ms;
+      request.resolve(answer.result);
+    } else {
+      this.#reject(request, new UnwindError(answer.error.kind, answer.error.message));
+    }
+    this.#next();
+  }
+
+  /** A worker has ended, or must: what it worked on is rejected, and the next module gets another worker. */
+  #giveUp(worker: Worker, kind: 'timeout' | 'worker-ended', reason: string): void {
+    if (worker !== this.#worker || this.#disposed) return;
+    this.#worker = undefined;
+    const request = this.#running;
+    this.#running = undefined;
+    if (request !== undefined) {
+      const { key, path } = request.module;
+      const error = new UnwindError(kind, `${path}: the unwind worker was ended by it: ${reason}`);
+      if (this.#blocked.size >= MAX_BLOCKED) this.#blocked.clear();
+      this.#blocked.set(key, error);
+      this.#reject(request, error);
+    }
+    this.#next();
+  }
+
+  #reject(request: Request, error: UnwindError): void {
+    this.#failed[error.kind] = (this.#failed[error.kind] ?? 0) + 1;
+    request.reject(error);
+  }
+}
+
+const disposed = (): UnwindError => new UnwindError('disposed', 'the unwind compiler is closed');

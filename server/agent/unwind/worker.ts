@@ -1,0 +1,29 @@
+/** The unwind worker's entry: one request after the other, each with an answer. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { ElfError } from '../elf/elf-file';
+import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './protocol';
+import { UnwindError } from './unwind-error';
+import { UnwindService } from './unwind-service';
+
+const port = parentPort;
+if (port === null) throw new Error('unwind-worker.js runs as a worker thread, not by itself');
+
+const service = new UnwindService(workerData as WorkerSettings);
+port.on('message', ({ id, module }: WorkerRequest) => {
+  try {
+    const result = service.table(module);
+    const { pages, rows, rules } = result.table;
+    const buffers = new Set([pages.buffer, rows.buffer, rules.buffer]);
+    port.postMessage({ id, ...cacheState(), result } satisfies WorkerAnswer, [...buffers]);
+  } catch (error) {
+    const isKnown = error instanceof UnwindError || error instanceof ElfError;
+    const kind = isKnown ? error.kind : 'internal';
+    const message = isKnown ? error.message : String((error as Error).stack);
+    port.postMessage({ id, ...cacheState(), error: { kind, message } } satisfies WorkerAnswer);
+  }
+});
+
+const cacheState = (): Pick<WorkerAnswer, 'cacheUsed' | 'cacheProblem'> => ({
+  cacheUsed: service.cacheUsed,
+  cacheProblem: service.cacheProblem,
+});

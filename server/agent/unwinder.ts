@@ -1,0 +1,196 @@
+/**
+ * Keeps what BPF needs to unwind user stacks: for each process its mappings, for each module its table. Tables are made
+ * off this thread, those of the processes that use most CPU first, and before a sample needs them.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { MappingKind } from '@/profile/schema';
+import { ElfError, ElfFile, SegmentFlag } from './elf/elf-file';
+import { BpfError, type BpfMap } from './libbpf';
+import { MappedMemory, PAGE_BYTES } from './libc';
+import type { Mapping } from './mappings';
+import type { Module } from './modules';
+import type { Process, Processes } from './processes';
+import { NO_MODULE, TablePool } from './unwind/table-pool';
+import { UnwindCompiler } from './unwind/unwind-compiler';
+import { type Segment, SegmentPool } from './unwind-segments';
+
+/** The maps of bpf/unwind.bpf.h. */
+export interface UnwindMaps {
+  readonly modules: BpfMap;
+  readonly pages: BpfMap;
+  readonly rows: BpfMap;
+  readonly rules: BpfMap;
+  readonly segments: BpfMap;
+  readonly processes: BpfMap;
+  readonly files: BpfMap;
+}
+
+const FILE_KEY_BYTES = 24;
+const FILE_VALUE_BYTES = 16;
+
+/** Where code of a module is: file offset to address, piece by piece. */
+type Layout = (fileOffset: number) => number | undefined;
+
+export class Unwinder {
+  readonly #processes: Processes;
+  readonly #compiler: UnwindCompiler;
+  readonly #memories: readonly MappedMemory[];
+  readonly #tables: TablePool;
+  readonly #segments: SegmentPool;
+  readonly #files: BpfMap;
+  readonly #layouts = new Map<string, Layout | undefined>();
+
+  constructor(maps: UnwindMaps, processes: Processes, cacheDirectory: string | undefined) {
+    this.#processes = processes;
+    this.#compiler = new UnwindCompiler(cacheDirectory === undefined ? {} : { cacheDirectory });
+    const memories: MappedMemory[] = [];
+    const view = (map: BpfMap): Uint32Array => {
+      const memory = new MappedMemory(
+        map.fd,
+        Math.ceil(map.valueBytes / PAGE_BYTES) * PAGE_BYTES,
+        0,
+        true,
+      );
+      memories.push(memory);
+      return new Uint32Array(memory.buffer, 0, map.valueBytes / 4);
+    };
+    this.#tables = new TablePool({
+      modules: view(maps.modules),
+      pages: view(maps.pages),
+      rows: view(maps.rows),
+      rules: view(maps.rules),
+    });
+    const segments = view(maps.segments);
+    this.#segments = new SegmentPool(segments.buffer as ArrayBuffer, maps.processes, (modules) => {
+      for (const module of modules) this.#tables.release(module);
+    });
+    this.#files = maps.files;
+    this.#memories = memories;
+  }
+
+  /** Tells BPF where the process has what mapped; its modules' tables follow. Higher `priority` comes first. */
+  update(process: Process, priority: number): void {
+    const segments: Segment[] = [];
+    for (const mapping of this.#processes.mappings(process)) {
+      const segment = this.#segment(process, mapping, priority);
+      if (segment !== undefined) segments.push(segment);
+    }
+    if (!this.#segments.set(process.pid, segments))
+      for (const { module } of segments) this.#tables.release(module);
+  }
+
+  fork(parentPid: number, pid: number): void {
+    this.#segments.copy(parentPid, pid);
+  }
+
+  exit(pid: number): void {
+    this.#segments.delete(pid);
+  }
+
+  /** No table is being made or waited for. */
+  get isSettled(): boolean {
+    return this.#compiler.report.waiting === 0;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#compiler.dispose();
+    for (const memory of this.#memories) memory.dispose();
+  }
+
+  #segment(process: Process, mapping: Mapping, priority: number): Segment | undefined {
+    const { module, start, end, fileOffset } = mapping;
+    if (module.kind !== MappingKind.Executable && module.kind !== MappingKind.Vdso)
+      return undefined;
+    const address = this.#layout(process, mapping)?.(fileOffset);
+    if (address === undefined) return undefined;
+    const { id, needsTable } = this.#tables.acquire(module.key);
+    if (id === NO_MODULE) return undefined;
+    if (needsTable) {
+      this.#announceFile(id, module);
+      void this.#compile(id, module, priority);
+    }
+    return { start, end, bias: start - address, module: id };
+  }
+
+  /**
+   * Lets BPF find the module by its file, in processes that are too new to be known. Not for files whose executable
+   * segments are moved by different distances: no linker makes such by itself.
+   */
+  #announceFile(id: number, { fd }: Module): void {
+    if (fd === undefined) return;
+    const shifts = new Set(
+      ElfFile.open(fd)
+        .segments.filter(({ flags }) => (flags & SegmentFlag.Execute) !== 0)
+        .map(({ address, offset }) => address - offset),
+    );
+    const [shift] = shifts;
+    if (shifts.size !== 1) return;
+    const { ino, size, dev } = fstatSync(fd, { bigint: true });
+    const key = new DataView(new ArrayBuffer(FILE_KEY_BYTES));
+    key.setBigUint64(0, ino, true);
+    key.setBigUint64(8, size, true);
+    key.setUint32(16, kernelDevice(dev), true);
+    const value = new DataView(new ArrayBuffer(FILE_VALUE_BYTES));
+    value.setBigInt64(0, BigInt(shift), true);
+    value.setUint32(8, id, true);
+    try {
+      this.#files.update(new Uint8Array(key.buffer), new Uint8Array(value.buffer));
+    } catch (error) {
+      // Full: new processes that run this file are unwound as soon as the agent knows them.
+      if (!(error instanceof BpfError)) throw error;
+    }
+  }
+
+  async #compile(id: number, module: Module, priority: number): Promise<void> {
+    const { key, fd, reachablePath: path } = module;
+    try {
+      const { table } = await this.#compiler.compile(
+        fd === undefined ? { key, path } : { key, path, fd },
+        priority,
+      );
+      this.#tables.load(id, table);
+    } catch {
+      // The compiler counts why; stacks that meet the module say that it has no table.
+      this.#tables.fail(id);
+    }
+  }
+
+  /** Undefined for what is not an ELF file, or could not be opened. */
+  #layout(process: Process, { module, start, end }: Mapping): Layout | undefined {
+    const known = this.#layouts.get(module.key);
+    if (known !== undefined || this.#layouts.has(module.key)) return known;
+    let layout: Layout | undefined;
+    try {
+      const elf =
+        module.kind === MappingKind.Vdso
+          ? ElfFile.open(readMemory(process.pid, start, end))
+          : module.fd === undefined
+            ? undefined
+            : ElfFile.open(module.fd);
+      layout = elf === undefined ? undefined : (fileOffset) => elf.addressOfFileOffset(fileOffset);
+    } catch (error) {
+      if (!(error instanceof ElfError) && (error as NodeJS.ErrnoException).code === undefined)
+        throw error;
+    }
+    this.#layouts.set(module.key, layout);
+    return layout;
+  }
+}
+
+/** From the encoding of stat(2) to that of the kernel. */
+function kernelDevice(device: bigint): number {
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
+  const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn);
+  return Number((major << 20n) | (minor & 0xfffffn));
+}
+
+function readMemory(pid: number, start: number, end: number): Uint8Array {
+  const file = openSync(`/proc/${pid}/mem`, 'r');
+  try {
+    const bytes = new Uint8Array(end - start);
+    readSync(file, bytes, 0, bytes.length, start);
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,105 @@
+/** Whether collecting really works, by doing it for a moment. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Collector } from '@/server/agent/collector';
+import { enableRunTimeStatistics, libbpfVersion } from '@/server/agent/libbpf';
+import { distFile } from '@/server/root';
+import { privilegeProblem } from '../privileges';
+import { Recording } from '../recording';
+import type { Probe } from './check';
+
+const TEST_FREQUENCY_HZ = 199;
+const TEST_MS = 400;
+
+function requirePrivileges(): void {
+  const problem = privilegeProblem('hearth doctor');
+  if (problem !== undefined) throw new Error(`not tried: ${problem}`);
+}
+
+/** Something to sample, on a machine that may have nothing else to do. */
+function burnCpu(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+export const COLLECTING_PROBES: readonly Probe[] = [
+  {
+    id: 'libbpf',
+    group: 'collecting',
+    title: 'libbpf',
+    required: true,
+    meaning: 'loads BPF programs into the kernel',
+    look: () => {
+      try {
+        return { state: 'ok', found: libbpfVersion() };
+      } catch (error) {
+        return {
+          state: 'missing',
+          found: (error as Error).message,
+          advice: 'apt-get install libbpf1, or run bin/setup as root',
+        };
+      }
+    },
+  },
+  {
+    id: 'bpf-objects',
+    group: 'collecting',
+    title: 'BPF objects',
+    required: true,
+    meaning: 'Hearth’s BPF programs, compiled',
+    look: () => {
+      const directory = distFile('bpf');
+      const objects = existsSync(directory)
+        ? readdirSync(directory).filter((name) => name.endsWith('.bpf.o'))
+        : [];
+      return objects.length > 0
+        ? { state: 'ok', found: objects.sort().join(', ') }
+        : { state: 'missing', found: `none in ${join(directory)}`, advice: 'run bin/setup' };
+    },
+  },
+  {
+    id: 'sampling',
+    group: 'collecting',
+    title: 'Sampling',
+    required: true,
+    meaning: 'BPF programs are loaded, attached and read: tried with this process',
+    look: async () => {
+      requirePrivileges();
+      const recording = new Recording();
+      recording.begin(0);
+      const collector = await Collector.start({
+        frequencyHz: TEST_FREQUENCY_HZ,
+        filter: { kind: 'processes', pids: [process.pid] },
+        onChunk: (chunk) => recording.add(chunk),
+        onStatus: () => {},
+      });
+      try {
+        burnCpu(TEST_MS);
+      } finally {
+        await collector.stop();
+      }
+      const { length } = recording.profile.samples;
+      const found = `${length} samples in ${TEST_MS} ms at ${TEST_FREQUENCY_HZ} Hz`;
+      return length > 0
+        ? { state: 'ok', found }
+        : {
+            state: 'missing',
+            found,
+            advice:
+              'the programs load but never run: is kernel.perf_cpu_time_max_percent 0, or another perf user throttled (dmesg)?',
+          };
+    },
+  },
+  {
+    id: 'bpf-statistics',
+    group: 'collecting',
+    title: 'BPF run time statistics',
+    required: false,
+    meaning: 'what the BPF programs cost is measured by the kernel and shown',
+    look: () => {
+      requirePrivileges();
+      enableRunTimeStatistics()();
+      return { state: 'ok', found: 'can be switched on' };
+    },
+  },
+];

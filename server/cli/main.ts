@@ -1,0 +1,61 @@
+/**
+ * The command line: `hearth serve | record | doctor | version`. Each command's code is loaded when it runs, so that the
+ * launcher, which lives as long as the server does, stays small.
+ *
+ * Exit status: 0 where what was asked for was done (`record`: where the profile was written), 2 for a command line that
+ * can't be, 130 where the user aborted, 1 for every other failure.
+ */
+import { CommanderError } from 'commander';
+import packageJson from '@/package.json';
+import { privilegeProblem } from './privileges';
+import { buildProgram } from './program';
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+
+async function main(): Promise<number> {
+  let exitCode = 0;
+  const program = buildProgram({
+    version: packageJson.version,
+    async serve(options) {
+      const problem = privilegeProblem(
+        process.env.npm_lifecycle_event === 'start' ? 'npm start' : 'hearth serve',
+      );
+      // Sessions can be looked at all the same.
+      if (problem !== undefined) console.error(`hearth: ${problem}`);
+      const { serve } = await import('./serve');
+      exitCode = await serve(options);
+    },
+    async record(options) {
+      const problem = privilegeProblem('hearth record ...');
+      if (problem !== undefined) throw new PrivilegeError(problem);
+      const { record } = await import('./record');
+      await record(options);
+    },
+    async doctor(options) {
+      const { doctor } = await import('./doctor/doctor');
+      exitCode = await doctor(options);
+    },
+  });
+  try {
+    await program.parseAsync();
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    console.error(`hearth: ${explain(error)}`);
+    return EXIT_FAILURE;
+  }
+}
+
+class PrivilegeError extends Error {
+  override readonly name = 'PrivilegeError';
+}
+
+/** Errors with a class of their own say what the user needs; others are defects, and come with their stack. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return Object.hasOwn(error, 'name') ? error.message : (error.stack ?? error.message);
+}
+
+// Everything was written synchronously; what still hangs (a child that ignores SIGTERM, a timer) does not hold the exit.
+process.exit(await main());

@@ -1,0 +1,190 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { ROOT } from '@/server/root';
+
+const HEARTH = join(ROOT, 'bin/hearth');
+
+let directory: string;
+let shares: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hearth-record-'));
+  shares = compileWorkload('shares');
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+interface Run {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly seconds: number;
+}
+
+function hearth(...args: string[]): Run {
+  const started = performance.now();
+  const { status, stdout, stderr } = spawnSync(HEARTH, args, { encoding: 'utf8', timeout: 60_000 });
+  return { status, stdout, stderr, seconds: (performance.now() - started) / 1000 };
+}
+
+interface Line {
+  readonly frames: readonly string[];
+  readonly weight: number;
+}
+
+function parseLines(text: string): Line[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const space = line.lastIndexOf(' ');
+      return { frames: line.slice(0, space).split(';'), weight: Number(line.slice(space + 1)) };
+    });
+}
+
+const sum = (lines: readonly Line[]): number =>
+  lines.reduce((total, line) => total + line.weight, 0);
+
+/** What the workload says of itself. */
+interface Truth {
+  readonly cpuSeconds: number;
+  readonly shares: Readonly<Record<string, number>>;
+}
+
+describe('hearth record', () => {
+  it('profiles a command and nothing else, with shares and totals that are true', async () => {
+    const other = spawn(compileWorkload('recursion'), ['5', '30'], { stdio: 'ignore' });
+    const path = join(directory, 'out.txt');
+    const hz = 999;
+    const run = hearth('record', '-F', String(hz), '-o', path, '--', shares, '3');
+    other.kill('SIGKILL');
+    expect(run.status, run.stderr).toBe(0);
+    const truth: Truth = JSON.parse(run.stdout);
+    const lines = parseLines(readFileSync(path, 'utf8'));
+    // The shell that holds the command is it before its exec.
+    expect(new Set(lines.map(({ frames }) => frames[0]).filter((name) => name !== 'sh'))).toEqual(
+      new Set(['shares']),
+    );
+    const total = sum(lines);
+    expect(total / (hz * truth.cpuSeconds)).toBeGreaterThan(0.97);
+    expect(total / (hz * truth.cpuSeconds)).toBeLessThan(1.03);
+    for (const [name, share] of Object.entries(truth.shares)) {
+      const found = sum(lines.filter(({ frames }) => frames.includes(name))) / total;
+      expect(Math.abs(found - share), `${name}: ${found}, truly ${share}`).toBeLessThan(
+        4 * Math.sqrt((share * (1 - share)) / total),
+      );
+    }
+  });
+
+  it('writes the profile alone to the standard output, and tells the command’s exit code', () => {
+    const script =
+      'echo from the command; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exit 3';
+    const run = hearth('record', '-F', '999', '--', 'sh', '-c', script);
+    expect(run.status, run.stderr).toBe(0);
+    expect(run.stdout).not.toContain('from the command');
+    expect(parseLines(run.stdout).every(({ weight }) => weight > 0)).toBe(true);
+    expect(run.stderr).toContain('from the command');
+    expect(run.stderr).toContain('sh ended with exit code 3');
+    expect(run.stderr).toMatch(/[\d,]+ samples, 0 lost, in \d+\.\d s at 999 Hz/);
+  });
+
+  it('ends after its duration, and the command with it', () => {
+    const path = join(directory, 'sleep.txt');
+    const run = hearth('record', '-d', '1', '-o', path, '--', 'sleep', '300.25');
+    expect(run.status, run.stderr).toBe(0);
+    expect(run.seconds).toBeLessThan(20);
+    expect(run.stderr).toContain('sleep was ended by SIGTERM');
+    expect(commandLines().filter((line) => line === 'sleep 300.25')).toEqual([]);
+    expect(existsSync(path)).toBe(true);
+  });
+
+  it('profiles a process that runs already, until it ends', async () => {
+    const workload = spawn(shares, ['6'], { stdio: 'ignore' });
+    const path = join(directory, 'attached.txt');
+    const run = hearth('record', '-F', '499', '-p', String(workload.pid), '-o', path);
+    expect(run.status, run.stderr).toBe(0);
+    expect(workload.exitCode ?? (await once(workload, 'exit'))[0]).toBe(0);
+    const lines = parseLines(readFileSync(path, 'utf8'));
+    expect(new Set(lines.map(({ frames }) => frames[0]))).toEqual(new Set(['shares']));
+    expect(sum(lines)).toBeGreaterThan(499);
+  });
+
+  it('ends at the first Ctrl-C with the profile written', async () => {
+    const path = join(directory, 'interrupted.txt');
+    const child = spawn(HEARTH, ['record', '-o', path], { stdio: ['ignore', 'ignore', 'pipe'] });
+    await saying(child, 'Ctrl-C ends it');
+    await sleep(1000);
+    child.kill('SIGINT');
+    expect((await once(child, 'exit'))[0]).toBe(0);
+    expect(existsSync(path)).toBe(true);
+  });
+
+  it('writes pprof that is gzipped and that Go reads', () => {
+    const path = join(directory, 'profile.pb.gz');
+    const run = hearth('record', '-F', '499', '-o', path, '--', shares, '2');
+    expect(run.status, run.stderr).toBe(0);
+    expect(gunzipSync(readFileSync(path)).length).toBeGreaterThan(100);
+    if (spawnSync('go', ['version']).error !== undefined) return;
+    const top = spawnSync('go', ['tool', 'pprof', '-top', path], { encoding: 'utf8' });
+    expect(top.status, top.stderr).toBe(0);
+    expect(top.stdout).toContain('burn_sixty');
+  });
+
+  it('leaves no file behind where it fails', () => {
+    const path = join(directory, 'none', 'out.txt');
+    for (const args of [
+      ['-p', '4194304', '-o', join(directory, 'failed.txt')],
+      ['-o', join(directory, 'failed.txt'), '--', join(directory, 'no-such-program')],
+      ['-d', '1', '-o', path],
+    ]) {
+      const run = hearth('record', ...args);
+      expect(run.status, run.stderr).toBe(1);
+      expect(run.stderr).toMatch(/^hearth: (no such process|cannot run|cannot write)/m);
+    }
+    expect(readdirSync(directory).filter((name) => name.includes('failed'))).toEqual([]);
+    expect(hearth('record', '-F', '0').status).toBe(2);
+  });
+});
+
+describe('hearth doctor', () => {
+  it('finds that this machine can be profiled', () => {
+    const run = hearth('doctor', '--json');
+    const report: { usable: boolean; checks: { id: string; state: string }[] } = JSON.parse(
+      run.stdout,
+    );
+    expect(report.checks.find(({ id }) => id === 'sampling')).toMatchObject({ state: 'ok' });
+    expect(report.usable).toBe(true);
+    expect(run.status).toBe(0);
+  });
+});
+
+/** Resolves when the process says `text` on its standard error. */
+async function saying(child: ChildProcess, text: string): Promise<void> {
+  let said = '';
+  for await (const piece of child.stderr ?? []) {
+    said += String(piece);
+    if (said.includes(text)) break;
+  }
+}
+
+function commandLines(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+          .replace(/\0$/, '')
+          .replaceAll('\0', ' ');
+      } catch {
+        return '';
+      }
+    });
+}

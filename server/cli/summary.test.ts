@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest';
+import { ProfileBuilder } from '@/profile/builder';
+import { FrameKind, MappingKind, NONE } from '@/profile/schema';
+import { describeRecording } from './summary';
+
+const FACTS = { seconds: 2, frequencyHz: 99, outputName: 'out.txt' };
+
+function profileOf(stacks: readonly ('whole' | 'broken')[]) {
+  const builder = new ProfileBuilder();
+  const process = builder.process({
+    pid: 7,
+    parentPid: 1,
+    name: builder.string('prog'),
+    commandLine: builder.string('./prog'),
+    container: NONE,
+    startNs: 0,
+  });
+  const thread = builder.thread({ tid: 7, process, name: builder.string('prog') });
+  const named = (name: string, mapping: number, kind: FrameKind) =>
+    builder.namedFrame(
+      { functionName: builder.string(name), file: NONE, line: 0, inlinedInto: NONE },
+      mapping,
+      kind,
+    );
+  const mapping = builder.mapping('', '/bin/prog', MappingKind.Executable);
+  const main = named('main', mapping, FrameKind.Native);
+  const stop = named('[no frame pointer]', NONE, FrameKind.Stop);
+  for (const kind of stacks) {
+    const root = kind === 'whole' ? NONE : builder.stack(NONE, stop);
+    builder.sample({
+      timeNs: 0,
+      weight: 1,
+      thread,
+      stack: builder.stack(root, main),
+      sampleType: builder.sampleType('cpu', 'nanoseconds'),
+      cpu: 0,
+    });
+  }
+  return builder.profile;
+}
+
+it('a recording is summed up: how much, how long, what was lost, how far to trust it', () => {
+  const profile = profileOf(['whole', 'whole', 'whole', 'broken']);
+  profile.addLosses([
+    { reason: 'sample-ring-full', count: 3 },
+    { reason: 'stack-ring-full', count: 2 },
+  ]);
+  expect(describeRecording(profile, FACTS)).toEqual([
+    '4 samples, 3 lost, in 2.0 s at 99 Hz, written to out.txt',
+    'stacks that are whole: 75.0%; frames with a name: 100.0%',
+    '  1 samples: [no frame pointer]',
+    expect.stringMatching(/^ {2}lost 3: samples that found the ring buffer full/),
+    expect.stringMatching(/^ {2}lost 2: stacks that found the ring buffer full/),
+  ]);
+});
+
+it('a recording without samples says why that may be', () => {
+  expect(describeRecording(profileOf([]), FACTS)).toEqual([
+    '0 samples, 0 lost, in 2.0 s at 99 Hz, written to out.txt',
+    'no sample was taken: what was profiled used no CPU time',
+  ]);
+});

@@ -1,0 +1,92 @@
+/** The agent, as seen from the web process: its frames, its state, and what it is told. The launcher starts it. */
+import type { Socket } from 'node:net';
+import type { CollectorStatus, HostDescription, LiveStatus } from '@/profile/status';
+import { type AgentFrame, type Control, FrameReader } from '@/server/wire';
+
+/** What the launcher says over the IPC channel; `agent` comes with the socket. */
+export type LauncherMessage =
+  | { readonly type: 'agent'; readonly restarts: number }
+  | { readonly type: 'agent-exit'; readonly reason: string; readonly restartInMs: number }
+  | { readonly type: 'stop' };
+
+/** What it is told. */
+export type WebMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'frequency'; readonly frequencyHz: number };
+
+export interface AgentEvents {
+  chunk(bytes: Uint8Array): void;
+  /** The state or the collector's status has changed. */
+  changed(): void;
+}
+
+export class AgentLink {
+  readonly #events: AgentEvents;
+  #socket: Socket | undefined;
+  #restarts = 0;
+  #failure: string | undefined;
+  state: LiveStatus['agent'] = { state: 'starting' };
+  collector: CollectorStatus | undefined;
+  host: HostDescription | undefined;
+
+  constructor(events: AgentEvents) {
+    this.#events = events;
+  }
+
+  /** A new agent has been started; the socket is its other end. */
+  connect(socket: Socket, restarts: number): void {
+    this.#socket = socket;
+    this.#restarts = restarts;
+    const reader = new FrameReader();
+    socket.on('data', (data) => {
+      try {
+        for (const frame of reader.push(data)) this.#receive(frame);
+      } catch (error) {
+        // A stream that can't be read is as good as none: the agent ends at its end, and is started again.
+        this.#failure = `its data could not be read: ${error instanceof Error ? error.message : error}`;
+        socket.destroy();
+      }
+    });
+    // The launcher tells why it ended.
+    socket.on('error', () => {});
+    socket.resume();
+  }
+
+  exited(reason: string, restartInMs: number): void {
+    this.#socket = undefined;
+    this.collector = undefined;
+    this.state = { state: 'dead', reason: this.#failure ?? reason, restartInMs };
+    this.#failure = undefined;
+    this.#events.changed();
+  }
+
+  /** False where no agent runs. */
+  tell(control: Control): boolean {
+    return this.#socket?.write(`${JSON.stringify(control)}\n`) !== undefined;
+  }
+
+  #receive(frame: AgentFrame): void {
+    switch (frame.type) {
+      case 'hello':
+        this.host = frame.hello.host;
+        this.state = {
+          state: 'running',
+          pid: frame.hello.pid,
+          sinceMs: Date.now(),
+          restarts: this.#restarts,
+        };
+        this.#events.changed();
+        break;
+      case 'chunk':
+        this.#events.chunk(frame.bytes);
+        break;
+      case 'status':
+        this.collector = frame.status;
+        this.#events.changed();
+        break;
+      case 'failure':
+        this.#failure = frame.failure.message;
+        break;
+    }
+  }
+}

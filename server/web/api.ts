@@ -1,0 +1,226 @@
+/** The REST interface of profile/live-protocol.ts. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { z } from 'zod';
+import { applyChunk, decodeChunk, splitChunks } from '@/profile/chunk';
+import { writeCollapsed } from '@/profile/formats/collapsed';
+import { writePprof } from '@/profile/formats/pprof';
+import { API } from '@/profile/live-protocol';
+import { Profile } from '@/profile/profile';
+import type { LiveStatus } from '@/profile/status';
+import { StoreError, StoreFullError } from '@/server/store/errors';
+import { SessionNotFoundError } from '@/server/store/store';
+import { ConflictError, type Sessions } from './sessions';
+
+const MAX_BODY_BYTES = 64 * 1024;
+const MAX_NAME = 200;
+
+const nameSchema = z.string().trim().min(1, 'a name has at least one character').max(MAX_NAME);
+const recordSchema = z.strictObject({ name: nameSchema.optional() });
+const renameSchema = z.strictObject({ name: nameSchema });
+const samplingSchema = z.strictObject({ frequencyHz: z.int().min(1).max(4999) });
+const nothingSchema = z.strictObject({});
+
+/** The request is wrong; the message says how. */
+class RequestError extends Error {
+  override readonly name = 'RequestError';
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface ApiBackend {
+  readonly sessions: Sessions;
+  status(): LiveStatus;
+  /** False where no agent runs. */
+  setFrequency(frequencyHz: number): boolean;
+}
+
+type Handler = (call: {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly id: string;
+  readonly query: URLSearchParams;
+}) => Promise<void>;
+
+export class Api {
+  readonly #backend: ApiBackend;
+  readonly #routes: readonly (readonly [method: string, path: RegExp, handler: Handler])[];
+
+  constructor(backend: ApiBackend) {
+    this.#backend = backend;
+    const { sessions } = backend;
+    const session = /^\/sessions\/([\w-]+)$/;
+    this.#routes = [
+      ['GET', /^\/status$/, async ({ response }) => sendJson(response, 200, backend.status())],
+      ['PUT', /^\/sampling$/, (call) => this.#setSampling(call)],
+      [
+        'GET',
+        /^\/sessions$/,
+        async ({ response }) => sendJson(response, 200, await sessions.list()),
+      ],
+      ['POST', /^\/sessions$/, (call) => this.#record(call)],
+      ['GET', session, async ({ response, id }) => sendJson(response, 200, await sessions.get(id))],
+      [
+        'PATCH',
+        session,
+        async ({ request, response, id }) => {
+          const { name } = await readBody(request, renameSchema);
+          sendJson(response, 200, await sessions.rename(id, name));
+        },
+      ],
+      [
+        'DELETE',
+        session,
+        async ({ response, id }) => {
+          await sessions.delete(id);
+          response.writeHead(204).end();
+        },
+      ],
+      [
+        'POST',
+        /^\/sessions\/([\w-]+)\/stop$/,
+        async ({ request, response, id }) => {
+          await readBody(request, nothingSchema);
+          sendJson(response, 200, await sessions.stop(id));
+        },
+      ],
+      ['GET', /^\/sessions\/([\w-]+)\/chunks$/, (call) => this.#sendChunks(call)],
+      ['GET', /^\/sessions\/([\w-]+)\/export$/, (call) => this.#export(call)],
+    ];
+  }
+
+  /** Answers a request whose path starts with API. */
+  async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    response.setHeader('Cache-Control', 'no-store');
+    try {
+      const path = url.pathname.slice(API.length);
+      const matching = this.#routes.filter(([, pattern]) => pattern.test(path));
+      if (matching.length === 0) throw new RequestError(404, `there is no ${url.pathname}`);
+      const route = matching.find(([method]) => method === request.method);
+      if (route === undefined) {
+        response.setHeader('Allow', matching.map(([method]) => method).join(', '));
+        throw new RequestError(405, `${url.pathname} can't be asked with ${request.method}`);
+      }
+      const id = route[1].exec(path)?.[1] ?? '';
+      await route[2]({ request, response, id, query: url.searchParams });
+    } catch (error) {
+      sendError(response, error);
+    }
+  }
+
+  async #setSampling({ request, response }: Parameters<Handler>[0]): Promise<void> {
+    const { frequencyHz } = await readBody(request, samplingSchema);
+    if (!this.#backend.setFrequency(frequencyHz))
+      throw new RequestError(503, 'the agent does not run');
+    response.writeHead(204).end();
+  }
+
+  async #record({ request, response }: Parameters<Handler>[0]): Promise<void> {
+    const { name } = await readBody(request, recordSchema);
+    const { collector, host } = this.#backend.status();
+    if (collector === undefined || host === undefined) {
+      throw new RequestError(503, 'the agent does not run: there is nothing to record');
+    }
+    const session = await this.#backend.sessions.record(
+      name ?? defaultName(),
+      collector.frequencyHz,
+      host,
+    );
+    sendJson(response, 201, session);
+  }
+
+  async #sendChunks({ response, id }: Parameters<Handler>[0]): Promise<void> {
+    const { bytes } = await this.#backend.sessions.get(id);
+    response.writeHead(200, {
+      'Content-Type': 'application/octet-stream',
+      'X-Hearth-Bytes': String(bytes),
+    });
+    await pipeline(Readable.from(this.#backend.sessions.chunks(id)), response);
+  }
+
+  async #export({ response, id, query }: Parameters<Handler>[0]): Promise<void> {
+    const format = query.get('format');
+    if (format !== 'collapsed' && format !== 'pprof')
+      throw new RequestError(400, 'format is collapsed or pprof');
+    const { name } = await this.#backend.sessions.get(id);
+    const profile = new Profile();
+    for await (const slice of this.#backend.sessions.chunks(id)) {
+      for (const bytes of splitChunks(slice)) applyChunk(profile, decodeChunk(bytes));
+    }
+    const fileName = `${name.replace(/[^\w.-]+/g, '-')}.${format === 'collapsed' ? 'txt' : 'pb.gz'}`;
+    response.setHeader('Content-Disposition', `attachment; filename="${fileName}"`);
+    if (format === 'collapsed') {
+      response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+      await pipeline(Readable.from(writeCollapsed(profile)), response);
+    } else {
+      response.setHeader('Content-Type', 'application/octet-stream');
+      await pipeline(Readable.from([writePprof(profile)]), createGzip(), response);
+    }
+  }
+}
+
+function defaultName(): string {
+  return `Recording of ${new Date().toISOString().slice(0, 19).replace('T', ' ')}`;
+}
+
+/** Reads and checks a JSON body. Throws RequestError. */
+async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  const type = request.headers['content-type'] ?? '';
+  if (!/^application\/json\b/.test(type))
+    throw new RequestError(415, 'the body must be application/json');
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of request) {
+    bytes += piece.length;
+    if (bytes > MAX_BODY_BYTES)
+      throw new RequestError(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
+    pieces.push(piece);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.concat(pieces).toString());
+  } catch {
+    throw new RequestError(400, 'the body is not JSON');
+  }
+  const result = schema.safeParse(value);
+  if (!result.success) throw new RequestError(400, z.prettifyError(result.error));
+  return result.data;
+}
+
+export function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  response
+    .writeHead(status, { 'Content-Type': 'application/json; charset=utf-8' })
+    .end(JSON.stringify(value));
+}
+
+function sendError(response: ServerResponse, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  if (response.headersSent) {
+    // Half an answer must not look like a whole one.
+    response.destroy();
+    return;
+  }
+  const status = statusOf(error);
+  if (status !== undefined) {
+    sendJson(response, status, { error: message });
+    return;
+  }
+  console.error(`hearth: ${error instanceof Error ? error.stack : message}`);
+  sendJson(response, 500, { error: 'internal error: see the output of hearth serve' });
+}
+
+/** Undefined for a defect of Hearth's. */
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof RequestError) return error.status;
+  if (error instanceof SessionNotFoundError) return 404;
+  if (error instanceof ConflictError) return 409;
+  if (error instanceof StoreFullError) return 507;
+  if (error instanceof StoreError) return 500;
+  return undefined;
+}

@@ -1,0 +1,105 @@
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cookieHeader, Guard, loadToken } from './auth';
+
+const TOKEN = 'a'.repeat(43);
+const request = (headers: IncomingHttpHeaders): IncomingMessage => ({ headers }) as IncomingMessage;
+
+describe('the token', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'hearth-token-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it('stays the same from start to start, for its owner alone', () => {
+    const token = loadToken(directory, false);
+    expect(token).toMatch(/^[\w-]{43}$/);
+    expect(loadToken(directory, false)).toBe(token);
+    expect(statSync(join(directory, 'token')).mode & 0o777).toBe(0o600);
+  });
+
+  it('is renewed when that is asked for, and when its file is damaged', () => {
+    const token = loadToken(directory, false);
+    const renewed = loadToken(directory, true);
+    expect(renewed).not.toBe(token);
+    writeFileSync(join(directory, 'token'), 'short');
+    chmodSync(join(directory, 'token'), 0o644);
+    expect(loadToken(directory, false)).toMatch(/^[\w-]{43}$/);
+    expect(statSync(join(directory, 'token')).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('the guard', () => {
+  const guard = new Guard(TOKEN, '127.0.0.1', 7575);
+
+  it('knows the token', () => {
+    expect(guard.isToken(TOKEN)).toBe(true);
+    expect(guard.isToken('b'.repeat(43))).toBe(false);
+    expect(guard.isToken(TOKEN.slice(1))).toBe(false);
+    expect(guard.isToken('')).toBe(false);
+    expect(guard.isToken(null)).toBe(false);
+  });
+
+  it('finds its cookie among others', () => {
+    expect(guard.hasCookie(request({ cookie: `a=b; hearth=${TOKEN}; c=d` }))).toBe(true);
+    expect(guard.hasCookie(request({ cookie: `hearth=wrong; hearth=${TOKEN}` }))).toBe(true);
+    expect(guard.hasCookie(request({ cookie: `xhearth=${TOKEN}` }))).toBe(false);
+    expect(guard.hasCookie(request({ cookie: 'hearth=' }))).toBe(false);
+    expect(guard.hasCookie(request({}))).toBe(false);
+  });
+
+  it.each(['127.0.0.1:7575', 'localhost:7575', 'LocalHost:7575', '[::1]:7575'])(
+    'answers to %s',
+    (host) => {
+      expect(guard.isOwnOrigin(request({ host }))).toBe(true);
+      expect(guard.isOwnOrigin(request({ host, origin: `http://${host}` }))).toBe(true);
+    },
+  );
+
+  it.each([
+    ['a name that may have been pointed here', { host: 'evil.example:7575' }],
+    ['a name that begins like its own', { host: '127.0.0.1.evil.example:7575' }],
+    ['another port', { host: '127.0.0.1:80' }],
+    ['no port', { host: '127.0.0.1' }],
+    ['no host', {}],
+    ['another site', { host: '127.0.0.1:7575', origin: 'http://evil.example' }],
+    ['another port of this machine', { host: '127.0.0.1:7575', origin: 'http://127.0.0.1:3000' }],
+    ['another of its names', { host: '127.0.0.1:7575', origin: 'http://localhost:7575' }],
+    ['an origin that is kept secret', { host: '127.0.0.1:7575', origin: 'null' }],
+    ['another scheme', { host: '127.0.0.1:7575', origin: 'https://127.0.0.1:7575' }],
+  ])('refuses %s', (_, headers) => {
+    expect(guard.isOwnOrigin(request(headers))).toBe(false);
+  });
+
+  it('answers to the address that it was told to listen on', () => {
+    const v4 = new Guard(TOKEN, '192.168.1.5', 8080);
+    expect(v4.isOwnOrigin(request({ host: '192.168.1.5:8080' }))).toBe(true);
+    expect(v4.isOwnOrigin(request({ host: '192.168.1.6:8080' }))).toBe(false);
+    const v6 = new Guard(TOKEN, 'FE80::1', 8080);
+    expect(v6.isOwnOrigin(request({ host: '[fe80::1]:8080' }))).toBe(true);
+  });
+
+  it("on all addresses, answers to the machine's own and to no other name", () => {
+    const all = new Guard(TOKEN, '0.0.0.0', 7575);
+    expect(all.isOwnOrigin(request({ host: '127.0.0.1:7575' }))).toBe(true);
+    expect(all.isOwnOrigin(request({ host: `${hostname()}:7575` }))).toBe(true);
+    expect(all.isOwnOrigin(request({ host: 'evil.example:7575' }))).toBe(false);
+    expect(all.isOwnOrigin(request({ host: '203.0.113.77:7575' }))).toBe(false);
+  });
+
+  it('answers without a port where that is 80', () => {
+    expect(new Guard(TOKEN, '127.0.0.1', 80).isOwnOrigin(request({ host: 'localhost' }))).toBe(
+      true,
+    );
+  });
+});
+
+it('sets a cookie that scripts and other sites do not get', () => {
+  const cookie = cookieHeader(TOKEN);
+  for (const part of [`hearth=${TOKEN}`, 'HttpOnly', 'SameSite=Strict', 'Path=/'])
+    expect(cookie).toContain(part);
+});

@@ -1,0 +1,87 @@
+/**
+ * Who may talk to the server: whoever has the token. A start prints a URL with it; opening that sets a cookie. Host and
+ * Origin are checked so that no other website can reach in through the user's browser (DNS rebinding, cross-site
+ * websockets).
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+
+const COOKIE = 'hearth';
+const TOKEN_BYTES = 32;
+const YEAR_S = 365 * 24 * 3600;
+/** Browsers leave it out of Host. */
+const HTTP_PORT = 80;
+
+/** The token of the data directory, made where there is none or a new one is asked for: links and cookies outlive a restart. */
+export function loadToken(dataDirectory: string, renew: boolean): string {
+  const path = join(dataDirectory, 'token');
+  if (!renew) {
+    try {
+      const token = readFileSync(path, 'utf8').trim();
+      if (/^[\w-]{43}$/.test(token)) return token;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  writeFileSync(path, `${token}\n`, { mode: 0o600 });
+  chmodSync(path, 0o600);
+  return token;
+}
+
+export class Guard {
+  readonly #digest: Buffer;
+  readonly #hosts: ReadonlySet<string>;
+
+  /** `host`: the address that the server listens on. */
+  constructor(token: string, host: string, port: number) {
+    this.#digest = digest(token);
+    const names = new Set(['127.0.0.1', 'localhost', '[::1]', ...namesOf(host)]);
+    this.#hosts = new Set(
+      [...names].flatMap((name) => [`${name}:${port}`, ...(port === HTTP_PORT ? [name] : [])]),
+    );
+  }
+
+  /** The request names this server, and comes from a page of this server or from no page. */
+  isOwnOrigin(request: IncomingMessage): boolean {
+    const { host, origin } = request.headers;
+    if (host === undefined || !this.#hosts.has(host.toLowerCase())) return false;
+    return origin === undefined || origin === `http://${host}`;
+  }
+
+  isToken(token: string | null): boolean {
+    return token !== null && timingSafeEqual(digest(token), this.#digest);
+  }
+
+  hasCookie(request: IncomingMessage): boolean {
+    for (const part of (request.headers.cookie ?? '').split(';')) {
+      const [name, value] = part.trim().split('=', 2);
+      if (name === COOKIE && value !== undefined && this.isToken(value)) return true;
+    }
+    return false;
+  }
+}
+
+/**
+ * What an address may be called in Host. For one that stands for all interfaces: their addresses, and the machine's
+ * name. Any other name could be one that an attacker has pointed here.
+ */
+function namesOf(host: string): string[] {
+  const literal = (address: string): string =>
+    address.includes(':') ? `[${address.toLowerCase()}]` : address.toLowerCase();
+  if (host !== '0.0.0.0' && host !== '::') return [literal(host)];
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return [hostname().toLowerCase(), ...addresses.map(({ address }) => literal(address))];
+}
+
+export function cookieHeader(token: string): string {
+  return `${COOKIE}=${token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${YEAR_S}`;
+}
+
+/** Of equal length whatever is asked about, so that the comparison takes equal time. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

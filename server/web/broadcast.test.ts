@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { createServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Server } from 'socket.io';
+import { type Socket as ClientSocket, io } from 'socket.io-client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { applyChunk, decodeChunk, encodeChunk } from '@/profile/chunk';
+import type { BrowserToServer, ServerToBrowser } from '@/profile/live-protocol';
+import { Profile } from '@/profile/profile';
+import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
+import type { LiveStatus } from '@/profile/status';
+import { Broadcast, type LiveServer } from './broadcast';
+import { LiveRing } from './live-ring';
+import { LiveSource } from './live-source';
+
+type Client = ClientSocket<ServerToBrowser, BrowserToServer>;
+const STATUS: LiveStatus = {
+  collector: undefined,
+  web: { cpu: { value: 0 }, residentBytes: { value: 0 } },
+  agent: { state: 'starting' },
+  recording: undefined,
+  host: undefined,
+};
+
+describe('live viewers', () => {
+  let http: HttpServer;
+  let server: LiveServer;
+  let broadcast: Broadcast;
+  let source: LiveSource;
+  let agent: TestProfile;
+  let clients: Client[];
+
+  beforeEach(async () => {
+    http = createServer().listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    server = new Server(http, { serveClient: false, transports: ['websocket'] });
+    source = new LiveSource();
+    const ring = new LiveRing((update) => broadcast.update(update));
+    broadcast = new Broadcast(server, ring, () => ({ status: STATUS, sessions: [] }));
+    source.add(ring);
+    agent = new TestProfile();
+    clients = [];
+  });
+
+  afterEach(async () => {
+    for (const client of clients) client.disconnect();
+    await server.close();
+  });
+
+  let pushed = 0;
+  const push = (): void => {
+    agent.add({ stack: ['main', `f${pushed++}`] });
+    source.push(encodeChunk(agent.builder.cutChunk(HEADER, [])));
+  };
+
+  /** A viewer that acknowledges only when it is told to. */
+  const connect = async () => {
+    const client: Client = io(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, {
+      transports: ['websocket'],
+      forceNew: true,
+    });
+    clients.push(client);
+    const received: string[] = [];
+    const waiting: (() => void)[] = [];
+    let profile = new Profile();
+    client.on('snapshot', (bytes, acknowledge) => {
+      received.push('snapshot');
+      profile = new Profile();
+      applyChunk(profile, decodeChunk(new Uint8Array(bytes)));
+      waiting.push(acknowledge);
+    });
+    client.on('chunk', (bytes, acknowledge) => {
+      received.push('chunk');
+      applyChunk(profile, decodeChunk(new Uint8Array(bytes)));
+      waiting.push(acknowledge);
+    });
+    await once(client as never, 'connect');
+    return {
+      client,
+      received,
+      samples: () => profile.samples.length,
+      acknowledge: () => {
+        for (const one of waiting.splice(0)) one();
+      },
+    };
+  };
+
+  const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
+
+  it('are greeted with the status and the sessions', async () => {
+    const client: Client = io(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, {
+      transports: ['websocket'],
+      forceNew: true,
+    });
+    clients.push(client);
+    const [[status], [sessions]] = await Promise.all([
+      once(client as never, 'status'),
+      once(client as never, 'sessions'),
+    ]);
+    expect(status).toMatchObject({ agent: { state: 'starting' } });
+    expect(sessions).toEqual([]);
+    expect(broadcast.hasConnections).toBe(true);
+  });
+
+  it('get a snapshot and what follows it, once they ask, and until they ask no more', async () => {
+    push();
+    const viewer = await connect();
+    push();
+    await settle();
+    expect(viewer.received).toEqual([]);
+    viewer.client.emit('subscribe');
+    await settle();
+    push();
+    await settle();
+    expect(viewer.received).toEqual(['snapshot', 'chunk']);
+    expect(viewer.samples()).toBe(3);
+    viewer.client.emit('unsubscribe');
+    await settle();
+    push();
+    await settle();
+    expect(viewer.received).toHaveLength(2);
+  });
+
+  it('who subscribe before there is anything get it when it comes', async () => {
+    const viewer = await connect();
+    viewer.client.emit('subscribe');
+    await settle();
+    push();
+    await settle();
+    expect(viewer.received).toEqual(['snapshot']);
+    expect(viewer.samples()).toBe(1);
+  });
+
+  it('who do not acknowledge get a few chunks, then nothing, then a new snapshot', async () => {
+    push();
+    const slow = await connect();
+    const quick = await connect();
+    slow.client.emit('subscribe');
+    quick.client.emit('subscribe');
+    await settle();
+    for (let i = 0; i < 30; i++) {
+      push();
+      if (i % 3 === 0) {
+        await settle();
+        quick.acknowledge();
+        await settle();
+      }
+    }
+    await settle();
+    expect(slow.received.length).toBe(8);
+    expect(quick.received.filter((kind) => kind === 'snapshot')).toHaveLength(1);
+    expect(quick.samples()).toBe(31);
+
+    slow.acknowledge();
+    await settle();
+    push();
+    await settle();
+    expect(slow.received.slice(8)).toEqual(['snapshot']);
+    expect(slow.samples()).toBe(32);
+    slow.acknowledge();
+    await settle();
+    push();
+    await settle();
+    expect(slow.received.slice(8)).toEqual(['snapshot', 'chunk']);
+    expect(slow.samples()).toBe(33);
+  });
+});

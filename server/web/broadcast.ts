@@ -1,0 +1,106 @@
+/**
+ * Live viewers: each gets a snapshot, then chunks, and acknowledges each. One that falls behind is sent nothing until it
+ * has caught up, then a new snapshot: nothing is buffered for it without bound.
+ */
+
+import type { Server, Socket } from 'socket.io';
+import { encodeChunk } from '@/profile/chunk';
+import type { BrowserToServer, ServerToBrowser } from '@/profile/live-protocol';
+import type { SessionSummary } from '@/profile/session';
+import type { LiveStatus } from '@/profile/status';
+import type { LiveRing, RingUpdate } from './live-ring';
+
+export type LiveServer = Server<BrowserToServer, ServerToBrowser>;
+type LiveSocket = Socket<BrowserToServer, ServerToBrowser>;
+
+const MAX_UNACKNOWLEDGED = 8;
+
+interface Viewer {
+  readonly socket: LiveSocket;
+  unacknowledged: number;
+  /** Must have a snapshot before any further chunk. */
+  needsSnapshot: boolean;
+}
+
+export class Broadcast {
+  readonly #server: LiveServer;
+  readonly #ring: LiveRing;
+  readonly #subscribers = new Map<string, Viewer>();
+
+  /** `greet`: what every new connection is told at once. */
+  constructor(
+    server: LiveServer,
+    ring: LiveRing,
+    greet: () => { readonly status: LiveStatus; readonly sessions: readonly SessionSummary[] },
+  ) {
+    this.#server = server;
+    this.#ring = ring;
+    server.on('connection', (socket) => {
+      const { status, sessions } = greet();
+      socket.emit('status', status);
+      socket.emit('sessions', sessions);
+      socket.on('subscribe', () => this.#subscribe(socket));
+      socket.on('unsubscribe', () => this.#subscribers.delete(socket.id));
+      socket.on('disconnect', () => this.#subscribers.delete(socket.id));
+    });
+  }
+
+  get hasConnections(): boolean {
+    return this.#server.of('/').sockets.size > 0;
+  }
+
+  update(update: RingUpdate): void {
+    if (this.#subscribers.size === 0) return;
+    if (update.kind === 'restart') {
+      for (const viewer of this.#subscribers.values()) {
+        viewer.needsSnapshot = true;
+        this.#sendSnapshot(viewer);
+      }
+      return;
+    }
+    let bytes: Buffer | undefined;
+    for (const viewer of this.#subscribers.values()) {
+      if (viewer.needsSnapshot) {
+        this.#sendSnapshot(viewer);
+      } else if (viewer.unacknowledged >= MAX_UNACKNOWLEDGED) {
+        viewer.needsSnapshot = true;
+      } else {
+        bytes ??= bufferOf(encodeChunk(update.chunk));
+        this.#send(viewer, 'chunk', bytes);
+      }
+    }
+  }
+
+  status(status: LiveStatus): void {
+    if (this.hasConnections) this.#server.emit('status', status);
+  }
+
+  sessions(sessions: readonly SessionSummary[]): void {
+    if (this.hasConnections) this.#server.emit('sessions', sessions);
+  }
+
+  #subscribe(socket: LiveSocket): void {
+    const viewer: Viewer = { socket, unacknowledged: 0, needsSnapshot: true };
+    this.#subscribers.set(socket.id, viewer);
+    this.#sendSnapshot(viewer);
+  }
+
+  /** Sends the ring as it is, unless the viewer is busy or there is nothing yet: then the next update tries again. */
+  #sendSnapshot(viewer: Viewer): void {
+    const bytes = viewer.unacknowledged === 0 ? this.#ring.snapshot() : undefined;
+    if (bytes === undefined) return;
+    viewer.needsSnapshot = false;
+    this.#send(viewer, 'snapshot', bufferOf(bytes));
+  }
+
+  #send(viewer: Viewer, event: 'snapshot' | 'chunk', bytes: Buffer): void {
+    viewer.unacknowledged++;
+    // On this side binary is a Buffer; the browser gets an ArrayBuffer.
+    viewer.socket.emit(event, bytes as unknown as ArrayBuffer, () => {
+      viewer.unacknowledged--;
+    });
+  }
+}
+
+const bufferOf = (bytes: Uint8Array<ArrayBuffer>): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,0 +1,176 @@
+/**
+ * The last minutes of the machine, as live viewers see them: tables of its own that outlive the agent's, and the newest
+ * samples, bounded in time and number.
+ */
+import { ProfileBuilder } from '@/profile/builder';
+import { type Chunk, encodeChunk } from '@/profile/chunk';
+import { Merger } from '@/profile/merge';
+import { EMPTY_PATCH, type Profile } from '@/profile/profile';
+import { type Columns, SCHEMA, TABLE_NAMES, type TableName } from '@/profile/schema';
+import { Table } from '@/profile/table';
+import type { LiveTarget } from './live-source';
+
+export interface RingBounds {
+  readonly seconds: number;
+  /** 27 bytes each. */
+  readonly samples: number;
+  /**
+   * Size of the tables, as `sizeOf` weighs them, at which they are made anew from the samples that are left. Where those
+   * need more than twice as much, the oldest go.
+   */
+  readonly tables: number;
+}
+
+const BOUNDS: RingBounds = { seconds: 600, samples: 1_000_000, tables: 500_000 };
+
+/** What the tables take in memory, in units of about 60 bytes, interning included. */
+const sizeOf = ({ stacks, frames, strings, threads, processes }: Profile): number =>
+  stacks.length + 3 * frames.length + 2 * strings.length + threads.length + 2 * processes.length;
+
+/** What viewers need next: a chunk that continues what they have, or, after the tables were made anew, a snapshot. */
+export type RingUpdate =
+  | { readonly kind: 'chunk'; readonly chunk: Chunk }
+  | { readonly kind: 'restart' };
+
+/** The samples of one chunk. */
+interface Slice {
+  readonly samples: Chunk['tables']['samples'];
+  readonly startNs: number;
+  readonly endNs: number;
+}
+
+export class LiveRing implements LiveTarget {
+  readonly #bounds: RingBounds;
+  readonly #onUpdate: (update: RingUpdate) => void;
+  #builder = new ProfileBuilder();
+  #source: Profile | undefined;
+  #merger: Merger | undefined;
+  #slices: Slice[] = [];
+  #sampleCount = 0;
+  #newest: Chunk | undefined;
+  #snapshot: Uint8Array<ArrayBuffer> | undefined;
+  #compactAt: number;
+
+  constructor(onUpdate: (update: RingUpdate) => void, bounds: RingBounds = BOUNDS) {
+    this.#onUpdate = onUpdate;
+    this.#bounds = bounds;
+    this.#compactAt = bounds.tables;
+  }
+
+  restart(source: Profile): void {
+    this.#source = source;
+    this.#merger = new Merger(this.#builder, source);
+  }
+
+  take(chunk: Chunk): void {
+    this.#merger?.take(chunk);
+    const isRestart = this.#compact();
+    const { sequence: _, ...header } = chunk.header;
+    const own = this.#builder.cutChunk(header, chunk.losses);
+    this.#newest = own;
+    this.#snapshot = undefined;
+    this.#slices.push({
+      samples: own.tables.samples,
+      startNs: header.startNs,
+      endNs: header.endNs,
+    });
+    this.#sampleCount += own.tables.samples.length;
+    this.#expire(header.endNs);
+    this.#onUpdate(isRestart ? { kind: 'restart' } : { kind: 'chunk', chunk: own });
+  }
+
+  /** All that the ring holds, as one chunk whose tables start at 0; undefined before the first chunk. */
+  snapshot(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#newest === undefined) return undefined;
+    this.#snapshot ??= encodeChunk(this.#snapshotChunk(this.#newest));
+    return this.#snapshot;
+  }
+
+  #snapshotChunk(newest: Chunk): Chunk {
+    const { profile } = this.#builder;
+    const samples = new Table('samples', this.#sampleCount);
+    for (const slice of this.#slices)
+      samples.pushRange(slice.samples.columns, 0, slice.samples.length);
+    const all = <T extends TableName>(table: Table<T>) => ({
+      base: 0,
+      length: table.length,
+      columns: Object.fromEntries(
+        Object.keys(SCHEMA[table.name]).map((column) => [
+          column,
+          (table.columns as unknown as Record<string, Uint32Array>)[column].subarray(
+            0,
+            table.length,
+          ),
+        ]),
+      ) as unknown as Columns<T>,
+    });
+    return {
+      header: { ...newest.header, startNs: this.#slices[0]?.startNs ?? newest.header.startNs },
+      losses: [...profile.losses].map(([reason, count]) => ({ reason, count })),
+      strings: { base: 0, values: profile.strings },
+      tables: Object.fromEntries(
+        TABLE_NAMES.map((name) => [
+          name,
+          all<TableName>(name === 'samples' ? samples : profile[name]),
+        ]),
+      ) as unknown as Chunk['tables'],
+      patch: EMPTY_PATCH,
+    };
+  }
+
+  #expire(nowNs: number): void {
+    const oldestNs = nowNs - this.#bounds.seconds * 1e9;
+    let expired = 0;
+    while (
+      expired < this.#slices.length - 1 &&
+      (this.#slices[expired].endNs < oldestNs || this.#sampleCount > this.#bounds.samples)
+    ) {
+      this.#sampleCount -= this.#slices[expired].samples.length;
+      expired++;
+    }
+    if (expired > 0) this.#slices.splice(0, expired);
+  }
+
+  /** Makes the tables anew where they have grown too large; true if so. */
+  #compact(): boolean {
+    if (sizeOf(this.#builder.profile) <= this.#compactAt) return false;
+    this.#rebuild();
+    while (sizeOf(this.#builder.profile) > 2 * this.#bounds.tables && this.#slices.length > 0) {
+      const oldest = this.#slices.splice(0, Math.ceil(this.#slices.length / 2));
+      for (const { samples } of oldest) this.#sampleCount -= samples.length;
+      this.#rebuild();
+    }
+    // What is left is needed: wait until there is something to win.
+    this.#compactAt = Math.max(this.#bounds.tables, 1.5 * sizeOf(this.#builder.profile));
+    return true;
+  }
+
+  /** New tables with only what the samples need. */
+  #rebuild(): void {
+    const old = this.#builder.profile;
+    const header = old.header;
+    const builder = new ProfileBuilder();
+    const merger = new Merger(builder, old);
+    const remap = (samples: Slice['samples']): Slice['samples'] => {
+      merger.takeSamples(samples.columns, samples.length);
+      const table = builder.profile.samples;
+      const copy = Object.fromEntries(
+        Object.entries(table.columns).map(([column, values]) => [
+          column,
+          (values as Uint32Array).slice(0, table.length),
+        ]),
+      ) as unknown as Slice['samples']['columns'];
+      table.clear();
+      return { base: 0, length: samples.length, columns: copy };
+    };
+    this.#slices = this.#slices.map((slice) => ({ ...slice, samples: remap(slice.samples) }));
+    // What the newest chunk brought is not cut yet.
+    const { columns, length } = old.samples;
+    merger.takeSamples(columns, length);
+    builder.profile.header = header;
+    builder.profile.startNs = old.startNs;
+    for (const [reason, count] of old.losses) builder.profile.losses.set(reason, count);
+    this.#builder = builder;
+    if (this.#source !== undefined) this.#merger = new Merger(builder, this.#source);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The web process: serves pages, API and live updates, records, stores. It has no privilege (server/web/sandbox has taken
+ * it away before this starts) and gets everything about the machine from the agent.
+ */
+import type { Socket } from 'node:net';
+import { parseArgs } from 'node:util';
+import next from 'next';
+import { Server } from 'socket.io';
+import type { LiveStatus, ProcessCost } from '@/profile/status';
+import { ROOT } from '@/server/root';
+import { openStore } from '@/server/store/duckdb';
+import { StoreError } from '@/server/store/errors';
+import { AgentLink, type LauncherMessage, type WebMessage } from './agent-link';
+import { Api } from './api';
+import { Guard, loadToken } from './auth';
+import { Broadcast, type LiveServer } from './broadcast';
+import { createHttpServer, type PageHandler } from './http';
+import { LiveRing } from './live-ring';
+import { LiveSource } from './live-source';
+import { Sessions } from './sessions';
+
+const STATUS_MS = 1000;
+
+/** Something that the user can mend: printed without a stack. */
+class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+function tell(message: WebMessage): void {
+  process.send?.(message);
+}
+
+/** CPU and memory of this process since the last call. */
+function costMeter(): () => ProcessCost {
+  let cpu = process.cpuUsage();
+  let atMs = performance.now();
+  return () => {
+    const used = process.cpuUsage(cpu);
+    const nowMs = performance.now();
+    const share = (used.user + used.system) / 1000 / (nowMs - atMs);
+    cpu = process.cpuUsage();
+    atMs = nowMs;
+    return { cpu: { value: share }, residentBytes: { value: process.memoryUsage.rss() } };
+  };
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string' },
+      host: { type: 'string' },
+      'data-dir': { type: 'string' },
+      'new-token': { type: 'boolean', default: false },
+    },
+  });
+  const host = values.host ?? '127.0.0.1';
+  const dataDirectory = values['data-dir'];
+  if (dataDirectory === undefined) throw new StartError('--data-dir is missing');
+
+  // The store first: it says best what is wrong with the directory, and holds the lock on it.
+  const store = await openStore(dataDirectory);
+  const token = loadToken(dataDirectory, values['new-token']);
+  const source = new LiveSource();
+  let broadcast: Broadcast | undefined;
+  const ring = new LiveRing((update) => broadcast?.update(update));
+  source.add(ring);
+  const sessions = await Sessions.open(store, source, (known) => broadcast?.sessions(known));
+  const readCost = costMeter();
+  let cost = readCost();
+  const agent = new AgentLink({
+    chunk: (bytes) => source.push(bytes),
+    changed: () => broadcast?.status(status()),
+  });
+  const status = (): LiveStatus => ({
+    collector: agent.collector,
+    web: cost,
+    agent: agent.state,
+    recording:
+      sessions.recording === undefined
+        ? undefined
+        : {
+            sessionId: sessions.recording.id,
+            name: sessions.recording.name,
+            sinceMs: sessions.recording.startedMs,
+          },
+    storeProblem: sessions.problem,
+    host: agent.host,
+  });
+
+  process.on('message', (message: LauncherMessage, handle: unknown) => {
+    if (message.type === 'agent') agent.connect(handle as Socket, message.restarts);
+    else if (message.type === 'agent-exit') {
+      agent.exited(message.reason, message.restartInMs);
+      void sessions.flush();
+    } else void stop(0);
+  });
+
+  const api = new Api({
+    sessions,
+    status,
+    setFrequency: (frequencyHz) => {
+      tell({ type: 'frequency', frequencyHz });
+      return agent.tell({ set: 'frequency', frequencyHz });
+    },
+  });
+
+  let pages: PageHandler | undefined;
+  let guard: Guard | undefined;
+  const server = createHttpServer(
+    token,
+    () => guard as Guard,
+    api,
+    async (request, response) => {
+      await pages?.(request, response);
+    },
+  );
+  const live: LiveServer = new Server(server, {
+    serveClient: false,
+    transports: ['websocket'],
+    perMessageDeflate: false,
+    maxHttpBufferSize: 64 * 1024,
+    allowRequest: (request, decide) => {
+      const allowed =
+        guard?.isOwnOrigin(request) === true &&
+        request.headers.origin !== undefined &&
+        guard.hasCookie(request);
+      decide(allowed ? null : 'no access', allowed);
+    },
+  });
+  broadcast = new Broadcast(live, ring, () => ({ status: status(), sessions: sessions.known }));
+
+  const app = next({
+    dev: false,
+    dir: ROOT,
+    customServer: true,
+    httpServer: server,
+    hostname: host,
+  });
+  await app.prepare();
+  const handle = app.getRequestHandler();
+  pages = (request, response) => handle(request, response);
+
+  const port = await listen(Number(values.port ?? 7575));
+  guard = new Guard(token, host, port);
+  const shown = host.includes(':') ? `[${host}]` : host;
+  console.log(`Hearth is at http://${shown}:${port}/?token=${token}`);
+
+  setInterval(() => {
+    cost = readCost();
+  }, STATUS_MS);
+  tell({ type: 'ready' });
+
+  function listen(wanted: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EADDRINUSE') {
+          reject(
+            new StartError(
+              `port ${wanted} is in use: end what uses it, or choose another with --port`,
+            ),
+          );
+        } else if (error.code === 'EACCES') {
+          reject(
+            new StartError(
+              `port ${wanted} may not be listened on: choose one above 1023 with --port`,
+            ),
+          );
+        } else {
+          reject(error);
+        }
+      });
+      server.listen(wanted, host, () => {
+        const address = server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : wanted);
+      });
+    });
+  }
+
+  let stopping = false;
+  async function stop(code: number): Promise<void> {
+    if (stopping) return;
+    stopping = true;
+    live.disconnectSockets(true);
+    server.close();
+    server.closeAllConnections();
+    await sessions.close();
+    process.exit(code);
+  }
+  // The launcher is gone, however it ended: so goes the web process, with everything stored.
+  process.on('disconnect', () => void stop(1));
+  process.on('SIGTERM', () => void stop(0));
+  // The terminal sends it to the whole group; the launcher says when to end.
+  process.on('SIGINT', () => {});
+}
+
+main().catch((error: unknown) => {
+  const canBeMended = error instanceof StartError || error instanceof StoreError;
+  console.error(
+    `hearth: ${canBeMended ? error.message : error instanceof Error ? error.stack : error}`,
+  );
+  process.exit(1);
+});

@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
+import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
+import type { SessionSummary } from '@/profile/session';
+import { LiveSource } from './live-source';
+import { MemoryStore } from './memory-store-for-tests';
+import { Recorder, type RecorderBounds } from './recorder';
+
+const NEW = {
+  name: 'mine',
+  startedMs: 1,
+  frequencyHz: 99,
+  host: { hostname: 'here', kernel: '6.18', cpus: 2, hearth: '0.1.0' },
+};
+
+describe('a recording', () => {
+  let store: MemoryStore;
+  let source: LiveSource;
+  let agent: TestProfile;
+  let second: number;
+  let problems: (string | undefined)[];
+  let exhausted: number;
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
+    store = new MemoryStore();
+    source = new LiveSource();
+    agent = new TestProfile();
+    second = 0;
+    problems = [];
+    exhausted = 0;
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const push = (...stacks: string[][]): void => {
+    for (const stack of stacks) agent.add({ stack });
+    const header = { ...HEADER, startNs: second * 1e9, endNs: ++second * 1e9 };
+    source.push(encodeChunk(agent.builder.cutChunk(header, [{ reason: 'map-full', count: 1 }])));
+  };
+
+  const record = async (
+    bounds?: RecorderBounds,
+  ): Promise<{ recorder: Recorder; session: SessionSummary }> => {
+    const session = await store.create(NEW);
+    const recorder = new Recorder(
+      session,
+      source,
+      store,
+      {
+        stored: () => {},
+        problem: (text) => problems.push(text),
+        exhausted: () => exhausted++,
+      },
+      bounds,
+    );
+    return { recorder, session };
+  };
+
+  const stored = async (id: string) => {
+    const chunks = [];
+    for await (const slice of store.slices(id)) chunks.push(decodeChunk(slice.chunks));
+    return { chunks, profile: profileOf(chunks) };
+  };
+
+  /** As if the agent had sent everything already. */
+  const stop = (recorder: Recorder): Promise<SessionSummary> => {
+    const stopped = recorder.stop(0);
+    return vi.advanceTimersByTimeAsync(1000).then(() => stopped);
+  };
+
+  it('holds what comes after its start, with the tables that this needs and no more', async () => {
+    push(['main', 'before'], ['other', 'before']);
+    const { recorder, session } = await record();
+    push(['main', 'during']);
+    expect(await stop(recorder)).toMatchObject({ state: 'complete', samples: 1 });
+    push(['main', 'after']);
+    const { profile } = await stored(session.id);
+    expect(profile.strings).toContain('during');
+    expect(profile.strings).toContain('main');
+    expect(profile.strings).not.toContain('before');
+    expect(profile.strings).not.toContain('after');
+    expect(profile.startNs).toBe(1e9);
+    expect(profile.losses.get('map-full')).toBe(1);
+  });
+
+  it('is stored every second', async () => {
+    const { recorder, session } = await record();
+    push(['a']);
+    push(['b']);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect((await stored(session.id)).chunks).toHaveLength(1);
+    push(['c']);
+    await vi.advanceTimersByTimeAsync(1000);
+    const { chunks } = await stored(session.id);
+    expect(chunks.map(({ header }) => [header.sequence, header.startNs, header.endNs])).toEqual([
+      [0, 0, 2e9],
+      [1, 2e9, 3e9],
+    ]);
+    // Nothing new, nothing stored.
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(store.appends).toBe(2);
+    await stop(recorder);
+  });
+
+  it('goes on in the same tables when the agent starts again', async () => {
+    const { recorder, session } = await record();
+    push(['main', 'a']);
+    await recorder.flush();
+    agent = new TestProfile();
+    push(['new'], ['main', 'a']);
+    await stop(recorder);
+    const { profile } = await stored(session.id);
+    expect(profile.samples.length).toBe(3);
+    expect(profile.stacks.length).toBe(3);
+    expect(profile.samples.columns.stack[2]).toBe(profile.samples.columns.stack[0]);
+  });
+
+  it('waits at its end for the samples that the agent still holds', async () => {
+    const { recorder, session } = await record();
+    push(['a']);
+    const stopped = recorder.stop(1.5e9);
+    push(['last']);
+    await stopped;
+    expect((await stored(session.id)).profile.strings).toContain('last');
+  });
+
+  it('does not wait for long', async () => {
+    const { recorder } = await record();
+    const stopped = recorder.stop(5e9);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await stopped).toMatchObject({ state: 'complete' });
+  });
+
+  it('keeps what could not be stored, says so, and stores it when it can, once and in order', async () => {
+    const { recorder, session } = await record();
+    store.failure = new Error('disk full');
+    push(['a']);
+    await vi.advanceTimersByTimeAsync(1000);
+    push(['b']);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(problems.at(-1)).toMatch(/tried again: disk full/);
+    store.failure = undefined;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(problems.at(-1)).toBeUndefined();
+    push(['c']);
+    await stop(recorder);
+    const { profile, chunks } = await stored(session.id);
+    expect(chunks.map(({ header }) => header.sequence)).toEqual([0, 1, 2]);
+    expect(profile.samples.length).toBe(3);
+    expect(exhausted).toBe(0);
+  });
+
+  it('ends with what was stored when too much waits', async () => {
+    const { recorder, session } = await record({ unwrittenBytes: 1, stacks: 99, frames: 99 });
+    push(['a']);
+    await recorder.flush();
+    store.failure = new Error('disk full');
+    push(['b']);
+    await recorder.flush();
+    expect(exhausted).toBe(1);
+    expect(problems.at(-1)).toMatch(/stopped: disk full/);
+    push(['c']);
+    await stop(recorder);
+    expect((await stored(session.id)).profile.samples.length).toBe(1);
+    expect(problems.at(-1)).toMatch(/stopped/);
+  });
+
+  it('ends when its tables have grown too large', async () => {
+    const { recorder, session } = await record({ unwrittenBytes: 1e6, stacks: 2, frames: 99 });
+    push(['a']);
+    push(['b', 'c']);
+    expect(exhausted).toBe(1);
+    push(['d']);
+    await stop(recorder);
+    expect((await stored(session.id)).profile.samples.length).toBe(2);
+  });
+});

@@ -1,0 +1,166 @@
+/**
+ * Records the live stream into a session of the store, from now on, second by second. What can't be stored is kept and
+ * tried again, within bounds; then the recording ends with what was stored.
+ */
+import { ProfileBuilder } from '@/profile/builder';
+import { type Chunk, type ChunkHeader, encodeChunk, type Loss } from '@/profile/chunk';
+import { Merger } from '@/profile/merge';
+import type { Profile } from '@/profile/profile';
+import type { SessionSummary } from '@/profile/session';
+import type { Store, StoredSlice } from '@/server/store/store';
+import type { LiveSource, LiveTarget } from './live-source';
+
+const FLUSH_MS = 1000;
+/** The samples of the moment in which the user pressed Stop are with the agent for up to a chunk's length. */
+const LAST_CHUNK_MS = 600;
+
+export interface RecorderBounds {
+  /** Chunks that wait for the store, in bytes. */
+  readonly unwrittenBytes: number;
+  /** Tables of a session, which are in memory while it is recorded: about 150 MB at most. */
+  readonly stacks: number;
+  readonly frames: number;
+}
+
+const BOUNDS: RecorderBounds = {
+  unwrittenBytes: 32 * 1024 * 1024,
+  stacks: 1_000_000,
+  frames: 300_000,
+};
+
+export interface RecorderEvents {
+  /** The session's summary has changed: more of it is stored. */
+  stored(): void;
+  /** What is wrong with storing, in words for the user; undefined once it works again. */
+  problem(text: string | undefined): void;
+  /** The recording can't go on, and should be stopped; `problem` has said why. */
+  exhausted(): void;
+}
+
+export class Recorder implements LiveTarget {
+  readonly #builder = new ProfileBuilder();
+  readonly #source: LiveSource;
+  readonly #store: Store;
+  readonly #events: RecorderEvents;
+  readonly #bounds: RecorderBounds;
+  readonly #timer: NodeJS.Timeout;
+  #merger: Merger | undefined;
+  #header: Omit<ChunkHeader, 'sequence'> | undefined;
+  #losses: Loss[] = [];
+  #unwritten: StoredSlice[] = [];
+  #unwrittenBytes = 0;
+  #flushing: Promise<void> = Promise.resolve();
+  #hasProblem = false;
+  #isExhausted = false;
+  #awaited: { readonly untilNs: number; readonly arrived: () => void } | undefined;
+
+  /** `session` has been created in the store. */
+  constructor(
+    readonly session: SessionSummary,
+    source: LiveSource,
+    store: Store,
+    events: RecorderEvents,
+    bounds: RecorderBounds = BOUNDS,
+  ) {
+    this.#source = source;
+    this.#store = store;
+    this.#events = events;
+    this.#bounds = bounds;
+    source.add(this);
+    this.#timer = setInterval(() => void this.flush(), FLUSH_MS);
+  }
+
+  restart(source: Profile): void {
+    this.#merger = new Merger(this.#builder, source);
+  }
+
+  take(chunk: Chunk): void {
+    if (this.#isExhausted) return;
+    this.#merger?.take(chunk);
+    const { sequence: _, ...header } = chunk.header;
+    this.#header = { ...header, startNs: this.#header?.startNs ?? header.startNs };
+    this.#losses.push(...chunk.losses);
+    const { stacks, frames } = this.#builder.profile;
+    if (stacks.length > this.#bounds.stacks || frames.length > this.#bounds.frames) {
+      this.#exhaust('it has reached the largest number of different stacks that a session holds');
+    }
+    if (this.#awaited !== undefined && header.endNs >= this.#awaited.untilNs)
+      this.#awaited.arrived();
+  }
+
+  /** Stores what has come since the last time. Resolves when it is durable, or has failed and been reported. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(() => this.#write());
+    return this.#flushing;
+  }
+
+  /**
+   * Ends the recording with what was recorded until now, which the agent may still hold: `nowNs` of CLOCK_MONOTONIC is
+   * waited for, shortly. Throws what the store throws.
+   */
+  async stop(nowNs = Number(process.hrtime.bigint())): Promise<SessionSummary> {
+    if (!this.#isExhausted) await this.#waitFor(nowNs);
+    clearInterval(this.#timer);
+    this.#source.remove(this);
+    await this.flush();
+    return this.#store.complete(this.session.id);
+  }
+
+  async #waitFor(untilNs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LAST_CHUNK_MS);
+      const arrived = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#awaited = { untilNs, arrived };
+    });
+    this.#awaited = undefined;
+  }
+
+  async #write(): Promise<void> {
+    this.#cut();
+    try {
+      while (this.#unwritten.length > 0) {
+        await this.#store.append(this.session.id, this.#unwritten[0]);
+        this.#unwrittenBytes -= this.#unwritten[0].chunks.length;
+        this.#unwritten.shift();
+        this.#events.stored();
+      }
+      if (this.#hasProblem && !this.#isExhausted) this.#report(undefined);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (this.#isExhausted) return;
+      if (this.#unwrittenBytes > this.#bounds.unwrittenBytes) this.#exhaust(text);
+      else this.#report(`The recording can't be stored right now, and is tried again: ${text}`);
+    }
+  }
+
+  #cut(): void {
+    if (this.#header === undefined) return;
+    const chunk = this.#builder.cutChunk(this.#header, this.#losses);
+    const chunks = encodeChunk(chunk);
+    this.#unwritten.push({
+      chunks,
+      startNs: this.#header.startNs,
+      endNs: this.#header.endNs,
+      samples: chunk.tables.samples.length,
+    });
+    this.#unwrittenBytes += chunks.length;
+    this.#header = undefined;
+    this.#losses = [];
+  }
+
+  #exhaust(reason: string): void {
+    if (this.#isExhausted) return;
+    this.#isExhausted = true;
+    clearInterval(this.#timer);
+    this.#report(`The recording was stopped: ${reason}. What was stored until then is kept.`);
+    this.#events.exhausted();
+  }
+
+  #report(text: string | undefined): void {
+    this.#hasProblem = text !== undefined;
+    this.#events.problem(text);
+  }
+}
