@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 function findRoot(): string {
   for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {
     if (existsSync(join(at, 'package.json'))) return at;
-    if (at === dirname(at)) throw new Error('no package.json above this file: the installation is damaged');
+    if (at === dirname(at))
+      throw new Error('no package.json above this file: the installation is damaged');
   }
 }
 

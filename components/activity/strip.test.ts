@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { areaPath, columnMeans, placeOf, rangeBetween, roundTicks } from './strip';
+import { areaPath, columnMeans, placeOf, rangeBetween, timeTicks } from './strip';
 
 const ACTIVITY = { startNs: 1000, bucketNs: 100, weights: new Float64Array(10) };
 
@@ -31,9 +31,19 @@ describe('the time strip', () => {
     );
   });
 
-  it('has round ticks', () => {
-    expect(roundTicks(10, 5)).toEqual([0, 2, 4, 6, 8, 10]);
-    expect(roundTicks(0.35, 4)).toEqual([0, 0.1, 0.2, 0.3]);
-    expect(roundTicks(0, 5)).toEqual([0]);
+  it('has ticks at times that people count in', () => {
+    expect(timeTicks(10, 5)).toEqual([0, 2, 4, 6, 8, 10]);
+    expect(timeTicks(0.35, 4)).toEqual([0, 0.1, 0.2, 0.3]);
+    expect(timeTicks(357, 6)).toEqual([0, 60, 120, 180, 240, 300]);
+    expect(timeTicks(7 * 86400, 6)).toEqual([0, 2 * 86400, 4 * 86400, 6 * 86400]);
+    expect(timeTicks(0, 5)).toEqual([0]);
+  });
+
+  it('never has more ticks than asked for, and one', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 1e-6, max: 1e7, noNaN: true }), (seconds) => {
+        expect(timeTicks(seconds, 6).length).toBeLessThanOrEqual(7);
+      }),
+    );
   });
 });

@@ -53,14 +53,28 @@ export function placeOf(activity: Activity, timeNs: number): number {
   return lengthNs === 0 ? 0 : clamp((timeNs - activity.startNs) / lengthNs);
 }
 
-/** Round values from 0 to `max`, about `count` of them: steps of 1, 2 or 5 times a power of ten. */
-export function roundTicks(max: number, count: number): number[] {
-  if (!(max > 0)) return [0];
-  const power = 10 ** Math.floor(Math.log10(max / count));
-  const step = power * ([1, 2, 5, 10].find((factor) => factor * power * count >= max) ?? 10);
+/** Steps between ticks that people count time in, in seconds, from a second up. */
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200];
+
+/** Round times from 0 to `seconds`, at most `count` and one. */
+export function timeTicks(seconds: number, count: number): number[] {
+  if (!(seconds > 0)) return [0];
+  const step = timeStep(seconds / count);
   const ticks: number[] = [];
-  for (let i = 0; i * step <= max * (1 + 1e-9); i++) ticks.push(Number((i * step).toPrecision(12)));
+  for (let i = 0; i * step <= seconds * (1 + 1e-9); i++) {
+    ticks.push(Number((i * step).toPrecision(12)));
+  }
   return ticks;
+}
+
+/** The smallest round step that is not below `atLeast`: of time from a second up, else 1, 2 or 5 times a power of ten. */
+function timeStep(atLeast: number): number {
+  if (atLeast > 0.5) {
+    const days = 86400 * Math.ceil(atLeast / 86400);
+    return TIME_STEPS.find((step) => step >= atLeast) ?? days;
+  }
+  const power = 10 ** Math.floor(Math.log10(atLeast));
+  return power * ([1, 2, 5].find((factor) => factor * power >= atLeast) ?? 10);
 }
 
 function clamp(place: number): number {

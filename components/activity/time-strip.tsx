@@ -2,7 +2,7 @@
 
 import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState } from 'react';
 import { Button } from '@/components/ui/button';
-import { formatDuration } from '@/components/ui/format';
+import { formatDuration, formatElapsed } from '@/components/ui/format';
 import type { TimeRange } from '@/profile/view';
 import {
   type Activity,
@@ -11,7 +11,7 @@ import {
   columnMeans,
   placeOf,
   rangeBetween,
-  roundTicks,
+  timeTicks,
 } from './strip';
 
 export interface TimeStripProps {
@@ -22,7 +22,10 @@ export interface TimeStripProps {
   onRange(range: TimeRange | undefined): void;
 }
 
-const COLUMNS = 800;
+/** Narrower columns would show how single samples fall, not how busy the CPUs were. */
+const MIN_COLUMN_NS = 200e6;
+const MIN_COLUMNS = 60;
+const MAX_COLUMNS = 800;
 /** A shorter drag is a click, in pixels. */
 const MIN_DRAG = 3;
 
@@ -36,7 +39,11 @@ export function TimeStrip({ activity, unit, range, onRange }: TimeStripProps) {
   const drag = useRef<Drag | undefined>(undefined);
   const [draft, setDraft] = useState<readonly [number, number]>();
   const { path, columns, max } = useMemo(() => {
-    const means = columnMeans(activity.weights, COLUMNS);
+    const wanted = (activityEndNs(activity) - activity.startNs) / MIN_COLUMN_NS;
+    const means = columnMeans(
+      activity.weights,
+      Math.round(Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, wanted))),
+    );
     const top = means.reduce((a, b) => Math.max(a, b), 0);
     return { path: areaPath(means, top), columns: means.length, max: top };
   }, [activity]);
@@ -169,7 +176,7 @@ export function TimeStrip({ activity, unit, range, onRange }: TimeStripProps) {
         })}
       </div>
       <div aria-hidden="true" className="relative mt-0.5 h-4 text-xs text-dim">
-        {roundTicks(seconds, 6).map((tick) => {
+        {timeTicks(seconds, 6).map((tick) => {
           const place = seconds === 0 ? 0 : tick / seconds;
           return (
             <span
@@ -177,7 +184,7 @@ export function TimeStrip({ activity, unit, range, onRange }: TimeStripProps) {
               className={`absolute whitespace-nowrap ${place < 0.02 ? '' : place > 0.97 ? '-translate-x-full' : '-translate-x-1/2'}`}
               style={{ left: `${place * 100}%` }}
             >
-              {tickText(tick)}
+              {tickText(tick, seconds)}
             </span>
           );
         })}
@@ -201,7 +208,7 @@ function scaleText(unit: string, max: number, bucketNs: number): string {
   return `CPU, peak ${(max / bucketNs).toFixed(2)} cores`;
 }
 
-function tickText(seconds: number): string {
-  if (seconds >= 120) return formatDuration(seconds * 1000);
-  return `${Number(seconds.toPrecision(6))} s`;
+/** `seconds` of a strip of `all` seconds. */
+function tickText(seconds: number, all: number): string {
+  return all >= 120 ? formatElapsed(seconds * 1000) : `${Number(seconds.toPrecision(6))} s`;
 }

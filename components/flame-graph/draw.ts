@@ -79,7 +79,7 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
     if (kind === LabelKind.Stop || kind === LabelKind.Lost)
       hatch(context, left, top, right - left - gap, viewport.rowHeight - 1, color.text);
     if (right - left >= MIN_TEXT_WIDTH) {
-      const text = fit(labels.text[own], (right - left - 2 * TEXT_PADDING) / characterWidth);
+      const text = shorten(labels.text[own], (right - left - 2 * TEXT_PADDING) / characterWidth);
       if (text !== '') {
         context.fillStyle = color.text;
         context.fillText(text, left + TEXT_PADDING, top + viewport.rowHeight / 2);
@@ -92,7 +92,7 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
 }
 
 /** The text in at most `length` characters: its end is cut, for names differ at their start less than modules do. */
-export function fit(text: string, length: number): string {
+export function shorten(text: string, length: number): string {
   const room = Math.floor(length);
   if (text.length <= room) return text;
   return room < 3 ? '' : `${text.slice(0, room - 1)}…`;

@@ -141,6 +141,21 @@ export function FlameGraph({ analysis, view, onZoom, onHelp, label }: FlameGraph
     }
   }, [analysis, tree, labels, palette, selected, size, theme, viewport]);
 
+  /** Moves `shown` towards the goal; true while there is way to go. */
+  const advance = useCallback((nowMs: number): boolean => {
+    const move = moving.current;
+    if (move === undefined) return false;
+    const t = Math.min(1, Math.max(0, (nowMs - move.startMs) / ZOOM_MS));
+    const eased = 1 - (1 - t) ** 3;
+    const mix = (a: number, b: number): number => a + (b - a) * eased;
+    shown.current = {
+      start: mix(move.from.start, goal.current.start),
+      end: mix(move.from.end, goal.current.end),
+    };
+    if (t === 1) moving.current = undefined;
+    return t < 1;
+  }, []);
+
   const paintRef = useRef(paint);
   paintRef.current = paint;
   const frame = useRef(0);
@@ -148,10 +163,10 @@ export function FlameGraph({ analysis, view, onZoom, onHelp, label }: FlameGraph
     if (frame.current !== 0) return;
     frame.current = requestAnimationFrame((nowMs) => {
       frame.current = 0;
-      if (advance(shown, moving, nowMs)) request();
+      if (advance(nowMs)) request();
       paintRef.current();
     });
-  }, []);
+  }, [advance]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a change of what is painted is the reason to paint
   useEffect(() => {
@@ -166,24 +181,6 @@ export function FlameGraph({ analysis, view, onZoom, onHelp, label }: FlameGraph
     if (moving.current === undefined) shown.current = share;
     request();
   }, [paint, target, zoomKey, request]);
-
-  /** Moves `shown` towards the goal; true while there is way to go. */
-  function advance(
-    from: { current: WeightRange },
-    move: { current: { readonly from: WeightRange; readonly startMs: number } | undefined },
-    nowMs: number,
-  ): boolean {
-    if (move.current === undefined) return false;
-    const t = Math.min(1, Math.max(0, (nowMs - move.current.startMs) / ZOOM_MS));
-    const eased = 1 - (1 - t) ** 3;
-    const mix = (a: number, b: number): number => a + (b - a) * eased;
-    from.current = {
-      start: mix(move.current.from.start, goal.current.start),
-      end: mix(move.current.from.end, goal.current.end),
-    };
-    if (t === 1) move.current = undefined;
-    return t < 1;
-  }
 
   useEffect(() => () => cancelAnimationFrame(frame.current), []);
 
@@ -246,30 +243,27 @@ export function FlameGraph({ analysis, view, onZoom, onHelp, label }: FlameGraph
           onScroll={request}
         >
           <div style={{ height: contentHeight }}>
-            <canvas
-              ref={canvas}
-              // biome-ignore lint/a11y/noNoninteractiveTabindex: a canvas with keys of its own
+            <div
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: the graph has keys of its own
               tabIndex={0}
               role="application"
               aria-label={label}
               aria-description="Arrow keys move between frames, Enter zooms, Escape goes back"
-              className="sticky top-0 block cursor-default touch-pan-y outline-offset-[-2px]"
-              style={{ width: size.width, height: size.height }}
+              className="sticky top-0 outline-offset-[-2px]"
+              style={size}
               onPointerMove={pointAt}
               onPointerLeave={() => setPointer(undefined)}
               onClick={(event) => {
                 const bounds = event.currentTarget.getBoundingClientRect();
-                const box = boxAt(
-                  boxes.current,
-                  viewport(),
-                  event.clientX - bounds.left,
-                  event.clientY - bounds.top,
-                );
+                const [x, y] = [event.clientX - bounds.left, event.clientY - bounds.top];
+                const box = boxAt(boxes.current, viewport(), x, y);
                 if (box >= 0 && boxes.current.node[box] !== NO_NODE)
                   zoomTo(boxes.current.node[box]);
               }}
               onKeyDown={onKeyDown}
-            />
+            >
+              <canvas ref={canvas} className="block touch-pan-y" style={size} />
+            </div>
           </div>
         </div>
         {facts !== undefined && pointer !== undefined ? (

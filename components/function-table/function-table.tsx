@@ -16,7 +16,7 @@ export interface FunctionTableProps {
 
 const ROW_HEIGHT = 24;
 const MORE_ROWS = 6;
-const COLUMNS = 'grid grid-cols-[4.25rem_4.25rem_minmax(0,1fr)] gap-x-1';
+const TITLES = { self: 'Self', total: 'Total', name: 'Function' } as const;
 
 export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps) {
   const { functions, labels, tree } = analysis;
@@ -45,108 +45,99 @@ export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps
   const last = Math.min(rows.length, Math.ceil((scrollTop + height) / ROW_HEIGHT) + MORE_ROWS);
   const share = (weight: number): number => (all === 0 ? 0 : weight / all);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: rows are placed by hand, so that only those that are seen exist
     <div
-      role="table"
-      aria-label="Functions"
-      aria-rowcount={rows.length + 1}
-      className="flex min-h-0 min-w-0 flex-1 flex-col text-sm"
+      ref={body}
+      className="relative min-h-0 min-w-0 flex-1 overflow-y-auto"
+      onScroll={(event) => setScrollTop(event.currentTarget.scrollTop)}
     >
-      <div role="rowgroup" className="shrink-0 border-b border-line bg-surface-2">
-        {/* biome-ignore lint/a11y/useSemanticElements: see above */}
-        {/* biome-ignore lint/a11y/useFocusableInteractive: its buttons are */}
-        <div role="row" className={`${COLUMNS} h-7 items-center px-2 text-xs`}>
-          {(['self', 'total', 'name'] as const).map((column) => (
-            // biome-ignore lint/a11y/useFocusableInteractive: its button is
-            // biome-ignore lint/a11y/useSemanticElements: see above
-            <div
-              key={column}
-              role="columnheader"
-              aria-sort={
-                order === column ? (column === 'name' ? 'ascending' : 'descending') : 'none'
-              }
-              className={column === 'name' ? 'pl-2' : 'text-right'}
-            >
-              <button
-                type="button"
-                className={`hover:text-ink ${order === column ? 'font-semibold text-ink' : 'text-dim'}`}
-                onClick={() => setOrder(column)}
-              >
-                {column === 'self' ? 'Self' : column === 'total' ? 'Total' : `Function`}
-                <span aria-hidden="true">
-                  {order === column ? (column === 'name' ? ' ↑' : ' ↓') : ''}
-                </span>
-              </button>
-              {column === 'name' ? (
-                <span className="pl-2 text-dim">{formatCount(rows.length)}</span>
-              ) : null}
-            </div>
-          ))}
-        </div>
-      </div>
-      <div
-        ref={body}
-        role="rowgroup"
-        className="relative min-h-0 flex-1 overflow-y-auto"
-        onScroll={(event) => setScrollTop(event.currentTarget.scrollTop)}
+      <table
+        aria-label="Functions"
+        aria-rowcount={rows.length + 1}
+        className="w-full table-fixed border-separate border-spacing-0 text-sm"
       >
-        <div style={{ height: rows.length * ROW_HEIGHT }} />
-        {Array.from(rows.subarray(first, last), (row, i) => {
-          const label = functions.label[row];
-          const name = labels.text[label];
-          const self = share(functions.self[row]);
-          const total = share(functions.total[row]);
-          return (
-            // biome-ignore lint/a11y/useSemanticElements: see above
-            // biome-ignore lint/a11y/useFocusableInteractive: its button is
-            <div
-              key={label}
-              role="row"
-              aria-rowindex={first + i + 2}
-              className={`${COLUMNS} absolute inset-x-0 items-center px-2 hover:bg-surface-2`}
-              style={{ top: (first + i) * ROW_HEIGHT, height: ROW_HEIGHT }}
-            >
-              <Cell share={self} />
-              <Cell share={total} />
-              {/* biome-ignore lint/a11y/useSemanticElements: see above */}
-              <div role="cell" className="flex min-w-0 items-baseline pl-2">
+        <thead className="sticky top-0 z-10 bg-surface-2 text-xs">
+          <tr className="h-7">
+            {(['self', 'total', 'name'] as const).map((column) => (
+              <th
+                key={column}
+                scope="col"
+                aria-sort={
+                  order === column ? (column === 'name' ? 'ascending' : 'descending') : 'none'
+                }
+                className={`border-b border-line font-normal ${column === 'name' ? 'pl-3 text-left' : 'w-17 pr-2 text-right'}`}
+              >
                 <button
                   type="button"
-                  aria-pressed={search === name}
-                  className="min-w-0 truncate text-left font-mono hover:underline aria-pressed:font-semibold aria-pressed:text-accent"
-                  title={name}
-                  onClick={() => onSelect(name)}
+                  className={`hover:text-ink ${order === column ? 'font-semibold text-ink' : 'text-dim'}`}
+                  onClick={() => setOrder(column)}
                 >
-                  {name}
+                  {TITLES[column]}
+                  <span aria-hidden="true">
+                    {order === column ? (column === 'name' ? ' ↑' : ' ↓') : ''}
+                  </span>
                 </button>
-                <span className="ml-2 max-w-[40%] shrink-0 truncate text-xs text-dim">
-                  {labels.module[label]}
-                </span>
-              </div>
-            </div>
-          );
-        })}
-        {rows.length === 0 ? (
-          <p className="absolute inset-x-0 top-6 px-4 text-center text-dim">
-            {search === '' ? 'No functions' : 'No function matches the search'}
-          </p>
-        ) : null}
-      </div>
+                {column === 'name' ? (
+                  <span className="pl-2 text-dim">{formatCount(rows.length)}</span>
+                ) : null}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          <tr style={{ height: first * ROW_HEIGHT }} />
+          {Array.from(rows.subarray(first, last), (row, i) => {
+            const label = functions.label[row];
+            const name = labels.text[label];
+            return (
+              <tr
+                key={label}
+                aria-rowindex={first + i + 2}
+                className="hover:bg-surface-2"
+                style={{ height: ROW_HEIGHT }}
+              >
+                <ShareCell share={share(functions.self[row])} />
+                <ShareCell share={share(functions.total[row])} />
+                <td className="py-0 pr-2 pl-3">
+                  <span className="flex min-w-0 items-baseline">
+                    <button
+                      type="button"
+                      aria-pressed={search === name}
+                      className="min-w-0 truncate text-left font-mono hover:underline aria-pressed:font-semibold aria-pressed:text-accent"
+                      title={name}
+                      onClick={() => onSelect(name)}
+                    >
+                      {name}
+                    </button>
+                    <span className="ml-2 max-w-[40%] shrink-0 truncate text-xs text-dim">
+                      {labels.module[label]}
+                    </span>
+                  </span>
+                </td>
+              </tr>
+            );
+          })}
+          <tr style={{ height: (rows.length - last) * ROW_HEIGHT }} />
+        </tbody>
+      </table>
+      {rows.length === 0 ? (
+        <p className="px-4 py-6 text-center text-sm text-dim">
+          {search === '' ? 'No functions' : 'No function matches the search'}
+        </p>
+      ) : null}
     </div>
   );
 }
 
 /** A share, over a bar of its length. */
-function Cell({ share }: { readonly share: number }) {
+function ShareCell({ share }: { readonly share: number }) {
   return (
-    // biome-ignore lint/a11y/useSemanticElements: see above
-    <div role="cell" className="relative text-right">
+    <td className="relative py-0 pr-2 text-right">
       <span
         aria-hidden="true"
-        className="absolute inset-y-0.5 right-0 -z-0 rounded-sm bg-accent-soft"
+        className="absolute inset-y-0.5 right-0 rounded-sm bg-accent-soft"
         style={{ width: `${Math.min(100, share * 100)}%` }}
       />
-      <span className="relative pr-1">{share === 0 ? '–' : formatShare(share)}</span>
-    </div>
+      <span className="relative">{share === 0 ? '–' : formatShare(share)}</span>
+    </td>
   );
 }

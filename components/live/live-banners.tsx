@@ -27,7 +27,7 @@ export function LiveBanners({ disconnectedMs, status, statusMs }: LiveBannersPro
   if (status?.agent.state === 'dead') {
     return (
       <Banner look="danger">
-        <strong>The agent ended:</strong> {status.agent.reason}.{' '}
+        <strong>Nothing is sampled now:</strong> {status.agent.reason.replace(/\.$/, '')}.{' '}
         <Restart restartInMs={status.agent.restartInMs} statusMs={statusMs} />
       </Banner>
     );

@@ -142,7 +142,12 @@ export function LivePage() {
           }}
         />
       </main>
-      <TruthBar kind="live" status={status} analysis={analysis} />
+      <TruthBar
+        kind="live"
+        status={status}
+        analysis={analysis}
+        isOld={disconnectedMs !== undefined}
+      />
     </>
   );
 }

@@ -3,9 +3,11 @@
 import { type DragEvent, useEffect, useRef, useState } from 'react';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { RecordedView } from '@/components/shell/recorded-view';
+import { useView } from '@/components/shell/use-view';
 import { Button } from '@/components/ui/button';
 import { formatBytes } from '@/components/ui/format';
 import { FileIcon } from '@/components/ui/icons';
+import { DEFAULT_VIEW } from '@/profile/view';
 
 /** A profile from a file, read in this browser. */
 export function OpenPage() {
@@ -13,12 +15,18 @@ export function OpenPage() {
   const state = useProfileState(client);
   const [file, setFile] = useState<File>();
   const [isOver, setIsOver] = useState(false);
+  const { changeView } = useView();
   const picker = useRef<HTMLInputElement>(null);
 
   useEffect(() => {
     if (file !== undefined) client.openFile(file);
   }, [client, file]);
 
+  const open = (next: File): void => {
+    // What was zoomed into in one file is not in the next.
+    if (file !== undefined) changeView(DEFAULT_VIEW, 'replace');
+    setFile(next);
+  };
   const drop = {
     onDragOver: (event: DragEvent) => {
       event.preventDefault();
@@ -31,7 +39,7 @@ export function OpenPage() {
       event.preventDefault();
       setIsOver(false);
       const dropped = event.dataTransfer.files[0];
-      if (dropped !== undefined) setFile(dropped);
+      if (dropped !== undefined) open(dropped);
     },
   };
   const input = (
@@ -42,7 +50,7 @@ export function OpenPage() {
       className="sr-only"
       onChange={(event) => {
         const picked = event.target.files?.[0];
-        if (picked !== undefined) setFile(picked);
+        if (picked !== undefined) open(picked);
         // So that the same file can be picked again after it changed.
         event.target.value = '';
       }}

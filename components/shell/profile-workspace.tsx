@@ -48,6 +48,8 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
   }
   if (analysis === undefined) return <WorkspaceSkeleton text={props.waiting} />;
 
+  // Imported files know of no processes.
+  const tabs = analysis.isImport ? TABS.slice(1) : TABS;
   // Between the two widths the process list is there beside the tabs, so its tab shows the graph.
   const shown = (own: Tab): string => {
     if (own === 'processes') return tab === 'processes' ? 'flex' : 'hidden md:flex';
@@ -62,7 +64,7 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
         aria-label="Panes"
         className="flex shrink-0 gap-1 border-b border-line bg-surface px-2 xl:hidden"
       >
-        {TABS.map((one) => (
+        {tabs.map((one) => (
           <button
             key={one.tab}
             type="button"
@@ -76,15 +78,17 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
         ))}
       </div>
       <div className="flex min-h-0 flex-1">
-        <SidePane
-          side="left"
-          label="Width of the process list"
-          name="processes"
-          width={240}
-          className={`${shown('processes')} max-md:w-full!`}
-        >
-          <ProcessList processes={analysis.processes} view={view} onView={onView} />
-        </SidePane>
+        {analysis.isImport ? null : (
+          <SidePane
+            side="left"
+            label="Width of the process list"
+            name="processes"
+            width={240}
+            className={`${shown('processes')} max-md:w-full!`}
+          >
+            <ProcessList processes={analysis.processes} view={view} onView={onView} />
+          </SidePane>
+        )}
         <div className={`${shown('graph')} relative min-h-0 min-w-0 flex-1 flex-col bg-surface`}>
           <FlameGraph
             analysis={analysis}

@@ -12,6 +12,8 @@ import { SamplingForm } from './sampling-form';
 export type TruthBarProps =
   | {
       readonly kind: 'live';
+      /** There is no connection: the numbers are the last ones that came. */
+      readonly isOld: boolean;
       readonly status: LiveStatus | undefined;
       readonly analysis: Analysis | undefined;
     }
@@ -30,7 +32,8 @@ export function TruthBar(props: TruthBarProps) {
   return (
     <section
       aria-label="Truth bar"
-      className="flex min-h-8 shrink-0 flex-wrap items-center gap-x-1 border-t border-line bg-surface px-1.5 py-0.5 text-sm text-dim"
+      title={props.kind === 'live' && props.isOld ? 'The last numbers that came' : undefined}
+      className={`flex min-h-8 shrink-0 flex-wrap items-center gap-x-1 border-t border-line bg-surface px-1.5 py-0.5 text-sm text-dim ${props.kind === 'live' && props.isOld ? 'opacity-60' : ''}`}
     >
       {props.kind === 'live' ? <LiveItems {...props} /> : <RecordedItems {...props} />}
     </section>
@@ -111,7 +114,11 @@ function RecordedItems({ frequencyHz, analysis }: Extract<TruthBarProps, { kind:
       </span>
       <span className={ITEM} title="In the time range and the processes that are looked at">
         <Item label="Samples">
-          {analysis === undefined ? '…' : formatCount(analysis.sampleCount)}
+          {analysis === undefined ? (
+            <Waiting why="nothing is loaded yet" />
+          ) : (
+            formatCount(analysis.tree.totalSamples[0])
+          )}
         </Item>
       </span>
       <QualityItems analysis={analysis} />

@@ -1,15 +1,19 @@
 /** The machine and its kernel. */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { cpus, hostname, release } from 'node:os';
-import packageJson from '@/package.json';
+import { join } from 'node:path';
 import type { HostDescription } from '@/profile/status';
+import { ROOT } from '@/server/root';
+
+const readVersion = (): string =>
+  (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 
 export function describeHost(): HostDescription {
   return {
     hostname: hostname(),
     kernel: release(),
     cpus: cpus().length,
-    hearth: packageJson.version,
+    hearth: readVersion(),
   };
 }
 

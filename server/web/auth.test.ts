@@ -75,6 +75,22 @@ describe('the guard', () => {
     expect(guard.isOwnOrigin(request(headers))).toBe(false);
   });
 
+  it('lets websockets in only from its own pages, with the cookie', () => {
+    const headers = {
+      host: 'localhost:7575',
+      origin: 'http://localhost:7575',
+      cookie: `hearth=${TOKEN}`,
+    };
+    expect(guard.mayOpenWebsocket(request(headers))).toBe(true);
+    const { host, origin, cookie } = headers;
+    expect(guard.mayOpenWebsocket(request({ host, cookie }))).toBe(false);
+    expect(guard.mayOpenWebsocket(request({ host, origin }))).toBe(false);
+    expect(guard.mayOpenWebsocket(request({ ...headers, host: 'evil.example' }))).toBe(false);
+    expect(guard.mayOpenWebsocket(request({ ...headers, origin: 'http://evil.example' }))).toBe(
+      false,
+    );
+  });
+
   it('answers to the address that it was told to listen on', () => {
     const v4 = new Guard(TOKEN, '192.168.1.5', 8080);
     expect(v4.isOwnOrigin(request({ host: '192.168.1.5:8080' }))).toBe(true);

@@ -52,6 +52,13 @@ export class Guard {
     return origin === undefined || origin === `http://${host}`;
   }
 
+  /** A websocket must say where it comes from: browsers always do, and let any site open one. */
+  mayOpenWebsocket(request: IncomingMessage): boolean {
+    return (
+      request.headers.origin !== undefined && this.isOwnOrigin(request) && this.hasCookie(request)
+    );
+  }
+
   isToken(token: string | null): boolean {
     return token !== null && timingSafeEqual(digest(token), this.#digest);
   }

@@ -131,6 +131,23 @@ describe('live viewers', () => {
     expect(viewer.samples()).toBe(1);
   });
 
+  it('who ask again and again without acknowledging get one snapshot', async () => {
+    push();
+    const viewer = await connect();
+    for (let i = 0; i < 20; i++) {
+      viewer.client.emit('subscribe');
+      viewer.client.emit('unsubscribe');
+    }
+    viewer.client.emit('subscribe');
+    await settle();
+    expect(viewer.received).toEqual(['snapshot']);
+    viewer.acknowledge();
+    await settle();
+    push();
+    await settle();
+    expect(viewer.received).toEqual(['snapshot', 'snapshot']);
+  });
+
   it('who do not acknowledge get a few chunks, then nothing, then a new snapshot', async () => {
     push();
     const slow = await connect();

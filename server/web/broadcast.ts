@@ -17,6 +17,8 @@ const MAX_UNACKNOWLEDGED = 8;
 
 interface Viewer {
   readonly socket: LiveSocket;
+  isSubscribed: boolean;
+  /** Also of what was sent before it unsubscribed. */
   unacknowledged: number;
   /** Must have a snapshot before any further chunk. */
   needsSnapshot: boolean;
@@ -25,7 +27,7 @@ interface Viewer {
 export class Broadcast {
   readonly #server: LiveServer;
   readonly #ring: LiveRing;
-  readonly #subscribers = new Map<string, Viewer>();
+  readonly #viewers = new Set<Viewer>();
 
   /** `greet`: what every new connection is told at once. */
   constructor(
@@ -39,28 +41,35 @@ export class Broadcast {
       const { status, sessions } = greet();
       socket.emit('status', status);
       socket.emit('sessions', sessions);
-      socket.on('subscribe', () => this.#subscribe(socket));
-      socket.on('unsubscribe', () => this.#subscribers.delete(socket.id));
-      socket.on('disconnect', () => this.#subscribers.delete(socket.id));
+      const viewer: Viewer = {
+        socket,
+        isSubscribed: false,
+        unacknowledged: 0,
+        needsSnapshot: true,
+      };
+      this.#viewers.add(viewer);
+      socket.on('subscribe', () => {
+        viewer.isSubscribed = true;
+        viewer.needsSnapshot = true;
+        this.#sendSnapshot(viewer);
+      });
+      socket.on('unsubscribe', () => {
+        viewer.isSubscribed = false;
+      });
+      socket.on('disconnect', () => this.#viewers.delete(viewer));
     });
   }
 
   get hasConnections(): boolean {
-    return this.#server.of('/').sockets.size > 0;
+    return this.#viewers.size > 0;
   }
 
   update(update: RingUpdate): void {
-    if (this.#subscribers.size === 0) return;
-    if (update.kind === 'restart') {
-      for (const viewer of this.#subscribers.values()) {
-        viewer.needsSnapshot = true;
-        this.#sendSnapshot(viewer);
-      }
-      return;
-    }
     let bytes: Buffer | undefined;
-    for (const viewer of this.#subscribers.values()) {
-      if (viewer.needsSnapshot) {
+    for (const viewer of this.#viewers) {
+      if (!viewer.isSubscribed) continue;
+      if (update.kind === 'restart') viewer.needsSnapshot = true;
+      if (viewer.needsSnapshot || update.kind === 'restart') {
         this.#sendSnapshot(viewer);
       } else if (viewer.unacknowledged >= MAX_UNACKNOWLEDGED) {
         viewer.needsSnapshot = true;
@@ -77,12 +86,6 @@ export class Broadcast {
 
   sessions(sessions: readonly SessionSummary[]): void {
     if (this.hasConnections) this.#server.emit('sessions', sessions);
-  }
-
-  #subscribe(socket: LiveSocket): void {
-    const viewer: Viewer = { socket, unacknowledged: 0, needsSnapshot: true };
-    this.#subscribers.set(socket.id, viewer);
-    this.#sendSnapshot(viewer);
   }
 
   /** Sends the ring as it is, unless the viewer is busy or there is nothing yet: then the next update tries again. */

@@ -2,6 +2,7 @@
  * The web process: serves pages, API and live updates, records, stores. It has no privilege (server/web/sandbox has taken
  * it away before this starts) and gets everything about the machine from the agent.
  */
+import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import next from 'next';
@@ -120,10 +121,7 @@ async function main(): Promise<void> {
     perMessageDeflate: false,
     maxHttpBufferSize: 64 * 1024,
     allowRequest: (request, decide) => {
-      const allowed =
-        guard?.isOwnOrigin(request) === true &&
-        request.headers.origin !== undefined &&
-        guard.hasCookie(request);
+      const allowed = guard?.mayOpenWebsocket(request) === true;
       decide(allowed ? null : 'no access', allowed);
     },
   });
@@ -133,7 +131,8 @@ async function main(): Promise<void> {
     dev: false,
     dir: ROOT,
     customServer: true,
-    httpServer: server,
+    // Never listens: Next.js listens to upgrades of the server that it is given, and has no business with ours.
+    httpServer: createServer(),
     hostname: host,
   });
   await app.prepare();

@@ -577,10 +577,17 @@ describe('frame entries', () => {
       );
     }
     expect(() => compileUnwindTable(elf, { maxMs: -1 })).toThrow(UnwindError);
-    const far = new FrameWriter();
-    const farCie = far.cie(X86_START);
-    far.fde(farCie, T, 16, []).fde(farCie, T + 2 ** 40, 16, []);
-    const image = elfImage([section(far)], { textSize: 2 ** 41 });
-    expect(() => compileImage(image)).toThrow(expect.objectContaining({ kind: 'too-large' }));
+  });
+
+  it('that are further away than any program is large are left out', () => {
+    const writer = new FrameWriter();
+    const cie = writer.cie(X86_START);
+    writer
+      .fde(cie, T, 16, [])
+      .fde(cie, T + 2 ** 40, 16, [])
+      .fde(cie, T + 2 ** 32 - 0x10010, 16, []);
+    const table = compileImage(elfImage([section(writer)], { textSize: 2 ** 41 }));
+    expect(table.counts).toMatchObject({ fdes: 2, skippedFdes: 1 });
+    expect(ruleAt(table, T + 2 ** 32 - 0x10001)).toEqual(rule(RuleKind.CfaSp, 8));
   });
 });

@@ -61,7 +61,7 @@ function changed(
   return bytes;
 }
 
-describe('whatever is in a file', () => {
+describe('whatever is in a file', { timeout: 60_000 }, () => {
   it('random bytes as .eh_frame and .debug_frame', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (bytes, isEhFrame) => {
@@ -93,7 +93,7 @@ describe('whatever is in a file', () => {
         const table = survive(frameSection(writer.bytes));
         if (table === undefined) throw new Error('there are frames');
         for (let at = 0; at < frames.length * 64; at++) {
-          expect(findRule(table, TEXT_ADDRESS + at)).not.toBe(0);
+          if (findRule(table, TEXT_ADDRESS + at) === 0) throw new Error(`no rule at ${at}`);
         }
         expect(findRule(table, TEXT_ADDRESS - 1)).toBe(0);
         expect(findRule(table, TEXT_ADDRESS + frames.length * 64)).toBe(0);

@@ -14,8 +14,8 @@ import { RuleSet } from './rule-set';
 import { UnwindError } from './unwind-error';
 
 const PAGE_BYTES = 2 ** PAGE_SHIFT;
-/** 16 GiB from the first to the last instruction, far above any program: a bound for hostile files. */
-export const MAX_PAGES = 2 ** 18;
+/** 4 GiB from the first to the last instruction: no program has more, but hostile files say so. */
+export const MAX_PAGES = 2 ** 16;
 
 export class TableBuilder {
   readonly rules = new RuleSet();

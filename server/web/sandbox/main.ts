@@ -38,7 +38,7 @@ function main(): void {
     );
   }
   // Node.js marks whatever it has inherited as not to be passed on: the standard streams too.
-  execute(process.execPath, program, environment, [
+  execute(process.execPath, [...process.execArgv, ...program], environment, [
     ...STANDARD_STREAMS,
     ...(channel === undefined ? [] : [Number(channel.split('=')[1])]),
   ]);
