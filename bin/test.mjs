@@ -11,12 +11,15 @@ import { fileURLToPath } from 'node:url';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const reports = mkdtempSync(join(tmpdir(), 'hearth-test-'));
 
+const BIOME_COLOURS = process.stdout.isTTY ? [] : ['--colors=off'];
+const COLOURS = process.stdout.isTTY ? {} : { NO_COLOR: '1', FORCE_COLOR: undefined };
+
 /** Runs a program of node_modules/.bin with the terminal's streams; resolves to whether it succeeded. */
 function run(program, args, environment = {}) {
   return new Promise((resolve) => {
     const child = spawn(join('node_modules/.bin', program), args, {
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', ...environment },
+      env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', ...COLOURS, ...environment },
     });
     child.once('error', (error) => {
       console.error(`${program}: ${error.message}; run bin/setup --test`);
@@ -80,7 +83,7 @@ async function playwright() {
 const check = async (program, args) => ({ ok: await run(program, args), counts: NO_TESTS });
 
 const STAGES = [
-  ['format and lint', () => check('biome', ['ci', '--error-on-warnings', '.'])],
+  ['format and lint', () => check('biome', ['ci', '--error-on-warnings', ...BIOME_COLOURS, '.'])],
   ['types', () => check('tsc', ['-p', '.'])],
   ['unit tests', () => vitest('unit')],
   ['kernel tests', kernelTests],

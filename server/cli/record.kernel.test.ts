@@ -107,7 +107,7 @@ describe('hearth record', () => {
   });
 
   it('profiles a process that runs already, until it ends', async () => {
-    const workload = spawn(shares, ['6'], { stdio: 'ignore' });
+    const workload = spawn(shares, ['10'], { stdio: 'ignore' });
     const path = join(directory, 'attached.txt');
     const run = hearth('record', '-F', '499', '-p', String(workload.pid), '-o', path);
     expect(run.status, run.stderr).toBe(0);

@@ -36,7 +36,7 @@ const say = (text: string): void => console.error(`hearth: ${text}`);
 
 const NS_PER_SECOND = 1e9;
 /** Making the unwind tables of all that runs is waited for this long; what is missing then comes while recording. */
-const PREPARE_MS = 5000;
+const PREPARE_MS = 3000;
 const PREPARE_SILENT_MS = 700;
 /** How often processes that were attached to are looked at for their end. */
 const PROCESS_CHECK_MS = 200;
