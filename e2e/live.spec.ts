@@ -137,18 +137,12 @@ test("the agent's death is shown, it comes back, and the recording is whole", as
   await page.waitForTimeout(3000);
   const { agent } = server.pids();
   process.kill(agent as number, 'SIGKILL');
-  await expect(
-    page.getByText(/agent (has )?(died|ended|stopped|is not running)|restart/i).first(),
-  ).toBeVisible();
+  const banner = page.getByText('Nothing is sampled now');
+  await expect(banner).toBeVisible();
   await expect
     .poll(() => ![undefined, agent].includes(server.pids().agent), { timeout: 20_000 })
     .toBe(true);
-  await expect(page.getByText(/agent/i).filter({ hasText: /restart|starts again/i })).toHaveCount(
-    0,
-    {
-      timeout: 30_000,
-    },
-  );
+  await expect(banner).toBeHidden({ timeout: 30_000 });
   const recorded = await samplesDuring(8000);
   await page.getByRole('button', { name: 'Stop recording' }).click();
   await page.getByRole('link', { name: 'Open recording' }).click();

@@ -24,6 +24,7 @@ import { Rows } from './rows';
 import { Stacks } from './stacks';
 import { Symbolizer } from './symbols/symbolizer';
 import { Unwinder } from './unwinder';
+import { within } from './within';
 
 export interface CollectorOptions {
   /** Samples per second and CPU, 1 to 4,999. */
@@ -46,6 +47,8 @@ const STATUS_MS = 1000;
 const SETTLE_POLL_MS = 20;
 /** A chunk waits this long for names; later ones go out as a patch. */
 const NAMES_MS = 120;
+/** The last chunk has no next one whose patch could bring names. */
+const LAST_NAMES_MS = 10_000;
 /** Tables larger than this are begun anew, so that the agent's memory is bounded. */
 const MAX_STACKS = 300_000;
 const MAX_FRAMES = 150_000;
@@ -150,12 +153,11 @@ export class Collector {
     this.#sampler.setFilter(filter);
   }
 
-  /** Resolves when the unwind tables for what runs now are made, or after `maxMs`: from then on stacks are whole. */
+  /** Resolves when the unwind tables for what runs now are made, or after `maxMs`: from then on its stacks are whole. */
   async settled(maxMs: number): Promise<void> {
-    const end = Date.now() + maxMs;
-    while (Date.now() < end && !(this.#unprepared.length === 0 && this.#unwinder.isSettled)) {
-      await sleep(SETTLE_POLL_MS);
-    }
+    const endMs = Date.now() + maxMs;
+    while (this.#unprepared.length > 0 && Date.now() < endMs) await sleep(SETTLE_POLL_MS);
+    await within(this.#unwinder.settled(), Math.max(0, endMs - Date.now()));
   }
 
   /** Ends sampling, hands out what was sampled until now as a last chunk, and frees everything. */
@@ -164,6 +166,8 @@ export class Collector {
     this.#sampler.stop();
     this.#scheduleTick();
     await this.#tick;
+    await this.#namer.settled(LAST_NAMES_MS);
+    this.#cutChunk(monotonicNs());
     this.#stopStatistics();
     this.#mmapEvents.dispose();
     this.#sampler.dispose();
@@ -182,6 +186,15 @@ export class Collector {
     const endNs = monotonicNs();
     this.#readEvents();
     await this.#namer.name(builder, stacks.takePending(), NAMES_MS);
+    this.#cutChunk(endNs);
+    this.#prepareUnwinding();
+    for (const { pid } of this.#processes.forgetExited(endNs)) this.#unwinder.exit(pid);
+    this.#boundTables();
+    if (Date.now() - this.#statusAtMs >= STATUS_MS) this.#reportStatus();
+  }
+
+  #cutChunk(endNs: number): void {
+    const { builder } = this.#epoch;
     this.#options.onChunk(
       builder.cutChunk(
         {
@@ -194,10 +207,6 @@ export class Collector {
       ),
     );
     this.#sliceStartNs = endNs;
-    this.#prepareUnwinding();
-    for (const { pid } of this.#processes.forgetExited(endNs)) this.#unwinder.exit(pid);
-    this.#boundTables();
-    if (Date.now() - this.#statusAtMs >= STATUS_MS) this.#reportStatus();
   }
 
   #readEvents(): void {

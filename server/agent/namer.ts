@@ -4,6 +4,7 @@ import { type FrameIndex, type FrameKind, NONE } from '@/profile/schema';
 import type { PendingSymbols } from './stacks';
 import type { SourcePlace, SymbolizedFrame } from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
+import { within } from './within';
 
 /** JIT compilers write their maps when they like: frames without a name are asked for again this often. */
 const JIT_TRIES = 5;
@@ -19,6 +20,7 @@ interface Retry {
 export class Namer {
   readonly #symbolizer: Symbolizer;
   #retries: Retry[] = [];
+  readonly #asked = new Set<Promise<void>>();
 
   constructor(symbolizer: Symbolizer) {
     this.#symbolizer = symbolizer;
@@ -41,15 +43,21 @@ export class Namer {
       ...pending.map((group) => this.#ask(builder, group, JIT_TRIES)),
       ...due.map((retry) => this.#ask(builder, retry.pending, retry.triesLeft)),
     ];
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, waitMs);
-    });
-    await Promise.race([Promise.all(answers), timeout]);
-    clearTimeout(timer);
+    await within(Promise.all(answers), waitMs);
   }
 
-  async #ask(builder: ProfileBuilder, group: PendingSymbols, triesLeft: number): Promise<void> {
+  /** Resolves when all names that were asked for are there, or after `maxMs`. */
+  async settled(maxMs: number): Promise<void> {
+    await within(Promise.all(this.#asked), maxMs);
+  }
+
+  #ask(builder: ProfileBuilder, group: PendingSymbols, triesLeft: number): Promise<void> {
+    const asked = this.#answer(builder, group, triesLeft).finally(() => this.#asked.delete(asked));
+    this.#asked.add(asked);
+    return asked;
+  }
+
+  async #answer(builder: ProfileBuilder, group: PendingSymbols, triesLeft: number): Promise<void> {
     const addresses = Float64Array.from(group.addresses);
     const symbols = await this.#request(group, addresses);
     const unnamed: PendingSymbols = { source: group.source, frames: [], addresses: [] };

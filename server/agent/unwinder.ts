@@ -38,6 +38,7 @@ export class Unwinder {
   readonly #tables: TablePool;
   readonly #segments: SegmentPool;
   readonly #files: BpfMap;
+  readonly #compiling = new Set<Promise<void>>();
   readonly #layouts = new Map<string, Layout | undefined>();
 
   constructor(maps: UnwindMaps, processes: Processes, cacheDirectory: string | undefined) {
@@ -87,9 +88,9 @@ export class Unwinder {
     this.#segments.delete(pid);
   }
 
-  /** No table is being made or waited for. */
-  get isSettled(): boolean {
-    return this.#compiler.report.waiting === 0;
+  /** Resolves when the tables are there that are being made or waited for now. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#compiling);
   }
 
   async dispose(): Promise<void> {
@@ -107,7 +108,10 @@ export class Unwinder {
     if (id === NO_MODULE) return undefined;
     if (needsTable) {
       this.#announceFile(id, module);
-      void this.#compile(id, module, priority);
+      const compiling = this.#compile(id, module, priority).finally(() =>
+        this.#compiling.delete(compiling),
+      );
+      this.#compiling.add(compiling);
     }
     return { start, end, bias: start - address, module: id };
   }

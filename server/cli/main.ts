@@ -13,6 +13,10 @@ import { buildProgram } from './program';
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 
+class PrivilegeError extends Error {
+  override readonly name = 'PrivilegeError';
+}
+
 async function main(): Promise<number> {
   let exitCode = 0;
   const program = buildProgram({
@@ -45,10 +49,6 @@ async function main(): Promise<number> {
     console.error(`hearth: ${explain(error)}`);
     return EXIT_FAILURE;
   }
-}
-
-class PrivilegeError extends Error {
-  override readonly name = 'PrivilegeError';
 }
 
 /** Errors with a class of their own say what the user needs; others are defects, and come with their stack. */

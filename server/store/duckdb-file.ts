@@ -5,9 +5,10 @@
  * What the settings are for, measured with slices of 20 KB to 16 MB:
  * - DuckDB checkpoints a row group in memory as a whole. Blobs are therefore cut into pieces that it keeps inline (below
  *   4,096 bytes), and the smallest row groups are used (2,048 rows): 8 MB at a time, whatever a session's size. With
- *   whole slices as blobs, a checkpoint needs the row group's hundreds of megabytes.
+ *   whole slices as blobs, a checkpoint needs the row group's hundreds of megabytes. 32 MB do, then, of which a third
+ *   is used most of the time.
  * - The file is attached to an in-memory database, for only ATTACH takes the row group's size.
- * - Checkpoints are made by `checkpointIfDue`, not by DuckDB within a commit: one that fails for want of space would look
+ * - Checkpoints are made by `checkpoint`, not by DuckDB within a commit: one that fails for want of space would look
  *   like a failed commit, though the commit is durable.
  */
 import { existsSync, statSync } from 'node:fs';
@@ -16,7 +17,7 @@ import { StoreError, storeError } from './errors';
 
 const SETTINGS = {
   threads: '1',
-  memory_limit: '64MB',
+  memory_limit: '32MB',
   checkpoint_threshold: '1TB',
   // No spilling: nothing here sorts or joins more than fits, and no files appear where nobody expects them.
   temp_directory: '',

@@ -81,6 +81,19 @@ describe('the store', () => {
     expect((await read(store, id)).map(plain)).toEqual(slices.map(plain));
   });
 
+  it('takes slices that are half as large as its memory', { timeout: 30_000 }, async () => {
+    const store = await open();
+    const { id } = await store.create(NEW);
+    const slices = [0, 1, 2].map((second) => slice(second, 16_000_000));
+    for (const one of slices) await store.append(id, one);
+    let second = 0;
+    for await (const { chunks } of store.slices(id)) {
+      expect(Buffer.compare(chunks, slices[second++].chunks)).toBe(0);
+    }
+    expect(second).toBe(3);
+    await store.delete(id);
+  });
+
   it('lists the newest first, and keeps sessions apart', async () => {
     const store = await open();
     const older = await store.create({ ...NEW, startedMs: 1 });

@@ -10,6 +10,7 @@ import { writePprof } from '@/profile/formats/pprof';
 import { API } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
 import type { LiveStatus } from '@/profile/status';
+import { describeHost } from '@/server/agent/host';
 import { StoreError, StoreFullError } from '@/server/store/errors';
 import { SessionNotFoundError } from '@/server/store/store';
 import { ConflictError, type Sessions } from './sessions';
@@ -123,13 +124,11 @@ export class Api {
 
   async #record({ request, response }: Parameters<Handler>[0]): Promise<void> {
     const { name } = await readBody(request, recordSchema);
-    const { collector, host } = this.#backend.status();
-    if (collector === undefined || host === undefined) {
-      throw new RequestError(503, 'the agent does not run: there is nothing to record');
-    }
+    // Without an agent too: what it samples from its start on is recorded.
+    const { collector, host = describeHost() } = this.#backend.status();
     const session = await this.#backend.sessions.record(
       name ?? defaultName(),
-      collector.frequencyHz,
+      collector?.frequencyHz ?? 0,
       host,
     );
     sendJson(response, 201, session);
