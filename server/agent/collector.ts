@@ -8,13 +8,14 @@ import type { Chunk, Loss } from '@/profile/chunk';
 import { Merger } from '@/profile/merge';
 import { NONE, type StackIndex } from '@/profile/schema';
 import { type CollectorStatus, type HostDescription, LOSS_REASONS } from '@/profile/status';
+import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
 import { ContainersByCgroup } from './containers';
 import { CostMeter, mapBytes, ProgramMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
-import { describeHost, readKernelText } from './host';
+import { readKernelText } from './kernel-text';
 import { BpfError, enableRunTimeStatistics } from './libbpf';
-import { SystemError } from './libc';
+import { SystemError, trimMemory } from './libc';
 import { MmapEvents } from './mmap-events';
 import { Modules } from './modules';
 import { Namer } from './namer';
@@ -45,6 +46,7 @@ export class CollectorError extends Error {
 const TICK_MS = 200;
 const STATUS_MS = 1000;
 const SETTLE_POLL_MS = 20;
+const REPORTS_PER_TRIM = 10;
 /** A chunk waits this long for names; later ones go out as a patch. */
 const NAMES_MS = 120;
 /** The last chunk has no next one whose patch could bring names. */
@@ -102,6 +104,7 @@ export class Collector {
   #samplesAtStatus = 0;
   #samples = 0;
   #priority = 0;
+  #reports = 0;
 
   private constructor(options: CollectorOptions, sampler: CpuSampler, symbolizer: Symbolizer) {
     this.#options = options;
@@ -327,6 +330,7 @@ export class Collector {
       bpfMapBytes: mapBytes(this.#sampler.mapFds()),
     });
     this.#statusAtMs = nowMs;
+    if (++this.#reports % REPORTS_PER_TRIM === 0) trimMemory();
     this.#samplesAtStatus = this.#samples;
   }
 

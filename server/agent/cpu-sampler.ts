@@ -1,4 +1,5 @@
 /** The kernel side of CPU profiling: loads the programs, holds a perf event per online CPU, sets frequency and filter. */
+
 import { distFile } from '@/server/root';
 import type { Filter } from '@/server/wire';
 import { cgroupId } from './containers';
@@ -15,7 +16,7 @@ const ZERO_KEY = new Uint8Array(4);
 
 /** Ring bytes per CPU: over a second of samples with new stacks at 999 Hz. */
 const RING_BYTES_PER_CPU = 1 << 20;
-const RING_BYTES_MIN = 1 << 22;
+const RING_BYTES_MIN = 1 << 21;
 const RING_BYTES_MAX = 1 << 26;
 
 function ringBytesFor(cpus: number): number {

@@ -26,6 +26,7 @@ const mmapCall = libc.func(
 );
 const munmapCall = libc.func('int munmap(void *address, size_t length)');
 const closeCall = libc.func('int close(int fd)');
+const mallocTrimCall = libc.func('int malloc_trim(size_t keep)');
 const pageSizeCall = libc.func('int getpagesize()');
 const perfEventOpenCall = libc.func(
   'long syscall(long number, _Inout_ uint8_t *attributes, int pid, int cpu, int group, unsigned long flags)',
@@ -68,6 +69,11 @@ export class MappedMemory {
     munmapCall(this.#address, this.#bytes);
     this.#address = 0n;
   }
+}
+
+/** Gives freed memory of all threads back to the system: glibc keeps it in pieces that it can't trim by itself. */
+export function trimMemory(): void {
+  mallocTrimCall(0);
 }
 
 export function closeFd(fd: number): void {

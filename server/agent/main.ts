@@ -7,12 +7,14 @@ import { createInterface } from 'node:readline';
 import { encodeChunk } from '@/profile/chunk';
 import { type AgentFrame, controlSchema, encodeFrame } from '@/server/wire';
 import { Collector } from './collector';
+import { raisePriority } from './priority';
 
 const WIRE_FD = 3;
 /** A web process that doesn't read for so long is stuck: chunks are not kept for it without bound. */
 const MAX_UNSENT_BYTES = 128 * 1024 * 1024;
 
 async function main(): Promise<void> {
+  raisePriority();
   const [frequencyHz, cacheDirectory] = [Number(process.argv[2] ?? 99), process.argv[3]];
   const wire = new Socket({ fd: WIRE_FD, readable: true, writable: true });
   const send = (frame: AgentFrame): void => {

@@ -7,7 +7,7 @@ import { basename } from 'node:path';
 import type { ProfileBuilder } from '@/profile/builder';
 import { PairTable } from '@/profile/pair-table';
 import { type FrameIndex, FrameKind, MappingKind, NONE, type StackIndex } from '@/profile/schema';
-import type { KernelText } from './host';
+import type { KernelText } from './kernel-text';
 import type { Module } from './modules';
 import type { Process, Processes } from './processes';
 import { STACK_ENDS } from './records';

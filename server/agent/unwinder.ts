@@ -25,6 +25,9 @@ export interface UnwindMaps {
   readonly files: BpfMap;
 }
 
+/** A worker that rests costs 20 MB; starting it again costs 50 ms of another thread. */
+const COMPILER_IDLE_MS = 3000;
+
 const FILE_KEY_BYTES = 24;
 const FILE_VALUE_BYTES = 16;
 
@@ -43,7 +46,10 @@ export class Unwinder {
 
   constructor(maps: UnwindMaps, processes: Processes, cacheDirectory: string | undefined) {
     this.#processes = processes;
-    this.#compiler = new UnwindCompiler(cacheDirectory === undefined ? {} : { cacheDirectory });
+    this.#compiler = new UnwindCompiler({
+      idleMs: COMPILER_IDLE_MS,
+      ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
+    });
     const memories: MappedMemory[] = [];
     const view = (map: BpfMap): Uint32Array => {
       const memory = new MappedMemory(

@@ -10,7 +10,7 @@ import { writePprof } from '@/profile/formats/pprof';
 import { API } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
 import type { LiveStatus } from '@/profile/status';
-import { describeHost } from '@/server/agent/host';
+import { describeHost } from '@/server/host';
 import { StoreError, StoreFullError } from '@/server/store/errors';
 import { SessionNotFoundError } from '@/server/store/store';
 import { ConflictError, type Sessions } from './sessions';

@@ -18,8 +18,8 @@ import {
   type SymbolResult,
 } from './protocol';
 
-const MODULES_BYTES = 64 * 1024 * 1024;
-const JIT_BYTES = 48 * 1024 * 1024;
+const MODULES_BYTES = 32 * 1024 * 1024;
+const JIT_BYTES = 16 * 1024 * 1024;
 const MAX_FAILURES = 1000;
 
 interface Failure {

@@ -1,11 +1,14 @@
 /** The symbol worker's entry: one query after the other, each with an answer. */
+
 import { parentPort } from 'node:worker_threads';
+import { raisePriority } from '../priority';
 import { SymbolError, type WorkerAnswer, type WorkerRequest } from './protocol';
 import { SymbolService } from './symbol-service';
 
 const port = parentPort;
 if (port === null) throw new Error('symbol-worker.js runs as a worker thread, not by itself');
 
+raisePriority();
 const service = new SymbolService();
 port.on('message', ({ id, query }: WorkerRequest) => {
   let answer: WorkerAnswer;

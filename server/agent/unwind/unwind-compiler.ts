@@ -45,8 +45,8 @@ export interface UnwindReport {
 
 /** JavaScript heap of the worker. Sections and tables are outside of the heap, and have bounds of their own. */
 const RESOURCE_LIMITS = {
-  maxOldGenerationSizeMb: 128,
-  maxYoungGenerationSizeMb: 16,
+  maxOldGenerationSizeMb: 64,
+  maxYoungGenerationSizeMb: 4,
   stackSizeMb: 4,
 };
 const TIMEOUT_MS = 60_000;

@@ -1,6 +1,8 @@
 /** The unwind worker's entry: one request after the other, each with an answer. */
+
 import { parentPort, workerData } from 'node:worker_threads';
 import { ElfError } from '../elf/elf-file';
+import { raisePriority } from '../priority';
 import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './protocol';
 import { UnwindError } from './unwind-error';
 import { UnwindService } from './unwind-service';
@@ -8,6 +10,7 @@ import { UnwindService } from './unwind-service';
 const port = parentPort;
 if (port === null) throw new Error('unwind-worker.js runs as a worker thread, not by itself');
 
+raisePriority();
 const service = new UnwindService(workerData as WorkerSettings);
 port.on('message', ({ id, module }: WorkerRequest) => {
   try {

@@ -1,21 +1,5 @@
-/** The machine and its kernel. */
+/** Where the kernel's code is. */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { cpus, hostname, release } from 'node:os';
-import { join } from 'node:path';
-import type { HostDescription } from '@/profile/status';
-import { ROOT } from '@/server/root';
-
-const readVersion = (): string =>
-  (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
-
-export function describeHost(): HostDescription {
-  return {
-    hostname: hostname(),
-    kernel: release(),
-    cpus: cpus().length,
-    hearth: readVersion(),
-  };
-}
 
 export interface KernelText {
   /** Address of _text as a signed number: kernel frames are kept relative to it, so that they survive a reboot. */
