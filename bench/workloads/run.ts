@@ -1,11 +1,13 @@
 /** Runs a workload under a collector, and reads what the profile says of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
 import { type FrameIndex, NONE, type ProcessIndex, type StackIndex } from '@/profile/schema';
 import { Collector } from '@/server/agent/collector';
+import { raisePriority } from '@/server/agent/priority';
 import type { Filter } from '@/server/wire';
 
 const SETTLE_MS = 20_000;
@@ -17,6 +19,7 @@ export class ProfiledRun {
   private constructor(private collector: Collector | undefined) {}
 
   static async start(frequencyHz: number, filter: Filter = { kind: 'all' }): Promise<ProfiledRun> {
+    raisePriority();
     const run = new ProfiledRun(undefined);
     run.collector = await Collector.start({
       frequencyHz,
@@ -47,6 +50,8 @@ export class RunningWorkload {
 
   constructor(program: string, args: readonly (string | number)[] = []) {
     this.child = spawn(program, args.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
+    // Not that of the profiler, which comes first.
+    if (this.child.pid !== undefined) setPriority(this.child.pid, 0);
     this.child.stdout?.on('data', (piece: Buffer) => {
       this.#output += piece.toString();
     });

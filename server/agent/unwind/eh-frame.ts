@@ -116,7 +116,7 @@ export class FrameEntries {
   sorted(): Uint32Array {
     const { start, length } = this;
     const order = new Uint32Array(length);
-    // Offset and index in one double, which is exact with MAX_FDES: ten times faster than comparing by a function.
+    // Offset and index in one double, which is exact with MAX_FDES: twice as fast as comparing by a function.
     const keys = new Float64Array(length);
     for (let i = 0; i < length; i++) keys[i] = start[i] * MAX_FDES + i;
     keys.sort();
