@@ -267,6 +267,9 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 	default:
 		return END_UNSUPPORTED;
 	}
+	/* In another register: only vfork and the like, in a few instructions. */
+	if (rule->recovery >> 4 != RA_BELOW_CFA)
+		return END_UNSUPPORTED;
 	if (cfa <= regs->sp)
 		return END_BROKEN;
 	if (!read_user(cfa - 8, &ip))

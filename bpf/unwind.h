@@ -32,6 +32,12 @@ enum fp_rule {
 	FP_UNKNOWN,
 };
 
+/* Where the return address is: the high four bits of a rule's `recovery`. */
+enum ra_rule {
+	RA_BELOW_CFA,
+	RA_REGISTER = 4,
+};
+
 enum module_state {
 	MODULE_ABSENT,
 	MODULE_PENDING,

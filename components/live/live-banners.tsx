@@ -32,6 +32,13 @@ export function LiveBanners({ disconnectedMs, status, statusMs }: LiveBannersPro
       </Banner>
     );
   }
+  if (status?.storeProblem !== undefined) {
+    return (
+      <Banner look="danger">
+        <strong>The recording can’t be stored:</strong> {status.storeProblem}
+      </Banner>
+    );
+  }
   return null;
 }
 
