@@ -59,13 +59,17 @@ async function tableShares(
   return shares;
 }
 
-async function expectShares(page: Page, samples: number): Promise<void> {
+/**
+ * Waits for the right shares: live ones within three standard errors, as they come and go; those of a recording, which
+ * stay as they are, within four, so that chance does not fail a run in fifty.
+ */
+async function expectShares(page: Page, samples: number, errors = 3): Promise<void> {
   await expect(async () => {
     const shares = await tableShares(page);
     for (const [name, share] of Object.entries(SHARES)) {
       const standardError = Math.sqrt((share * (1 - share)) / samples);
       expect(Math.abs(shares[name] - share), `${name}: ${shares[name]}`).toBeLessThan(
-        3 * standardError,
+        errors * standardError,
       );
     }
   }).toPass({ timeout: 30_000 });
@@ -87,7 +91,7 @@ test('a workload is seen live with the right shares, recorded, and shared by a l
   await page.getByRole('link', { name: 'Open recording' }).click();
   await expect(page).toHaveURL(/\/sessions\/[\w-]+/);
   await page.getByRole('button', { name: `shares (${workload?.pid})` }).click();
-  await expectShares(page, recorded);
+  await expectShares(page, recorded, 4);
   await page.getByRole('searchbox', { name: 'Search functions' }).fill('burn_thirty');
   await expect(page).toHaveURL(/burn_thirty/);
   const link = page.url();
@@ -148,7 +152,7 @@ test("the agent's death is shown, it comes back, and the recording is whole", as
   await page.getByRole('link', { name: 'Open recording' }).click();
   await expect(page).toHaveURL(/\/sessions\/[\w-]+/);
   await page.getByRole('button', { name: `shares (${workload?.pid})` }).click();
-  await expectShares(page, recorded);
+  await expectShares(page, recorded, 4);
 });
 
 test('a session that was being recorded when everything was killed opens', async ({ page }) => {
@@ -176,7 +180,7 @@ test('a session that was being recorded when everything was killed opens', async
   expect(sessions[0].durationMs).toBeGreaterThan(killedAt - before - 2000);
   await page.goto(`${server.origin}/sessions/${sessions[0].id}`);
   await page.getByRole('button', { name: `shares (${workload?.pid})` }).click();
-  await expectShares(page, recorded);
+  await expectShares(page, recorded, 4);
 });
 
 test('a collapsed file is opened in the browser', async ({ page }) => {

@@ -71,6 +71,7 @@ describe('the truth of a CPU profile', () => {
       ['main', 'work', 'burn_sixty'].every(
         (name, i) => stack.indexOf(name) === stack.indexOf('main') + i,
       );
+    expect(inBurn.length).toBeGreaterThan(HZ / 10);
     expect(inBurn.filter(isWhole).length).toBeGreaterThan(inBurn.length * 0.99);
   });
 
@@ -83,7 +84,7 @@ describe('the truth of a CPU profile', () => {
     const samples = samplesOfPid(profile, pid);
     expectWithin(seconds(samples), result.cpuSeconds, 0.02, 'CPU seconds');
     const deep = settled(samples).filter(({ stack }) => stack.includes('burn_at_the_bottom'));
-    expect(deep.length).toBeGreaterThan(samples.length / 2);
+    expect(deep.length).toBeGreaterThan(HZ / 10);
     for (const { stack } of deep)
       expect(stack.filter((name) => name === 'descend')).toHaveLength(101);
   });
@@ -92,7 +93,7 @@ describe('the truth of a CPU profile', () => {
     const { profile, pid } = await profileWorkload(HZ, compileWorkload('recursion'), [1000, 3]);
     const samples = samplesOfPid(profile, pid);
     const deep = settled(samples).filter(({ stack }) => stack.includes('burn_at_the_bottom'));
-    expect(deep.length).toBeGreaterThan(samples.length / 2);
+    expect(deep.length).toBeGreaterThan(HZ / 10);
     for (const { stack } of deep) expect(stack[0]).toMatch(/truncated/);
   });
 
@@ -109,7 +110,7 @@ describe('the truth of a CPU profile', () => {
     );
     expect(workers.size).toBe(200);
     const burning = settled(samples).filter(({ stack }) => stack.includes('burn_in_thread'));
-    expect(burning.length).toBeGreaterThan(samples.length / 2);
+    expect(burning.length).toBeGreaterThan(HZ / 10);
     for (const { stack } of burning) expect(stack).toContain('run');
   });
 
