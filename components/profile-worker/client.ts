@@ -135,7 +135,8 @@ export class ProfileClient {
         this.#acknowledge(message.number);
         break;
       case 'resynchronize':
-        this.#acknowledgements.clear();
+        // The server sends nothing more before what it has sent is acknowledged, taken in or not.
+        for (const number of [...this.#acknowledgements.keys()]) this.#acknowledge(number);
         if (this.#isSubscribed) this.#socket?.emit('subscribe');
         break;
       case 'progress': {

@@ -71,7 +71,7 @@ describe('the truth of a CPU profile', () => {
       ['main', 'work', 'burn_sixty'].every(
         (name, i) => stack.indexOf(name) === stack.indexOf('main') + i,
       );
-    expect(inBurn.length).toBeGreaterThan(HZ / 10);
+    expect(inBurn.length).toBeGreaterThan(HZ / 50);
     expect(inBurn.filter(isWhole).length).toBeGreaterThan(inBurn.length * 0.99);
   });
 
@@ -84,7 +84,7 @@ describe('the truth of a CPU profile', () => {
     const samples = samplesOfPid(profile, pid);
     expectWithin(seconds(samples), result.cpuSeconds, 0.02, 'CPU seconds');
     const deep = settled(samples).filter(({ stack }) => stack.includes('burn_at_the_bottom'));
-    expect(deep.length).toBeGreaterThan(HZ / 10);
+    expect(deep.length).toBeGreaterThan(HZ / 50);
     for (const { stack } of deep)
       expect(stack.filter((name) => name === 'descend')).toHaveLength(101);
   });
@@ -93,7 +93,7 @@ describe('the truth of a CPU profile', () => {
     const { profile, pid } = await profileWorkload(HZ, compileWorkload('recursion'), [1000, 3]);
     const samples = samplesOfPid(profile, pid);
     const deep = settled(samples).filter(({ stack }) => stack.includes('burn_at_the_bottom'));
-    expect(deep.length).toBeGreaterThan(HZ / 10);
+    expect(deep.length).toBeGreaterThan(HZ / 50);
     for (const { stack } of deep) expect(stack[0]).toMatch(/truncated/);
   });
 
@@ -110,7 +110,7 @@ describe('the truth of a CPU profile', () => {
     );
     expect(workers.size).toBe(200);
     const burning = settled(samples).filter(({ stack }) => stack.includes('burn_in_thread'));
-    expect(burning.length).toBeGreaterThan(HZ / 10);
+    expect(burning.length).toBeGreaterThan(HZ / 50);
     for (const { stack } of burning) expect(stack).toContain('run');
   });
 
@@ -171,7 +171,7 @@ describe('filters and frequency, while running', () => {
     const [{ cpuSeconds }] = await Promise.all([one.result<Used>(), other.result<Used>()]);
     const profile = await run.stop();
     expect(samplesOfPid(profile, one.pid).length).toBe(profile.samples.length);
-    expect(profile.samples.length).toBeGreaterThan((HZ * cpuSeconds) / 4);
+    expect(profile.samples.length).toBeGreaterThan((HZ * cpuSeconds) / 10);
   });
 
   it('a process tree takes in what its processes start', async () => {
@@ -206,7 +206,7 @@ describe('filters and frequency, while running', () => {
       const run = await ProfiledRun.start(HZ, { kind: 'cgroup', path: `/docker-${id}.scope` });
       const [{ cpuSeconds }] = await Promise.all([inside.result<Used>(), outside.result<Used>()]);
       const profile = await run.stop();
-      expect(profile.samples.length).toBeGreaterThan((HZ * cpuSeconds) / 4);
+      expect(profile.samples.length).toBeGreaterThan((HZ * cpuSeconds) / 10);
       expect(samplesOfPid(profile, inside.pid).length).toBe(profile.samples.length);
       const process = profile.threads.columns.process[profile.samples.columns.thread[0]];
       expect(profile.string(profile.processes.columns.container[process])).toBe(
