@@ -1,7 +1,9 @@
 'use client';
 
 import { Banner } from '@/components/ui/banner';
+import { Button } from '@/components/ui/button';
 import { formatClock } from '@/components/ui/format';
+import { ReloadIcon } from '@/components/ui/icons';
 import { useNow } from '@/components/ui/use-now';
 import type { LiveStatus } from '@/profile/status';
 
@@ -11,10 +13,27 @@ export interface LiveBannersProps {
   readonly status: LiveStatus | undefined;
   /** When `status` came, in ms. */
   readonly statusMs: number;
+  /** Why the picture that is there can't be continued; undefined where it can. */
+  readonly error: string | undefined;
 }
 
 /** Says why the live view stands still, where it does. */
-export function LiveBanners({ disconnectedMs, status, statusMs }: LiveBannersProps) {
+export function LiveBanners({ disconnectedMs, status, statusMs, error }: LiveBannersProps) {
+  if (error !== undefined) {
+    return (
+      <Banner
+        look="danger"
+        actions={
+          <Button onClick={() => location.reload()}>
+            <ReloadIcon />
+            Load again
+          </Button>
+        }
+      >
+        <strong>This picture is old:</strong> {error.replace(/\.$/, '')}.
+      </Banner>
+    );
+  }
   if (disconnectedMs !== undefined) {
     return (
       <Banner look="warn">

@@ -96,7 +96,16 @@ export function LivePage() {
           onError={setFailure}
         />
       </div>
-      <LiveBanners disconnectedMs={disconnectedMs} status={status} statusMs={statusMs} />
+      <LiveBanners
+        disconnectedMs={disconnectedMs}
+        status={status}
+        statusMs={statusMs}
+        error={
+          state.phase === 'error' && analysis !== undefined
+            ? (state.error ?? 'the reason is not known')
+            : undefined
+        }
+      />
       <main className="relative flex min-h-0 flex-1 flex-col">
         <ProfileWorkspace
           analysis={analysis}

@@ -20,7 +20,11 @@ export function WindowSwitch({ value, sinceMs, onChange }: WindowSwitchProps) {
         { value: '5', label: '5 s', title: 'The last 5 seconds' },
         { value: '15', label: '15 s', title: 'The last 15 seconds' },
         { value: '60', label: '60 s', title: 'The last minute' },
-        { value: 'all', label: since, title: 'Everything this page has received' },
+        {
+          value: 'all',
+          label: since,
+          title: 'All that is kept: at most the last 10 minutes, or a million samples',
+        },
       ]}
       value={String(value)}
       onChange={(next) => onChange(next === 'all' ? 'all' : (Number(next) as 5 | 15 | 60))}

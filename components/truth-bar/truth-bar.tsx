@@ -144,6 +144,7 @@ function QualityItems({ analysis }: { readonly analysis: Analysis | undefined })
         of="whole"
         what="samples whose stack reached the root of its thread"
         why={analysis === undefined ? undefined : brokenLines(analysis)}
+        whyNotMeasured="an imported file does not say where its stacks end"
       />
       <ShareItem
         label="Named frames"
@@ -151,6 +152,7 @@ function QualityItems({ analysis }: { readonly analysis: Analysis | undefined })
         of="named"
         what="frames that have a function’s name"
         why={undefined}
+        whyNotMeasured="an imported file does not say which of its frames are names"
       />
     </>
   );
@@ -162,12 +164,15 @@ function ShareItem({
   of,
   what,
   why,
+  whyNotMeasured,
 }: {
   readonly label: string;
   readonly analysis: Analysis | undefined;
   readonly of: 'whole' | 'named';
   readonly what: string;
   readonly why: string | undefined;
+  /** Of imports. */
+  readonly whyNotMeasured: string;
 }) {
   const share = analysis?.quality[of];
   if (share?.share === undefined || analysis?.isImport === true) {
@@ -175,7 +180,7 @@ function ShareItem({
       <span className={ITEM}>
         <Item label={label}>
           {analysis?.isImport === true ? (
-            <NotMeasured why="an imported file does not say where its stacks end" />
+            <NotMeasured why={whyNotMeasured} />
           ) : (
             <Steady width={5}>
               <Waiting why="there are no samples" />
