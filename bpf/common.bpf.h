@@ -13,11 +13,15 @@ struct {
 	__uint(max_entries, 4 << 20); /* set by the loader */
 } events SEC(".maps");
 
+struct counters {
+	__u64 at[COUNTER_MAX];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTER_MAX);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct counters);
 } counters SEC(".maps");
 
 struct {
@@ -45,12 +49,13 @@ struct {
 	__type(value, struct unwind_process);
 } unwind_processes SEC(".maps");
 
-static __always_inline void count(__u32 counter)
+static __always_inline void count(enum counter counter)
 {
-	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+	__u32 zero = 0;
+	struct counters *values = bpf_map_lookup_elem(&counters, &zero);
 
-	if (value)
-		*value += 1;
+	if (values)
+		values->at[counter] += 1;
 }
 
 static __always_inline const struct configuration *configuration(void)
@@ -61,7 +66,7 @@ static __always_inline const struct configuration *configuration(void)
 }
 
 /* Submits without waking anybody: the agent reads the ring on a timer. False, and counted, where the ring is full. */
-static __always_inline bool emit(void *record, __u64 size, __u32 lost)
+static __always_inline bool emit(void *record, __u64 size, enum counter lost)
 {
 	if (bpf_ringbuf_output(&events, record, size, BPF_RB_NO_WAKEUP)) {
 		count(lost);

@@ -1,5 +1,5 @@
 /**
- * The weights of a window of time that moves, such as the last 60 s, five times a second: samples that come into the
+ * The weights of a window of time that moves, such as the last 60 s, four times a second: samples that come into the
  * window are added and those that leave it taken away, so that a step costs what has changed.
  */
 import type { SampleOrder } from './sample-order';

@@ -42,8 +42,8 @@ export class CollectorError extends Error {
   override readonly name = 'CollectorError';
 }
 
-/** Five chunks a second look live; each costs about a millisecond. */
-const TICK_MS = 200;
+/** Four chunks a second look live; each costs about a millisecond. */
+const TICK_MS = 240;
 const STATUS_MS = 1000;
 const SETTLE_POLL_MS = 20;
 const REPORTS_PER_TRIM = 10;

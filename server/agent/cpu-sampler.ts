@@ -156,16 +156,14 @@ export class CpuSampler {
 
   /** The counters since the start, summed over CPUs, by name. */
   counters(): Record<(typeof COUNTERS)[number], number> {
-    const sums = {} as Record<(typeof COUNTERS)[number], number>;
-    COUNTERS.forEach((name, index) => {
-      const values = this.#counters.lookup(new Uint8Array(Uint32Array.of(index).buffer));
-      const perCpu = new Float64Array(values === undefined ? 0 : values.length / 8);
-      const view = new DataView(values?.buffer ?? new ArrayBuffer(0));
-      for (let cpu = 0; cpu < perCpu.length; cpu++)
-        perCpu[cpu] = Number(view.getBigUint64(cpu * 8, true));
-      sums[name] = perCpu.reduce((sum, value) => sum + value, 0);
+    const sums = Object.fromEntries(COUNTERS.map((name) => [name, 0]));
+    const perCpu = new BigUint64Array(
+      this.#counters.lookup(ZERO_KEY)?.buffer ?? new ArrayBuffer(0),
+    );
+    perCpu.forEach((value, i) => {
+      sums[COUNTERS[i % COUNTERS.length]] += Number(value);
     });
-    return sums;
+    return sums as Record<(typeof COUNTERS)[number], number>;
   }
 
   runTimes(): ProgramRunTime[] {

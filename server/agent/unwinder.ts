@@ -10,7 +10,7 @@ import { MappedMemory, PAGE_BYTES } from './libc';
 import type { Mapping } from './mappings';
 import type { Module } from './modules';
 import type { Process, Processes } from './processes';
-import { NO_MODULE, TablePool } from './unwind/table-pool';
+import { NO_MODULE, TablePool, type UnwindArrays } from './unwind/table-pool';
 import { UnwindCompiler } from './unwind/unwind-compiler';
 import { type Segment, SegmentPool } from './unwind-segments';
 
@@ -64,7 +64,7 @@ export class Unwinder {
     this.#tables = new TablePool({
       modules: view(maps.modules),
       pages: view(maps.pages),
-      rows: view(maps.rows),
+      rows: rowsOf(maps.rows),
       rules: view(maps.rules),
     });
     const segments = view(maps.segments);
@@ -185,6 +185,22 @@ export class Unwinder {
     this.#layouts.set(module.key, layout);
     return layout;
   }
+}
+
+/** Rows are written a table at a time, so only then, and only there, is the array mapped. */
+function rowsOf(map: BpfMap): UnwindArrays['rows'] {
+  const ROW_BYTES = 4;
+  return {
+    length: map.valueBytes / ROW_BYTES,
+    set: (rows, at) => {
+      if (rows.length === 0) return;
+      const first = Math.floor((at * ROW_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+      const end = Math.ceil(((at + rows.length) * ROW_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+      const memory = new MappedMemory(map.fd, end - first, first, true);
+      new Uint32Array(memory.buffer).set(rows, at - first / ROW_BYTES);
+      memory.dispose();
+    },
+  };
 }
 
 /** From the encoding of stat(2) to that of the kernel. */

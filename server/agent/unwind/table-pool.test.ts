@@ -16,7 +16,9 @@ import {
 import { TableBuilder } from './table-builder';
 import { type PoolOptions, TablePool, type UnwindArrays } from './table-pool';
 
-const arrays = ({ rows = 1000, pages = 100, rules = 200, modules = 8 } = {}): UnwindArrays => ({
+type Memory = UnwindArrays & { readonly rows: Uint32Array };
+
+const arrays = ({ rows = 1000, pages = 100, rules = 200, modules = 8 } = {}): Memory => ({
   rows: new Uint32Array(rows),
   pages: new Uint32Array(pages),
   rules: new Uint32Array(rules * 2),
@@ -50,7 +52,7 @@ function tableOf(count: number, address = 0x10000, seed = 0): UnwindTable {
 
 /** The CFA's offset at an address, as BPF finds it; the name of why not otherwise. */
 function lookUp(
-  { rows, pages, rules, modules }: UnwindArrays,
+  { rows, pages, rules, modules }: Memory,
   id: number,
   address: number,
 ): number | string {
@@ -182,13 +184,13 @@ describe('the pool of tables', () => {
     const stateWord = (id: number): number => memory.modules[id * MODULE_WORDS];
     // Whoever has read this before the row was written must find another word afterwards.
     let owner: { id: number; state: number } | undefined;
-    const rows = new Proxy(memory.rows, {
-      get: (target, name) => Reflect.get(target, name, target),
-      set: (target, name, value) => {
+    const rows: UnwindArrays['rows'] = {
+      length: memory.rows.length,
+      set: (values, at) => {
         if (owner !== undefined) expect(stateWord(owner.id)).not.toBe(owner.state);
-        return Reflect.set(target, name, value, target);
+        memory.rows.set(values, at);
       },
-    });
+    };
     const { pool, pass } = poolAt({ ...memory, rows }, { minIdleMs: 0 });
     for (let i = 0; i < 20; i++) {
       pass(1);

@@ -11,9 +11,10 @@ import { MODULE_WORDS, ModuleState, ModuleWord, type UnwindTable } from './forma
 import { RangeAllocator } from './range-allocator';
 import { RuleRegistry } from './rule-registry';
 
-/** Views of what BPF reads. Their sizes are the pool's bounds. */
+/** What BPF reads. The sizes are the pool's bounds. */
 export interface UnwindArrays {
-  readonly rows: Uint32Array;
+  /** Only written, and too large to keep mapped for that. */
+  readonly rows: { readonly length: number; set(rows: Uint32Array, at: number): void };
   readonly pages: Uint32Array;
   /** Two words a rule. */
   readonly rules: Uint32Array;
@@ -169,11 +170,10 @@ export class TablePool {
     const { rowStart, pageStart } = place;
     const rules = this.#rules.acquire(table.rules);
     const { rows, pages, modules } = this.#arrays;
-    const from = table.rows;
-    for (let i = 0; i < from.length; i++) {
-      const row = from[i];
-      rows[rowStart + i] = (row & 0xffff0000) | rules[row & 0xffff];
-    }
+    rows.set(
+      table.rows.map((row) => (row & 0xffff0000) | rules[row & 0xffff]),
+      rowStart,
+    );
     for (let i = 0; i < table.pages.length; i++) pages[pageStart + i] = rowStart + table.pages[i];
     const entry = id * MODULE_WORDS;
     modules[entry + ModuleWord.BasePage] = table.basePage;
@@ -181,7 +181,7 @@ export class TablePool {
     modules[entry + ModuleWord.FirstPage] = pageStart;
     module.loaded = {
       rowStart,
-      rowCount: from.length,
+      rowCount: table.rows.length,
       pageStart,
       pageEntries: table.pages.length,
       rules,
