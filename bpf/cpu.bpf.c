@@ -10,6 +10,7 @@ struct scratch {
 	int busy;
 	struct record_stack kernel;
 	struct record_stack user;
+	struct walk_state walk;
 };
 
 struct {
@@ -37,7 +38,7 @@ static __always_inline bool wanted(const struct configuration *config, __u32 pid
 static __always_inline __u64 kernel_stack(struct bpf_perf_event_data *ctx, __u64 time_ns, struct record_stack *record,
 					  __u32 generation)
 {
-	long bytes = bpf_get_stack(ctx, record->addresses, sizeof(record->addresses), 0);
+	long bytes = bpf_get_stack(ctx, record->addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
 
 	if (bytes <= 0) {
 		count(LOST_KERNEL_STACK);
@@ -48,16 +49,23 @@ static __always_inline __u64 kernel_stack(struct bpf_perf_event_data *ctx, __u64
 	record->time_ns = time_ns;
 	record->is_user = 0;
 	record->count = (__u32)bytes / sizeof(__u64);
-	record->end = record->count == MAX_FRAMES ? END_TRUNCATED : END_KERNEL;
+	record->end = record->count == MAX_KERNEL_FRAMES ? END_TRUNCATED : END_KERNEL;
 	record->id = stack_id(record, 0);
 	send_stack_once(record, generation);
 	return record->id;
 }
 
-/* ID of the user stack, which is sent if it is new. */
-static __always_inline __u64 user_stack(const struct registers *regs, struct task_struct *task,
-					const struct record_sample *sample, struct record_stack *record, __u32 generation)
+/* The thread is in execve, past the point at which its old memory was let go. */
+static __always_inline bool has_let_go(struct task_struct *task, const struct record_stack *record)
 {
+	return record->count == 1 && record->end != END_COMPLETE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+}
+
+/* ID of the user stack, which is sent if it is new; 0 where there is none. */
+static __always_inline __u64 user_stack(const struct registers *regs, struct task_struct *task,
+					const struct record_sample *sample, struct scratch *scratch, __u32 generation)
+{
+	struct record_stack *record = &scratch->user;
 	/* As a number: the verifier lets nobody calculate with the pointer. */
 	__u64 mm = 0;
 
@@ -66,7 +74,9 @@ static __always_inline __u64 user_stack(const struct registers *regs, struct tas
 	record->pid = sample->pid;
 	record->time_ns = sample->time_ns;
 	record->is_user = 1;
-	walk_user_stack(record, regs, task, sample->pid);
+	walk_user_stack(record, regs, task, sample->pid, &scratch->walk);
+	if (has_let_go(task, record))
+		return 0;
 	/* Equal addresses mean other code in another address space, or after a library was loaded or unloaded. */
 	record->id = stack_id(record, mm + ((__u64)task->mm->exec_vm << 48) + sample->pid);
 	send_stack_once(record, generation);
@@ -109,7 +119,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		}
 		/* Kernel threads borrow the address space of whoever ran before them. */
 		if (task->mm && !(task->flags & PF_KTHREAD))
-			sample.user_stack = user_stack(&regs, task, &sample, &scratch->user, config->generation);
+			sample.user_stack = user_stack(&regs, task, &sample, scratch, config->generation);
 		emit(&sample, sizeof(sample), LOST_SAMPLE_RING_FULL);
 	}
 	__sync_fetch_and_add(&scratch->busy, -1);

@@ -6,7 +6,8 @@
 #ifndef HEARTH_H
 #define HEARTH_H
 
-#define MAX_FRAMES 127
+#define MAX_FRAMES 255
+#define MAX_KERNEL_FRAMES 127	/* the kernel's own bound, unless its administrator has raised it */
 #define COMM_LEN 16
 #define MAX_ARGS 1024
 
@@ -23,7 +24,7 @@ enum record_type {
 enum stack_end {
 	END_KERNEL,		/* a kernel stack: the kernel walked it */
 	END_COMPLETE,		/* reached the root */
-	END_TRUNCATED,		/* MAX_FRAMES frames, and more to come */
+	END_TRUNCATED,		/* as many frames as fit, and more to come */
 	END_NO_FRAME_POINTER,	/* no table, and the frame pointer doesn't point further up the stack */
 	END_UNKNOWN_CODE,	/* the module's table doesn't cover the address, and there is no frame pointer */
 	END_TABLE_PENDING,	/* the module's table is being made */
@@ -32,7 +33,8 @@ enum stack_end {
 	END_UNSUPPORTED,	/* the caller can't be found from what an unwinder without all registers knows */
 	END_BAD_READ,		/* stack memory could not be read */
 	END_BROKEN,		/* the stack would lead downwards */
-	END_NEW_MAPPING,	/* the process or its mapping is newer than what the agent knows */
+	END_NEW_MAPPING,	/* code of a file that the agent has never seen */
+	END_NO_CODE,		/* the address is not that of code */
 };
 
 /* One sample. The IDs name stacks that came before it in RECORD_STACKs; 0 where there is no such stack. */

@@ -33,17 +33,26 @@ struct file {
 	struct inode *f_inode;
 };
 
+struct mm_struct;
+
 struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
 	unsigned long vm_pgoff;
+	unsigned long vm_flags;
 	struct file *vm_file;
+	struct mm_struct *vm_mm;
+};
+
+struct maple_tree {
+	void *ma_root;
 };
 
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long exec_vm;
+	struct maple_tree mm_mt;	/* Linux 6.1 and later */
 };
 
 struct ns_common {
@@ -78,6 +87,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
+	unsigned int in_execve : 1;
 	__u64 start_boottime;
 	char comm[16];
 	struct mm_struct *mm;
@@ -90,6 +100,7 @@ struct task_struct {
 #pragma clang attribute pop
 
 #define PF_KTHREAD 0x00200000
+#define VM_EXEC 0x4
 #define PAGE_SHIFT 12
 
 #endif

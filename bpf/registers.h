@@ -45,6 +45,21 @@ static __always_inline void saved_registers(struct task_struct *task, struct reg
 	regs->fp = BPF_CORE_READ(saved, bp);
 }
 
+/* Where they have been saved in struct pt_regs, in words, by DWARF number (System V ABI, figure 3.36). */
+const __u8 saved_register_words[16] SEC(".rodata") = {10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0};
+
+/* One of those, by its DWARF number. False where there is none. */
+static __always_inline bool saved_register(struct task_struct *task, __u32 number, __u64 *value)
+{
+	__u64 *saved = (void *)bpf_task_pt_regs(task);
+
+	if (number >= 16)
+		return false;
+	/* The compiler would drop the mask, and the verifier has forgotten the comparison. */
+	barrier_var(number);
+	return bpf_probe_read_kernel(value, sizeof(*value), saved + saved_register_words[number & 15]) == 0;
+}
+
 #elif defined(__TARGET_ARCH_arm64)
 
 struct pt_regs___kernel {
@@ -73,6 +88,14 @@ static __always_inline void saved_registers(struct task_struct *task, struct reg
 	regs->ip = BPF_CORE_READ(saved, pc);
 	regs->sp = BPF_CORE_READ(saved, sp);
 	regs->fp = BPF_CORE_READ(saved, regs[29]);
+}
+
+/* One of those, by its DWARF number. False where there is none. */
+static __always_inline bool saved_register(struct task_struct *task, __u32 number, __u64 *value)
+{
+	struct pt_regs___kernel *saved = (void *)bpf_task_pt_regs(task);
+
+	return number < 31 && bpf_probe_read_kernel(value, sizeof(*value), &saved->regs[number]) == 0;
 }
 
 #else

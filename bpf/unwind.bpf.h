@@ -7,6 +7,7 @@
 #define HEARTH_UNWIND_BPF_H
 
 #include "common.bpf.h"
+#include "mapping.bpf.h"
 #include "registers.h"
 
 struct unwind_modules {
@@ -41,6 +42,12 @@ SHARED_ARRAY(rows);
 SHARED_ARRAY(rules);
 SHARED_ARRAY(segments);
 
+/* Which modules a walk has needed since the agent last looked: it knows by them which tables may go, and must come back. */
+struct unwind_needed {
+	__u8 at[UNWIND_MODULES];
+};
+SHARED_ARRAY(needed);
+
 /* The modules by file, for processes that are too new for the agent to know them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -49,23 +56,17 @@ struct {
 	__type(value, struct unwind_file_module);
 } unwind_files SEC(".maps");
 
-enum lookup {
-	FOUND,
-	ANONYMOUS,		/* memory without a file */
-	NOT_KNOWN,
-};
+/* Instead of a module: code of a file that the agent has never seen, and code without a file. */
+#define UNKNOWN_MODULE UNWIND_MODULES
+#define ANONYMOUS_MODULE (UNWIND_MODULES + 1)
 
-struct walk {
-	struct task_struct *task;
-	enum lookup lookup;
-	struct record_stack *record;
-	const struct unwind_modules *modules;
-	const struct unwind_pages *pages;
-	const struct unwind_rows *rows;
-	const struct unwind_rules *rules;
-	const struct unwind_segments *segments;
+/*
+ * The numbers of a walk. In a map (each program has one per CPU) and not on the stack, where the verifier would follow
+ * every value that they can take through every frame.
+ */
+struct walk_state {
 	struct registers regs;
-	/* The process's segments, and the one in which the last frame was. */
+	/* The process's segments, as far as the agent knows it, and the one in which the last frame was. */
 	__u32 first_segment;
 	__u32 segment_count;
 	__u64 segment_start;
@@ -74,90 +75,109 @@ struct walk {
 	__u32 module;
 	/* The address is exact: the leaf, or what a signal interrupted. Else it is a return address: the call is before it. */
 	__u32 is_exact;
+	/* The frame that ran: all its registers are known. */
+	__u32 is_leaf;
+	/* The frame pointer of this frame is not known. */
+	__u32 fp_is_lost;
 	/* Bounds of the binary search under way. */
 	__u32 low;
 	__u32 high;
 	__u64 key;
+	struct mapping_search search;
+};
+
+struct walk {
+	struct task_struct *task;
+	struct record_stack *record;
+	struct walk_state *state;
+	struct unwind_needed *needed;
+	const struct unwind_modules *modules;
+	const struct unwind_pages *pages;
+	const struct unwind_rows *rows;
+	const struct unwind_rules *rules;
+	const struct unwind_segments *segments;
 };
 
 static long search_segment(__u32 index, struct walk *walk)
 {
-	__u32 middle = (walk->low + walk->high) / 2;
+	__u32 middle = (walk->state->low + walk->state->high) / 2;
 
-	if (walk->high - walk->low <= 1 || middle >= UNWIND_SEGMENTS)
+	if (walk->state->high - walk->state->low <= 1 || middle >= UNWIND_SEGMENTS)
 		return 1;
-	if (walk->segments->at[middle].start <= walk->key)
-		walk->low = middle;
+	if (walk->segments->at[middle].start <= walk->state->key)
+		walk->state->low = middle;
 	else
-		walk->high = middle;
+		walk->state->high = middle;
 	return 0;
 }
 
-/* Makes the walk's segment of a mapping of the running process. */
-static long take_mapping(struct task_struct *task, struct vm_area_struct *vma, struct walk *walk)
+/*
+ * Makes the walk's segment of a mapping that the agent doesn't know: one of a new process, a library that was just
+ * loaded, or memory without a file. Returns how the stack ends here, or 0.
+ */
+static __always_inline __u32 take_mapping(struct walk *walk, __u64 address)
 {
-	struct unwind_file key = {};
+	struct walk_state *state = walk->state;
 	const struct unwind_file_module *module;
-	struct file *file = vma->vm_file;
+	struct unwind_file key = {};
+	struct mapping mapping;
+	struct file *file;
 
-	if (!file) {
-		walk->lookup = ANONYMOUS;
+	if (!find_mapping(walk->task, address, &state->search, &mapping))
+		return END_NO_CODE;
+	state->segment_start = mapping.start;
+	state->segment_end = mapping.end;
+	state->module = ANONYMOUS_MODULE;
+	file = mapping.file;
+	if (!file)
 		return 0;
-	}
 	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	key.size = BPF_CORE_READ(file, f_inode, i_size);
 	key.device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	module = bpf_map_lookup_elem(&unwind_files, &key);
-	if (!module)
-		return 0;
-	walk->segment_start = vma->vm_start;
-	walk->segment_end = vma->vm_end;
-	walk->segment_bias = vma->vm_start - ((__u64)vma->vm_pgoff << PAGE_SHIFT) - module->shift;
-	walk->module = module->module;
-	walk->lookup = FOUND;
+	state->module = module ? module->module : UNKNOWN_MODULE;
+	state->segment_bias = mapping.start - mapping.file_offset - (module ? module->shift : 0);
 	return 0;
 }
 
-/* Finds the segment that holds an address. */
-static __always_inline enum lookup find_segment(struct walk *walk, __u64 address)
+/* Finds the segment that holds an address. Returns how the stack ends here, or 0. */
+static __always_inline __u32 find_segment(struct walk *walk, __u64 address)
 {
+	struct walk_state *state = walk->state;
 	const struct unwind_segment *segment;
 	__u32 low;
 
-	if (address >= walk->segment_start && address < walk->segment_end)
-		return FOUND;
-	if (walk->segment_count == 0) {
-		walk->lookup = NOT_KNOWN;
-		bpf_find_vma(walk->task, address, take_mapping, walk, 0);
-		return walk->lookup;
-	}
-	walk->low = walk->first_segment;
-	walk->high = walk->first_segment + walk->segment_count;
-	walk->key = address;
+	if (address >= state->segment_start && address < state->segment_end)
+		return 0;
+	if (state->segment_count == 0)
+		return take_mapping(walk, address);
+	state->low = state->first_segment;
+	state->high = state->first_segment + state->segment_count;
+	state->key = address;
 	bpf_loop(16, search_segment, walk, 0);
-	low = walk->low;
+	low = state->low;
 	if (low >= UNWIND_SEGMENTS)
-		return NOT_KNOWN;
+		return END_NEW_MAPPING;
 	segment = &walk->segments->at[low];
 	if (address < segment->start || address >= segment->end)
-		return ANONYMOUS;
-	walk->segment_start = segment->start;
-	walk->segment_end = segment->end;
-	walk->segment_bias = segment->bias;
-	walk->module = segment->module;
-	return FOUND;
+		return take_mapping(walk, address);
+	state->segment_start = segment->start;
+	state->segment_end = segment->end;
+	state->segment_bias = segment->bias;
+	state->module = segment->module;
+	return 0;
 }
 
 static long search_row(__u32 index, struct walk *walk)
 {
-	__u32 middle = (walk->low + walk->high) / 2;
+	__u32 middle = (walk->state->low + walk->state->high) / 2;
 
-	if (walk->high - walk->low <= 1 || middle >= UNWIND_ROWS)
+	if (walk->state->high - walk->state->low <= 1 || middle >= UNWIND_ROWS)
 		return 1;
-	if (walk->rows->at[middle] <= (__u32)walk->key)
-		walk->low = middle;
+	if (walk->rows->at[middle] <= (__u32)walk->state->key)
+		walk->state->low = middle;
 	else
-		walk->high = middle;
+		walk->state->high = middle;
 	return 0;
 }
 
@@ -165,10 +185,13 @@ static long search_row(__u32 index, struct walk *walk)
 static __always_inline __u32 find_rule(struct walk *walk, __u64 address, struct unwind_rule *rule)
 {
 	const struct unwind_module *module;
-	__u32 id = walk->module, state, page, entry, low, index;
+	__u32 id = walk->state->module, state, page, entry, low, index;
 
 	if (id >= UNWIND_MODULES)
-		return END_NO_TABLE;
+		return END_NEW_MAPPING;
+	/* Only where it changes: other CPUs read the same line. */
+	if (!walk->needed->at[id])
+		walk->needed->at[id] = 1;
 	module = &walk->modules->at[id];
 	state = *(volatile const __u32 *)&module->state;
 	switch (state & 0xff) {
@@ -192,11 +215,11 @@ static __always_inline __u32 find_rule(struct walk *walk, __u64 address, struct 
 	entry = module->first_page + page;
 	if (entry >= UNWIND_PAGES - 1)
 		return END_NO_TABLE;
-	walk->low = walk->pages->at[entry];
-	walk->high = walk->pages->at[entry + 1];
-	walk->key = (__u32)address << 16 | 0xffff;
+	walk->state->low = walk->pages->at[entry];
+	walk->state->high = walk->pages->at[entry + 1];
+	walk->state->key = (__u32)address << 16 | 0xffff;
 	bpf_loop(16, search_row, walk, 0);
-	low = walk->low;
+	low = walk->state->low;
 	if (low >= UNWIND_ROWS)
 		return END_NO_TABLE;
 	index = walk->rows->at[low] & 0xffff;
@@ -215,25 +238,28 @@ static __always_inline bool read_user(__u64 address, __u64 *value)
 /* Steps to the caller by the frame pointer. System V ABI: [fp] is the caller's fp, [fp + 8] the return address. */
 static __always_inline __u32 step_by_frame_pointer(struct walk *walk, __u32 failure)
 {
-	__u64 frame[2], fp = walk->regs.fp;
+	__u64 frame[2], fp = walk->state->regs.fp;
 
+	if (walk->state->fp_is_lost)
+		return failure;
 	if (fp == 0)
 		return failure == END_NO_FRAME_POINTER ? END_COMPLETE : failure;
-	if (fp < walk->regs.sp || fp & 7)
+	if (fp < walk->state->regs.sp || fp & 7)
 		return failure;
 	if (bpf_probe_read_user(frame, sizeof(frame), (void *)fp))
 		return failure;
-	walk->regs.sp = fp + sizeof(frame);
-	walk->regs.fp = frame[0];
-	walk->regs.ip = frame[1];
+	walk->state->regs.sp = fp + sizeof(frame);
+	walk->state->regs.fp = frame[0];
+	walk->state->regs.ip = frame[1];
 	return 0;
 }
 
 static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind_rule *rule)
 {
-	struct registers *regs = &walk->regs;
+	struct registers *regs = &walk->state->regs;
 	__s16 near = (__s16)rule->parameter, far = (__s16)(rule->parameter >> 16);
 	__u64 cfa, ip, fp = regs->fp;
+	bool needs_fp = false;
 
 	switch (rule->kind) {
 	case RULE_CFA_SP:
@@ -241,6 +267,12 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		break;
 	case RULE_CFA_FP:
 		cfa = regs->fp + (__s64)rule->parameter;
+		needs_fp = true;
+		break;
+	case RULE_CFA_REGISTER:
+		if (!walk->state->is_leaf || !saved_register(walk->task, rule->parameter & 0xff, &cfa))
+			return END_UNSUPPORTED;
+		cfa += (__s64)(rule->parameter >> 8);
 		break;
 	case RULE_CFA_SP_DEREF:
 		if (!read_user(regs->sp + (__s64)near, &cfa))
@@ -251,6 +283,7 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		if (!read_user(regs->fp + (__s64)near, &cfa))
 			return END_BAD_READ;
 		cfa += (__s64)far;
+		needs_fp = true;
 		break;
 	case RULE_PLT:
 		cfa = regs->sp + 8 + ((regs->ip & 15) >= (__u32)rule->parameter ? 8 : 0);
@@ -262,21 +295,32 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		regs->ip = ip;
 		regs->sp = cfa;
 		regs->fp = fp;
-		walk->is_exact = 1;
+		walk->state->is_exact = 1;
+		walk->state->fp_is_lost = 0;
 		return 0;
 	default:
 		return END_UNSUPPORTED;
 	}
-	/* In another register: only vfork and the like, in a few instructions. */
-	if (rule->recovery >> 4 != RA_BELOW_CFA)
+	if (needs_fp && walk->state->fp_is_lost)
 		return END_UNSUPPORTED;
-	if (cfa <= regs->sp)
+	if (rule->recovery >> 4 == RA_REGISTER) {
+		/* vfork, which has nothing on the stack that its child could destroy, and the end of longjmp. */
+		if (!walk->state->is_leaf || !saved_register(walk->task, rule->fp_offset, &ip))
+			return END_UNSUPPORTED;
+		if (cfa < regs->sp)
+			return END_BROKEN;
+	} else if (rule->recovery >> 4 != RA_BELOW_CFA) {
+		return END_UNSUPPORTED;
+	} else if (cfa <= regs->sp) {
 		return END_BROKEN;
-	if (!read_user(cfa - 8, &ip))
+	} else if (!read_user(cfa - 8, &ip)) {
 		return END_BAD_READ;
+	}
 	switch (rule->recovery & 15) {
 	case FP_SAME:
+		break;
 	case FP_UNKNOWN:
+		walk->state->fp_is_lost = 1;
 		break;
 	case FP_AT_CFA:
 		if (!read_user(cfa + (__s64)rule->fp_offset, &fp))
@@ -301,18 +345,14 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 static __always_inline __u32 step(struct walk *walk, __u64 address)
 {
 	struct unwind_rule rule = {};
-	__u32 end;
+	__u32 end = find_segment(walk, address);
 
+	if (end)
+		return end;
 	/* Code that no file is behind is a JIT compiler's: most keep frame pointers. */
-	switch (find_segment(walk, address)) {
-	case FOUND:
-		break;
-	case ANONYMOUS:
+	if (walk->state->module == ANONYMOUS_MODULE)
 		return step_by_frame_pointer(walk, END_NO_FRAME_POINTER);
-	case NOT_KNOWN:
-		return END_NEW_MAPPING;
-	}
-	end = find_rule(walk, address - walk->segment_bias, &rule);
+	end = find_rule(walk, address - walk->state->segment_bias, &rule);
 	if (end)
 		return end;
 	switch (rule.kind) {
@@ -330,10 +370,10 @@ static __always_inline __u32 step(struct walk *walk, __u64 address)
 static long walk_frame(__u32 index, struct walk *walk)
 {
 	struct record_stack *record = walk->record;
-	__u64 address = walk->regs.ip - !walk->is_exact;
+	__u64 address = walk->state->regs.ip - !walk->state->is_exact;
 	__u32 count = record->count, end;
 
-	if (walk->regs.ip == 0) {
+	if (walk->state->regs.ip == 0) {
 		record->end = END_COMPLETE;
 		return 1;
 	}
@@ -343,37 +383,42 @@ static long walk_frame(__u32 index, struct walk *walk)
 	}
 	record->addresses[count] = address;
 	record->count = count + 1;
-	walk->is_exact = 0;
+	walk->state->is_exact = 0;
 	end = step(walk, address);
+	walk->state->is_leaf = 0;
 	if (end == 0)
 		return 0;
 	record->end = end;
 	return 1;
 }
 
-/* Fills in the addresses of a user stack, leaf first, and how it ended. */
+/* Fills in the addresses of a user stack, leaf first, and how it ended. `state` is this program's on this CPU. */
 static __always_inline void walk_user_stack(struct record_stack *record, const struct registers *regs,
-					    struct task_struct *task, __u32 pid)
+					    struct task_struct *task, __u32 pid, struct walk_state *state)
 {
 	__u32 zero = 0;
 	const struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &pid);
 	struct walk walk = {
 		.task = task,
 		.record = record,
+		.state = state,
+		.needed = bpf_map_lookup_elem(&unwind_needed, &zero),
 		.modules = bpf_map_lookup_elem(&unwind_modules, &zero),
 		.pages = bpf_map_lookup_elem(&unwind_pages, &zero),
 		.rows = bpf_map_lookup_elem(&unwind_rows, &zero),
 		.rules = bpf_map_lookup_elem(&unwind_rules, &zero),
 		.segments = bpf_map_lookup_elem(&unwind_segments, &zero),
-		.regs = *regs,
-		.first_segment = process ? process->first : 0,
-		.segment_count = process ? process->count : 0,
-		.is_exact = 1,
 	};
 
+	state->regs = *regs;
+	state->segment_start = state->segment_end = 0;
+	state->is_exact = state->is_leaf = 1;
+	state->fp_is_lost = 0;
+	state->first_segment = process ? process->first : 0;
+	state->segment_count = process ? process->count : 0;
 	record->count = 0;
 	record->end = END_TRUNCATED;
-	if (walk.modules && walk.pages && walk.rows && walk.rules && walk.segments)
+	if (walk.modules && walk.pages && walk.rows && walk.rules && walk.segments && walk.needed)
 		bpf_loop(MAX_FRAMES + 1, walk_frame, &walk, 0);
 }
 

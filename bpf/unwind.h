@@ -6,7 +6,7 @@
 /* Sizes of the arrays that all modules share; each array is one map value, so that an access is one bound check. */
 #define UNWIND_MODULES 4096
 #define UNWIND_PAGES (1 << 17)
-#define UNWIND_ROWS (1 << 22)
+#define UNWIND_ROWS (1 << 23)
 #define UNWIND_RULES (1 << 16)
 #define UNWIND_SEGMENTS (1 << 16)
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,6 +129,9 @@ describe('the truth of a CPU profile', () => {
     for (const { processName } of children) expect(processName).toBe('short-lived');
     const named = children.filter(({ stack }) => stack.includes('burn_briefly'));
     expect(named.length).toBeGreaterThan(children.length * 0.9);
+    // Whole from a child's first sample on, once the program's file has been seen.
+    const whole = children.slice(children.length / 4).filter(({ stack }) => stack[0] === '_start');
+    expect(whole.length / (children.length * 0.75)).toBeGreaterThan(0.97);
     // What a child did before it ran the program counts too: then it still had its parent's command line.
     const all = readSamples(
       profile,
@@ -196,7 +200,7 @@ describe('filters and frequency, while running', () => {
   it('a cgroup filter takes its processes only, and a container has its name', async () => {
     const mount = cgroup2Mount();
     expect(mount, 'a cgroup2 mount').toBeDefined();
-    const id = 'ab12'.repeat(16);
+    const id = randomBytes(32).toString('hex');
     const cgroup = join(mount as string, `docker-${id}.scope`);
     mkdirSync(cgroup);
     const inside = new RunningWorkload(compileWorkload('shares'), [3]);

@@ -319,6 +319,7 @@ export class Collector {
     const nowMs = Date.now();
     const elapsedMs = nowMs - this.#statusAtMs;
     this.#followCpus();
+    this.#unwinder.restore();
     this.#options.onStatus({
       timeMs: nowMs,
       frequencyHz: this.#sampler.frequencyHz,

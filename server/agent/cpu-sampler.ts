@@ -95,6 +95,7 @@ export class CpuSampler {
       rows: map('rows'),
       rules: map('rules'),
       segments: map('segments'),
+      needed: map('needed'),
       processes: map('processes'),
       files: map('files'),
     };

@@ -20,6 +20,7 @@ export class BpfError extends Error {
 type Pointer = bigint;
 
 const LOG_LINES = 200;
+const LOG_LINE_BYTES = 8192;
 const log: string[] = [];
 
 function bind() {
@@ -44,9 +45,10 @@ function bind() {
     koffi.register((level: number, format: string, args: unknown): number => {
       const DEBUG = 2;
       if (level >= DEBUG) return 0;
-      const text = Buffer.alloc(16384);
-      const length = vsnprintf(text, text.length, format, args);
-      log.push(text.toString('utf8', 0, Math.min(length, text.length - 1)));
+      // The verifier's log is one line of many kilobytes, and its reason is at the end.
+      const text = Buffer.alloc(1 << 20);
+      const length = Math.min(vsnprintf(text, text.length, format, args), text.length - 1);
+      log.push(text.toString('utf8', Math.max(0, length - LOG_LINE_BYTES), length));
       if (log.length > LOG_LINES) log.shift();
       return 0;
     }, koffi.pointer(printer)),

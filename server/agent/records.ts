@@ -61,7 +61,7 @@ export const CONFIGURATION = {
 export const CONFIGURATION_BYTES = 32;
 
 export const COMM_BYTES = 16;
-export const MAX_FRAMES = 127;
+export const MAX_FRAMES = 255;
 
 /** Order of `enum filter_kind`. */
 export const FILTER_KINDS = ['all', 'processes', 'trees', 'cgroup'] as const;
@@ -85,7 +85,7 @@ export const COUNTERS = [
 export const STACK_ENDS: readonly { readonly text: string; readonly namesModule: boolean }[] = [
   { text: '', namesModule: false },
   { text: '', namesModule: false },
-  { text: 'truncated: deeper than 127 frames', namesModule: false },
+  { text: 'truncated: as deep as Hearth can follow', namesModule: false },
   { text: 'unwinding stopped: no frame pointer', namesModule: true },
   { text: 'unwinding stopped: code without unwind information', namesModule: true },
   { text: 'unwinding stopped: unwind table still being made', namesModule: true },
@@ -95,4 +95,5 @@ export const STACK_ENDS: readonly { readonly text: string; readonly namesModule:
   { text: 'unwinding stopped: stack memory not readable', namesModule: true },
   { text: 'unwinding stopped: broken stack', namesModule: true },
   { text: 'unwinding stopped: newly mapped code', namesModule: true },
+  { text: 'unwinding stopped: broken stack, its caller is not code', namesModule: false },
 ];

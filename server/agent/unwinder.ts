@@ -10,7 +10,7 @@ import { MappedMemory, PAGE_BYTES } from './libc';
 import type { Mapping } from './mappings';
 import type { Module } from './modules';
 import type { Process, Processes } from './processes';
-import { NO_MODULE, TablePool, type UnwindArrays } from './unwind/table-pool';
+import { type ModuleId, NO_MODULE, TablePool, type UnwindArrays } from './unwind/table-pool';
 import { UnwindCompiler } from './unwind/unwind-compiler';
 import { type Segment, SegmentPool } from './unwind-segments';
 
@@ -21,12 +21,16 @@ export interface UnwindMaps {
   readonly rows: BpfMap;
   readonly rules: BpfMap;
   readonly segments: BpfMap;
+  readonly needed: BpfMap;
   readonly processes: BpfMap;
   readonly files: BpfMap;
 }
 
 /** A worker that rests costs 20 MB; starting it again costs 50 ms of another thread. */
 const COMPILER_IDLE_MS = 3000;
+
+/** Before all others: a stack that was just sampled waits for it. */
+const RESTORE_PRIORITY = Number.MAX_SAFE_INTEGER;
 
 const FILE_KEY_BYTES = 24;
 const FILE_VALUE_BYTES = 16;
@@ -43,6 +47,8 @@ export class Unwinder {
   readonly #files: BpfMap;
   readonly #compiling = new Set<Promise<void>>();
   readonly #layouts = new Map<string, Layout | undefined>();
+  /** What the table pool's IDs stand for. */
+  readonly #modules = new Map<ModuleId, Module>();
 
   constructor(maps: UnwindMaps, processes: Processes, cacheDirectory: string | undefined) {
     this.#processes = processes;
@@ -51,7 +57,7 @@ export class Unwinder {
       ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
     });
     const memories: MappedMemory[] = [];
-    const view = (map: BpfMap): Uint32Array => {
+    const bytes = (map: BpfMap): ArrayBuffer => {
       const memory = new MappedMemory(
         map.fd,
         Math.ceil(map.valueBytes / PAGE_BYTES) * PAGE_BYTES,
@@ -59,16 +65,17 @@ export class Unwinder {
         true,
       );
       memories.push(memory);
-      return new Uint32Array(memory.buffer, 0, map.valueBytes / 4);
+      return memory.buffer;
     };
+    const words = (map: BpfMap): Uint32Array => new Uint32Array(bytes(map), 0, map.valueBytes / 4);
     this.#tables = new TablePool({
-      modules: view(maps.modules),
-      pages: view(maps.pages),
+      modules: words(maps.modules),
+      pages: words(maps.pages),
       rows: rowsOf(maps.rows),
-      rules: view(maps.rules),
+      rules: words(maps.rules),
+      needed: new Uint8Array(bytes(maps.needed)),
     });
-    const segments = view(maps.segments);
-    this.#segments = new SegmentPool(segments.buffer as ArrayBuffer, maps.processes, (modules) => {
+    this.#segments = new SegmentPool(bytes(maps.segments), maps.processes, (modules) => {
       for (const module of modules) this.#tables.release(module);
     });
     this.#files = maps.files;
@@ -94,6 +101,14 @@ export class Unwinder {
     this.#segments.delete(pid);
   }
 
+  /** Makes again the tables that had to make room and that stacks need now. To be called about once a second. */
+  restore(): void {
+    for (const id of this.#tables.takeNeeded()) {
+      const module = this.#modules.get(id);
+      if (module !== undefined) this.#start(id, module, RESTORE_PRIORITY);
+    }
+  }
+
   /** Resolves when the tables are there that are being made or waited for now. */
   async settled(): Promise<void> {
     await Promise.all(this.#compiling);
@@ -109,17 +124,26 @@ export class Unwinder {
     if (module.kind !== MappingKind.Executable && module.kind !== MappingKind.Vdso)
       return undefined;
     const address = this.#layout(process, mapping)?.(fileOffset);
-    if (address === undefined) return undefined;
     const { id, needsTable } = this.#tables.acquire(module.key);
     if (id === NO_MODULE) return undefined;
+    if (address === undefined) {
+      // No program's or library's code, such as a JIT compiler's in a file of its own: known to have no table.
+      if (needsTable) this.#tables.fail(id);
+      return { start, end, bias: start, module: id };
+    }
     if (needsTable) {
+      this.#modules.set(id, module);
       this.#announceFile(id, module);
-      const compiling = this.#compile(id, module, priority).finally(() =>
-        this.#compiling.delete(compiling),
-      );
-      this.#compiling.add(compiling);
+      this.#start(id, module, priority);
     }
     return { start, end, bias: start - address, module: id };
+  }
+
+  #start(id: ModuleId, module: Module, priority: number): void {
+    const compiling = this.#compile(id, module, priority).finally(() =>
+      this.#compiling.delete(compiling),
+    );
+    this.#compiling.add(compiling);
   }
 
   /**
@@ -151,7 +175,7 @@ export class Unwinder {
     }
   }
 
-  async #compile(id: number, module: Module, priority: number): Promise<void> {
+  async #compile(id: ModuleId, module: Module, priority: number): Promise<void> {
     const { key, fd, reachablePath: path } = module;
     try {
       const { table } = await this.#compiler.compile(

@@ -33,6 +33,7 @@ const MAX_ROWS = 16_000_000;
 const TYPICAL_FDE_BYTES = 32;
 /** What may be taken for the program's entry where no FDE says how far it goes. */
 const MAX_ENTRY_BYTES = 64;
+const MAX_DYNAMIC_BYTES = 65536;
 
 /**
  * The table of all frames in `.eh_frame`, and in `.debug_frame` for code that the former doesn't cover. Throws
@@ -73,8 +74,8 @@ function findBareCode(elf: ElfFile, code: CodeRanges): BareCode[] {
     const start = address - code.base;
     if (size > 0 && code.has(start, size)) bare.push({ start, end: start + size, rule });
   };
-  // A program's first instruction has no caller, whether or not an FDE says so.
-  if (elf.type === TYPE_EXECUTABLE || elf.interpreter !== undefined) {
+  // A program's first instruction has no caller, whether or not an FDE says so; nor has the dynamic linker's.
+  if (elf.type === TYPE_EXECUTABLE || elf.interpreter !== undefined || isAlone(elf)) {
     add(elf.entry, MAX_ENTRY_BYTES, SpecialRule.End);
   }
   // Go's compiler keeps frame pointers, and its linker may leave out all other information.
@@ -84,6 +85,19 @@ function findBareCode(elf: ElfFile, code: CodeRanges): BareCode[] {
     add(text.address, text.size, SpecialRule.FramePointer);
   }
   return bare;
+}
+
+/** The dynamic linker, and static programs that can be anywhere: a library has its entry for no reason, or none. */
+function isAlone(elf: ElfFile): boolean {
+  const DT_NEEDED = 1;
+  const dynamic = elf.programHeaders.find(({ type }) => type === SegmentType.Dynamic);
+  if (elf.entry === 0 || dynamic === undefined || dynamic.fileSize > MAX_DYNAMIC_BYTES)
+    return false;
+  const reader = new ByteReader(elf.readAt(dynamic.offset, dynamic.fileSize));
+  for (; reader.at + 16 <= dynamic.fileSize; reader.at += 8) {
+    if (reader.s64() === DT_NEEDED) return false;
+  }
+  return true;
 }
 
 function findEhFrame(elf: ElfFile, maxBytes: number): FrameSection | undefined {

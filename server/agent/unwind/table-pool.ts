@@ -20,6 +20,8 @@ export interface UnwindArrays {
   readonly rules: Uint32Array;
   /** MODULE_WORDS a module. */
   readonly modules: Uint32Array;
+  /** A module's byte is 1 where a stack has needed it since the pool last looked. */
+  readonly needed: Uint8Array;
 }
 
 /** An index in `modules`; 0 is no module. */
@@ -141,19 +143,26 @@ export class TablePool {
   }
 
   /**
-   * A stack has needed the module. True: its table was evicted, or there was no room for it a while ago, and the caller
-   * should compile it again.
+   * Notes which modules stacks have needed since the last call. Returns those that the caller should compile again: their
+   * tables were evicted, or there was no room for them a while ago.
    */
-  touch(id: ModuleId): boolean {
-    const module = this.#byId[id];
-    if (module === undefined) return false;
+  takeNeeded(): ModuleId[] {
+    const { needed } = this.#arrays;
     const nowMs = this.#now();
-    module.lastUseMs = nowMs;
-    const retries =
-      module.state === ModuleState.Evicted ||
-      (module.state === ModuleState.NoRoom && nowMs >= module.retryAtMs);
-    if (retries) this.#setState(module, ModuleState.Pending);
-    return retries;
+    const again: ModuleId[] = [];
+    this.#byId.forEach((module, id) => {
+      if (module === undefined || needed[id] === 0) return;
+      needed[id] = 0;
+      module.lastUseMs = nowMs;
+      if (
+        module.state === ModuleState.Evicted ||
+        (module.state === ModuleState.NoRoom && nowMs >= module.retryAtMs)
+      ) {
+        this.#setState(module, ModuleState.Pending);
+        again.push(id);
+      }
+    });
+    return again;
   }
 
   /** Puts a module's table where BPF finds it. False where there is no room for it: its state says so then. */
