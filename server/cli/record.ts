@@ -1,17 +1,16 @@
 /** `hearth record`: profiles a command, some processes or the whole machine, and writes one file. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { writeCollapsed } from '@/profile/formats/collapsed';
 import { writePprof } from '@/profile/formats/pprof';
 import { Collector } from '@/server/agent/collector';
-import { dataDirectory, makeDataDirectory } from '@/server/store/data-directory';
 import type { Filter } from '@/server/wire';
 import type { ProfileFormat } from './arguments';
 import { type CommandEnd, HeldCommand } from './held-command';
 import { openOutput } from './output';
 import { Recording } from './recording';
 import { describeRecording } from './summary';
+import { unwindTableCache } from './unwind-table-cache';
 
 export interface RecordOptions {
   readonly frequencyHz: number;
@@ -129,19 +128,6 @@ async function prepare(collector: Collector): Promise<void> {
   const timer = setTimeout(() => say('reading how to unwind what runs now'), PREPARE_SILENT_MS);
   await collector.settled(PREPARE_MS);
   clearTimeout(timer);
-}
-
-/** Where the server's agent keeps its tables too; undefined where that can't be written. */
-function unwindTableCache(): string | undefined {
-  const directory = dataDirectory();
-  const cache = join(directory, 'agent');
-  try {
-    makeDataDirectory(directory);
-    makeDataDirectory(cache);
-    return cache;
-  } catch {
-    return undefined;
-  }
 }
 
 function filterFor(target: RecordTarget, command: HeldCommand | undefined): Filter {

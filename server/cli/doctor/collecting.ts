@@ -1,15 +1,27 @@
 /** Whether collecting really works, by doing it for a moment. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildCallTree } from '@/profile/call-tree';
+import { FunctionTable } from '@/profile/functions';
+import { quality } from '@/profile/quality';
+import { weighSamples } from '@/profile/weights';
 import { Collector } from '@/server/agent/collector';
 import { enableRunTimeStatistics, libbpfVersion } from '@/server/agent/libbpf';
 import { distFile } from '@/server/root';
 import { privilegeProblem } from '../privileges';
 import { Recording } from '../recording';
-import type { Probe } from './check';
+import { unwindTableCache } from '../unwind-table-cache';
+import type { Finding, Probe } from './check';
 
 const TEST_FREQUENCY_HZ = 199;
 const TEST_MS = 400;
+/** Long enough for a look at what runs; tables of what runs are made before that. */
+const HEALTH_MS = 2000;
+const PREPARE_MS = 10_000;
+const SHOWN_REASONS = 3;
+/** Below this share of whole stacks something is worth looking at. */
+const HEALTHY_SHARE = 0.99;
 
 function requirePrivileges(): void {
   const problem = privilegeProblem('hearth doctor');
@@ -20,6 +32,48 @@ function requirePrivileges(): void {
 function burnCpu(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
+}
+
+/** Profiles the whole machine for a moment. */
+async function stackHealth(): Promise<Finding> {
+  requirePrivileges();
+  const recording = new Recording();
+  const collector = await Collector.start({
+    frequencyHz: TEST_FREQUENCY_HZ,
+    filter: { kind: 'all' },
+    cacheDirectory: unwindTableCache(),
+    onChunk: (chunk) => recording.add(chunk),
+    onStatus: () => {},
+  });
+  try {
+    await collector.settled(PREPARE_MS);
+    recording.begin(Number(process.hrtime.bigint()));
+    burnCpu(TEST_MS);
+    await sleep(HEALTH_MS - TEST_MS);
+  } finally {
+    await collector.stop();
+  }
+  const { profile } = recording;
+  const functions = new FunctionTable(profile);
+  const tree = buildCallTree(profile, functions, weighSamples(profile));
+  const { whole, named, broken } = quality(tree, functions.labels);
+  if (whole.share === undefined || named.share === undefined) {
+    return { state: 'degraded', found: 'nothing ran that could be sampled' };
+  }
+  const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
+  const reasons = broken
+    .slice(0, SHOWN_REASONS)
+    .map(({ label, samples }) => `, ${samples} ${functions.labels.text[label]}`);
+  return {
+    state: whole.share >= HEALTHY_SHARE ? 'ok' : 'degraded',
+    found: `${percent(whole.share)} of ${whole.of} stacks whole${reasons.join('')}; ${percent(named.share)} of frames named`,
+    ...(whole.share >= HEALTHY_SHARE
+      ? {}
+      : {
+          advice:
+            'the reasons name the modules whose stacks break; the stack health panel of the live view shows all',
+        }),
+  };
 }
 
 export const COLLECTING_PROBES: readonly Probe[] = [
@@ -89,6 +143,15 @@ export const COLLECTING_PROBES: readonly Probe[] = [
               'the programs load but never run: is kernel.perf_cpu_time_max_percent 0, or another perf user throttled (dmesg)?',
           };
     },
+  },
+  {
+    id: 'stacks',
+    group: 'collecting',
+    title: 'Stack health',
+    required: false,
+    meaning:
+      'stacks are followed to their root by unwind tables or frame pointers: tried with what runs now',
+    look: stackHealth,
   },
   {
     id: 'bpf-statistics',
