@@ -40,4 +40,7 @@ function line({ metric, unit, value, peer, peerValue, ratio }: Measurement): str
   return `  ${metric.padEnd(56)} ${number(value)} ${unit.padEnd(12)} ${peer}: ${number(peerValue).trim()} (ratio ${ratio.toFixed(2)})`;
 }
 
+// What has been started ends with this process, by its `exit` listeners.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 process.exitCode = await main(process.argv.slice(2));

@@ -45,6 +45,10 @@ export async function startServer(options: RealServerOptions = {}): Promise<Real
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
+  // A test or a benchmark that is ended from outside takes its server with it.
+  const end = (): boolean => launcher.kill();
+  process.once('exit', end);
+  launcher.once('exit', () => process.off('exit', end));
   let output = '';
   const collect = (piece: Buffer): void => {
     output += piece.toString();

@@ -19,6 +19,7 @@ import { SystemError, trimMemory } from './libc';
 import { MmapEvents } from './mmap-events';
 import { Modules } from './modules';
 import { Namer } from './namer';
+import { privilegeProblem } from './privileges';
 import { type Process, Processes } from './processes';
 import { type RawSample, type RecordReceiver, readRecords } from './record-reader';
 import { Rows } from './rows';
@@ -122,9 +123,8 @@ export class Collector {
 
   /** Starts sampling. Throws CollectorError where the machine can't be profiled. */
   static async start(options: CollectorOptions): Promise<Collector> {
-    if (process.getuid?.() !== 0) {
-      throw new CollectorError('profiling needs root: start Hearth as root, for example with sudo');
-    }
+    const problem = privilegeProblem('bin/hearth');
+    if (problem !== undefined) throw new CollectorError(problem);
     const symbolizer = await Symbolizer.start();
     let sampler: CpuSampler | undefined;
     try {

@@ -7,7 +7,7 @@
  */
 import { CommanderError } from 'commander';
 import packageJson from '@/package.json';
-import { privilegeProblem } from './privileges';
+import { privilegeProblem } from '@/server/agent/privileges';
 import { buildProgram } from './program';
 
 const EXIT_FAILURE = 1;

@@ -6,7 +6,7 @@ import {
   missingCapabilities,
   REQUIRED_CAPABILITIES,
   USEFUL_CAPABILITIES,
-} from '../privileges';
+} from '@/server/agent/privileges';
 import type { Probe } from './check';
 
 const ownCapabilities = (): bigint =>
