@@ -1,11 +1,14 @@
 /** All that is known of the names of one module's code. */
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
+import { ByteSink } from './byte-sink';
 import { findDebugFile } from './debug-files';
 import type { Demangler } from './demangle';
 import { Dwarf, type DwarfPlace } from './dwarf/dwarf';
 import type { FrameRows } from './frame-rows';
 import { addGoFunctions } from './go-functions';
+import { IndexTable } from './index-table';
 import { addNote, type ModuleReference, type ModuleReport, NONE } from './protocol';
+import type { SymbolNames } from './symbol-names';
 import { type SymbolTable, SymbolTableBuilder } from './symbol-table';
 import { readVdso } from './vdso';
 import { decompressXz } from './xz';
@@ -14,8 +17,9 @@ const VDSO_PATH = '[vdso]';
 /** Decompressed; that of a large library is some MB. */
 const MAX_DEBUGDATA_BYTES = 64 * 1024 * 1024;
 /** Names that are kept demangled, of one module. */
-const MAX_NAMES = 64 * 1024;
-const NAME_ENTRY_BYTES = 60;
+const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
+/** Objects, and what the kernel keeps for open files. */
+const OWN_BYTES = 8 * 1024;
 /** For an inlined function whose name is in a file that we don't read. */
 const NAMELESS = '[inlined function]';
 
@@ -28,9 +32,9 @@ export class ModuleSymbols {
   readonly #dwarf: Dwarf | undefined;
   readonly #sources: readonly string[];
   readonly #notes: readonly string[];
-  /** Demangled names, by where the mangled ones are in the table. */
-  readonly #names = new Map<number, string>();
-  #nameBytes = 0;
+  /** Demangled names, zero-terminated, and where each range's is; NONE where it was not asked for yet. */
+  #demangled = new ByteSink(0);
+  #demangledAt: Uint32Array | undefined;
 
   /**
    * Reads a module's symbols. Throws ElfError where the file can't be read, or is none that could have any; a module
@@ -39,14 +43,15 @@ export class ModuleSymbols {
   static load(reference: ModuleReference): ModuleSymbols {
     const elf = openModule(reference);
     const loader = new Loader(elf, reference.path);
+    let table: SymbolTable | undefined;
     try {
-      const table = loader.run();
+      table = loader.run();
       return new ModuleSymbols(reference, loader, table);
     } catch (error) {
       loader.dwarf?.close();
       throw error;
     } finally {
-      loader.closeFiles();
+      loader.closeFiles(table?.names);
     }
   }
 
@@ -73,19 +78,23 @@ export class ModuleSymbols {
 
   /** What this holds in memory. */
   get bytes(): number {
-    return 1024 + this.#table.bytes + this.#nameBytes + (this.#dwarf?.bytes ?? 0);
+    const demangled = this.#demangled.bytes.length + (this.#demangledAt?.byteLength ?? 0);
+    return OWN_BYTES + this.#table.bytes + demangled + (this.#dwarf?.bytes ?? 0);
   }
 
-  /** Closes the file that debug information is read from. */
+  /** Closes the files that names and debug information are read from. */
   close(): void {
+    this.#table.names.close();
     this.#dwarf?.close();
   }
 
   /** The rows of the frames at these file offsets, NONE where nothing is known. */
   symbolize(fileOffsets: Float64Array, rows: FrameRows, demangler: Demangler): Uint32Array {
+    if (this.#demangled.length > MAX_DEMANGLED_BYTES) this.#forgetNames();
     const result = new Uint32Array(fileOffsets.length).fill(NONE);
-    const rowOfName = new Map<number, number>();
+    const ranges = new Int32Array(fileOffsets.length).fill(-1);
     const described: number[] = [];
+    let unknownNames = 0;
     for (let i = 0; i < fileOffsets.length; i++) {
       const address = this.#elf.addressOfFileOffset(fileOffsets[i]);
       if (address === undefined) continue;
@@ -93,50 +102,71 @@ export class ModuleSymbols {
         described.push(i);
         continue;
       }
-      const range = this.#table.find(address);
-      if (range >= 0) result[i] = this.#rowOfSymbol(range, rows, rowOfName, demangler);
+      ranges[i] = this.#table.find(address);
+      if (ranges[i] >= 0 && !this.#isDemangled(ranges[i])) unknownNames++;
     }
-    // By address: debug information is read unit by unit, each once.
-    described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
-    for (const i of described) {
-      const address = this.#elf.addressOfFileOffset(fileOffsets[i])!;
-      const range = this.#table.find(address);
-      const places = this.#dwarf?.find(address);
-      if (places !== undefined) {
-        const symbol = range < 0 ? undefined : this.#table.name(range);
-        result[i] = addPlaces(places, symbol, rows, demangler);
-      } else if (range >= 0) {
-        result[i] = this.#rowOfSymbol(range, rows, rowOfName, demangler);
+    this.#table.names.prepare(unknownNames + described.length);
+    try {
+      const rowOfName = new IndexTable(fileOffsets.length);
+      for (let i = 0; i < ranges.length; i++) {
+        if (ranges[i] >= 0) {
+          result[i] = this.#rowOfSymbol(ranges[i], rows, rowOfName, demangler);
+        }
       }
+      // By address: debug information is read unit by unit, each once.
+      described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
+      for (const i of described) {
+        const address = this.#elf.addressOfFileOffset(fileOffsets[i])!;
+        const range = this.#table.find(address);
+        const places = this.#dwarf?.find(address);
+        if (places !== undefined) {
+          const symbol = range < 0 ? undefined : this.#table.name(range);
+          result[i] = addPlaces(places, symbol, rows, demangler);
+        } else if (range >= 0) {
+          result[i] = this.#rowOfSymbol(range, rows, rowOfName, demangler);
+        }
+      }
+    } finally {
+      this.#table.names.release();
     }
     return result;
+  }
+
+  #isDemangled(range: number): boolean {
+    return this.#demangledAt !== undefined && this.#demangledAt[range] !== NONE;
   }
 
   #rowOfSymbol(
     range: number,
     rows: FrameRows,
-    rowOfName: Map<number, number>,
+    rowOfName: IndexTable,
     demangler: Demangler,
   ): number {
     const key = this.#table.nameKey(range);
     let row = rowOfName.get(key);
     if (row === undefined) {
-      let name = this.#names.get(key);
-      if (name === undefined) {
-        name = demangler.demangle(this.#table.name(range));
-        if (this.#names.size >= MAX_NAMES) this.#forgetNames();
-        this.#names.set(key, name);
-        this.#nameBytes += NAME_ENTRY_BYTES + name.length;
-      }
-      row = rows.append(name);
+      const start = this.#demangle(range, demangler);
+      row = rows.appendBytes(this.#demangled.bytes, start);
       rowOfName.set(key, row);
     }
     return row;
   }
 
+  /** Where the demangled name of a range is. */
+  #demangle(range: number, demangler: Demangler): number {
+    this.#demangledAt ??= new Uint32Array(this.#table.length).fill(NONE);
+    const known = this.#demangledAt[range];
+    if (known !== NONE) return known;
+    const start = this.#demangled.length;
+    demangler.demangleTo(this.#table.nameBytes(range), this.#demangled);
+    this.#demangled.appendByte(0);
+    this.#demangledAt[range] = start;
+    return start;
+  }
+
   #forgetNames(): void {
-    this.#names.clear();
-    this.#nameBytes = 0;
+    this.#demangled = new ByteSink(0);
+    this.#demangledAt = undefined;
   }
 }
 
@@ -206,9 +236,11 @@ class Loader {
     return this.#builder.length;
   }
 
-  /** Closes what debug information does not go on to use. */
-  closeFiles(): void {
-    for (const file of this.#files) if (file !== this.dwarf?.elf) file.close();
+  /** Closes the files that are not used any more: debug information and the names of symbols may stay in theirs. */
+  closeFiles(names: SymbolNames | undefined): void {
+    for (const file of this.#files) {
+      if (file !== this.dwarf?.elf && file !== names?.file) file.close();
+    }
   }
 
   #takeDebugFile(): void {

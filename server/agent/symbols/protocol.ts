@@ -95,7 +95,10 @@ export interface SymbolizerReport {
 
 /** Rows of distinct frames, as columns; `frame[i]` is the row of the request's address i, or NONE. */
 export interface FrameColumns {
-  readonly strings: readonly string[];
+  /** Names of functions and files as UTF-8, one behind the other, and where each ends. */
+  readonly text: Uint8Array<ArrayBuffer>;
+  readonly textEnds: Uint32Array;
+  /** Index of a text, as are `file` and `kernelModule`. */
   readonly functionName: Uint32Array;
   /** NONE where unknown, as are `outer` and `kernelModule` where there is none. */
   readonly file: Uint32Array;

@@ -56,6 +56,17 @@ export class SymbolService {
     }
   }
 
+  /** Frees what was not used since `beforeMs` (of performance.now); it is read again when it is needed. */
+  forgetUnused(beforeMs: number): void {
+    this.#modules.forgetUnused(beforeMs);
+    this.#jit.forgetUnused(beforeMs);
+  }
+
+  /** Bytes of the tables that are in memory. */
+  get bytes(): number {
+    return this.#modules.bytes + this.#jit.bytes + (this.#kernel.last?.bytes ?? 0);
+  }
+
   /** Closes what is open. */
   close(): void {
     for (const module of this.#modules.values()) module.close();
@@ -63,7 +74,7 @@ export class SymbolService {
 
   #kernelFrames(addresses: Float64Array): FrameColumns {
     const symbols = this.#kernel.for(addresses);
-    const rows = new FrameRows();
+    const rows = new FrameRows(addresses.length);
     const rowOfEntry = new Map<number, number>();
     const frame = Uint32Array.from(addresses, (address) => {
       const entry = symbols.find(address);
@@ -80,10 +91,15 @@ export class SymbolService {
   }
 
   #moduleFrames(reference: ModuleReference, fileOffsets: Float64Array): FrameColumns {
-    const rows = new FrameRows();
+    const rows = new FrameRows(fileOffsets.length);
     const module = this.#module(reference);
     try {
       return rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      // A file that names are read from has changed: the next request opens what is there then.
+      this.#modules.delete(reference.key);
+      throw new SymbolError(error.kind, `${reference.path}: ${error.message}`);
     } finally {
       // Reading debug information makes a module larger.
       this.#modules.trim();
@@ -121,7 +137,7 @@ export class SymbolService {
       this.#jit.set(process.pid, map);
     }
     const table = map.table();
-    const rows = new FrameRows();
+    const rows = new FrameRows(addresses.length);
     const rowOfName = new Map<number, number>();
     const frame = Uint32Array.from(addresses, (address) => {
       const range = table.find(address);
@@ -139,10 +155,10 @@ export class SymbolService {
   }
 
   #report(): SymbolizerReport {
-    const modules = [...this.#modules.values()].map(({ report }) => report);
+    const modules = this.#modules.values().map(({ report }) => report);
     return {
       modules,
-      cachedBytes: this.#modules.bytes + this.#jit.bytes + (this.#kernel.last?.bytes ?? 0),
+      cachedBytes: this.bytes,
       kernelSymbols: this.#kernel.last?.length ?? 0,
       jitProcesses: this.#jit.size,
     };

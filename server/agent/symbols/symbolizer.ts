@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { distFile } from '../../root';
+import { FrameTexts } from './frame-rows';
 import {
   type FrameColumns,
   type JitProcess,
@@ -208,30 +209,44 @@ export class Symbolizer {
 
 /** Equal rows are one object. */
 function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[] {
-  const { strings, functionName, file, line, outer, kernelModule, frame } = columns;
+  const { functionName, file, line, outer, kernelModule, frame } = columns;
+  const texts = new FrameTexts(columns);
   const places: (SourcePlace | undefined)[] = new Array(functionName.length);
   const place = (row: number): SourcePlace => {
-    places[row] ??= {
-      functionName: strings[functionName[row]],
-      ...(file[row] !== NONE && { file: strings[file[row]] }),
-      ...(line[row] > 0 && { line: line[row] }),
-    };
-    return places[row];
-  };
-  const frames: (SymbolizedFrame | undefined)[] = new Array(functionName.length);
-  return Array.from(frame, (row) => {
-    if (row === NONE) return undefined;
-    let known = frames[row];
+    let known = places[row];
     if (known === undefined) {
-      const inlined: SourcePlace[] = [];
-      for (let at = outer[row]; at !== NONE; at = outer[at]) inlined.push(place(at));
-      known = {
-        ...place(row),
-        ...(inlined.length > 0 && { inlined }),
-        ...(kernelModule[row] !== NONE && { kernelModule: strings[kernelModule[row]] }),
-      };
-      frames[row] = known;
+      const name = texts.at(functionName[row]);
+      known =
+        file[row] === NONE && line[row] === 0
+          ? { functionName: name }
+          : {
+              functionName: name,
+              ...(file[row] !== NONE && { file: texts.at(file[row]) }),
+              ...(line[row] > 0 && { line: line[row] }),
+            };
+      places[row] = known;
     }
     return known;
-  });
+  };
+  const whole = (row: number): SymbolizedFrame => {
+    const inlined: SourcePlace[] = [];
+    for (let at = outer[row]; at !== NONE; at = outer[at]) inlined.push(place(at));
+    if (inlined.length === 0 && kernelModule[row] === NONE) return place(row);
+    return {
+      ...place(row),
+      ...(inlined.length > 0 && { inlined }),
+      ...(kernelModule[row] !== NONE && { kernelModule: texts.at(kernelModule[row]) }),
+    };
+  };
+  const frames: (SymbolizedFrame | undefined)[] = new Array(functionName.length);
+  const result: (SymbolizedFrame | undefined)[] = new Array(frame.length);
+  for (let i = 0; i < frame.length; i++) {
+    const row = frame[i];
+    if (row === NONE) result[i] = undefined;
+    else {
+      frames[row] ??= whole(row);
+      result[i] = frames[row];
+    }
+  }
+  return result;
 }
