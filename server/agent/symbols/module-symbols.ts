@@ -1,13 +1,14 @@
 /** All that is known of the names of one module's code. */
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
 import { ByteSink } from './byte-sink';
-import { findDebugFile } from './debug-files';
+import { type DebugFile, findDebugFile } from './debug-files';
 import type { Demangler } from './demangle';
 import { Dwarf, type DwarfPlace } from './dwarf/dwarf';
 import type { FrameRows } from './frame-rows';
 import { addGoFunctions } from './go-functions';
 import { IndexTable } from './index-table';
 import { addNote, type ModuleReference, type ModuleReport, NONE } from './protocol';
+import type { SymbolCache } from './symbol-cache';
 import type { SymbolNames } from './symbol-names';
 import { type SymbolTable, SymbolTableBuilder } from './symbol-table';
 import { readVdso } from './vdso';
@@ -16,6 +17,8 @@ import { decompressXz } from './xz';
 const VDSO_PATH = '[vdso]';
 /** Decompressed; that of a large library is some MB. */
 const MAX_DEBUGDATA_BYTES = 64 * 1024 * 1024;
+/** Tables of fewer functions are read as quickly from their file. */
+const MIN_CACHED_SYMBOLS = 2000;
 /** Names that are kept demangled, of one module. */
 const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
 /** Objects, and what the kernel keeps for open files. */
@@ -38,11 +41,11 @@ export class ModuleSymbols {
 
   /**
    * Reads a module's symbols. Throws ElfError where the file can't be read, or is none that could have any; a module
-   * without symbols is no error.
+   * without symbols is no error. What took long is kept in `cache`.
    */
-  static load(reference: ModuleReference): ModuleSymbols {
+  static load(reference: ModuleReference, cache?: SymbolCache): ModuleSymbols {
     const elf = openModule(reference);
-    const loader = new Loader(elf, reference.path);
+    const loader = new Loader(elf, reference.path, cache);
     let table: SymbolTable | undefined;
     try {
       table = loader.run();
@@ -203,37 +206,64 @@ class Loader {
   readonly sources: string[] = [];
   readonly notes: string[] = [];
   dwarf: Dwarf | undefined;
+  /** Functions in the tables. */
+  symbols = 0;
   readonly #path: string;
+  readonly #cache: SymbolCache | undefined;
   readonly #files: ElfFile[];
   readonly #builder = new SymbolTableBuilder();
+  /** It was packed: taking it from the cache is quicker, however small it is. */
+  #wasPacked = false;
 
-  constructor(elf: ElfFile, path: string) {
+  constructor(elf: ElfFile, path: string, cache: SymbolCache | undefined) {
     this.elf = elf;
     this.#path = path;
+    this.#cache = cache;
     this.#files = [elf];
   }
 
   run(): SymbolTable {
-    const { elf, sources, notes } = this;
-    sources.push(...(this.#attempt('', () => this.#builder.addFile(elf)) ?? []));
-    const isStripped = !sources.includes('.symtab');
+    const { elf } = this;
     const hasOwnDwarf = hasContents(elf, '.debug_info');
-    if (isStripped || !hasOwnDwarf) this.#takeDebugFile();
-    const foundDebugFile = this.#files.length > 1;
-    if (isStripped && !foundDebugFile) {
-      this.#take('.gnu_debugdata', () => this.#addDebugData());
-      this.#take('', () => addGoFunctions(elf, this.#builder));
-    }
-    if (this.dwarf === undefined && hasOwnDwarf) {
-      this.dwarf = this.#attempt('', () => Dwarf.open(elf, notes));
-    }
-    if (this.dwarf !== undefined) sources.push('.debug_info');
-    if (this.#builder.length === 0) addNote(notes, 'the file is stripped: it has no symbols');
-    return this.#builder.build();
+    const isStripped = !hasContents(elf, '.symtab');
+    const debugFile = isStripped || !hasOwnDwarf ? this.#findDebugFile() : undefined;
+    const table = this.#storedTable(debugFile) ?? this.#makeTable(debugFile, isStripped);
+    if (debugFile !== undefined) this.#openDwarf(debugFile.path, debugFile.elf);
+    if (this.dwarf === undefined && hasOwnDwarf) this.#openDwarf('', elf);
+    if (this.dwarf !== undefined) this.sources.push('.debug_info');
+    return table;
   }
 
-  get symbols(): number {
-    return this.#builder.length;
+  #storedTable(debugFile: DebugFile | undefined): SymbolTable | undefined {
+    const stored = this.#cache?.symbols(this.elf, debugFile?.elf);
+    if (stored === undefined) return undefined;
+    this.sources.push(...stored.sources);
+    for (const note of stored.notes) addNote(this.notes, note);
+    this.symbols = stored.symbols;
+    return stored.table;
+  }
+
+  #makeTable(debugFile: DebugFile | undefined, isStripped: boolean): SymbolTable {
+    const { elf, sources, notes } = this;
+    const before = notes.length;
+    sources.push(...(this.#attempt('', () => this.#builder.addFile(elf)) ?? []));
+    if (debugFile !== undefined) {
+      const { path } = debugFile;
+      this.#take(path, () =>
+        this.#builder.addSection(debugFile.elf, '.symtab') > 0 ? path : undefined,
+      );
+    } else if (isStripped) {
+      this.#take('.gnu_debugdata', () => this.#addDebugData());
+      this.#take('', () => this.#addGoFunctions());
+    }
+    this.symbols = this.#builder.length;
+    if (this.symbols === 0) addNote(notes, 'the file is stripped: it has no symbols');
+    const table = this.#builder.build();
+    if (this.symbols >= MIN_CACHED_SYMBOLS || this.#wasPacked) {
+      const made = { table, symbols: this.symbols, sources, notes: notes.slice(before) };
+      this.#cache?.putSymbols(made, { module: elf, debugFile: debugFile?.elf });
+    }
+    return table;
   }
 
   /** Closes the files that are not used any more: debug information and the names of symbols may stay in theirs. */
@@ -243,20 +273,29 @@ class Loader {
     }
   }
 
-  #takeDebugFile(): void {
+  #findDebugFile(): DebugFile | undefined {
     const found = this.#attempt('', () => findDebugFile(this.elf, this.#path, this.notes));
-    if (found === undefined) return;
-    const { elf, path } = found;
-    this.#files.push(elf);
-    this.#take(path, () => (this.#builder.addSection(elf, '.symtab') > 0 ? path : undefined));
-    this.dwarf = this.#attempt(path, () => Dwarf.open(elf, this.notes));
+    if (found !== undefined) this.#files.push(found.elf);
+    return found;
+  }
+
+  #openDwarf(what: string, elf: ElfFile): void {
+    this.dwarf = this.#attempt(what, () => Dwarf.open(elf, this.notes, this.#cache));
   }
 
   #addDebugData(): string | undefined {
     const section = this.elf.section('.gnu_debugdata');
     if (section === undefined || section.type === SectionType.NoBits) return undefined;
     const mini = ElfFile.open(decompressXz(this.elf.read(section), MAX_DEBUGDATA_BYTES));
-    return this.#builder.addSection(mini, '.symtab') > 0 ? section.name : undefined;
+    if (this.#builder.addSection(mini, '.symtab') === 0) return undefined;
+    this.#wasPacked = true;
+    return section.name;
+  }
+
+  #addGoFunctions(): string | undefined {
+    const source = addGoFunctions(this.elf, this.#builder);
+    this.#wasPacked ||= source !== undefined;
+    return source;
   }
 
   #take(what: string, add: () => string | undefined): void {

@@ -91,6 +91,15 @@ export interface SymbolizerReport {
   readonly cachedBytes: number;
   readonly kernelSymbols: number;
   readonly jitProcesses: number;
+  /** Of what is kept from run to run, and what went wrong with that last. */
+  readonly diskCacheBytes: number;
+  readonly diskCacheProblem: string | undefined;
+}
+
+/** Given to the worker when it starts. */
+export interface WorkerSettings {
+  /** Where tables are kept from run to run, undefined for nowhere. */
+  readonly cacheDirectory: string | undefined;
 }
 
 /** Rows of distinct frames, as columns; `frame[i]` is the row of the request's address i, or NONE. */

@@ -24,8 +24,9 @@ const AT_SIGN = 0x40;
 export class SymbolNames {
   /** Undefined where the names are in memory. */
   readonly file: NameFile | undefined;
-  readonly #fileOffset: number;
-  readonly #size: number;
+  readonly fileOffset: number;
+  /** Of the whole table, in memory or not. */
+  readonly size: number;
   /** The whole table, or nothing. */
   #whole: Uint8Array | undefined;
 
@@ -45,29 +46,24 @@ export class SymbolNames {
     whole: Uint8Array | undefined,
   ) {
     this.file = file;
-    this.#fileOffset = fileOffset;
-    this.#size = size;
+    this.fileOffset = fileOffset;
+    this.size = size;
     this.#whole = whole;
   }
 
   /** What this holds in memory between requests. */
   get bytes(): number {
-    return this.file === undefined ? this.#size : 0;
-  }
-
-  /** Of the whole table, in memory or not. */
-  get size(): number {
-    return this.#size;
+    return this.file === undefined ? this.size : 0;
   }
 
   /** The whole table. Throws ElfError. */
   all(): Uint8Array {
-    return this.#whole ?? (this.file as NameFile).readAt(this.#fileOffset, this.#size);
+    return this.#whole ?? (this.file as NameFile).readAt(this.fileOffset, this.size);
   }
 
   /** Says that about so many names will be asked for, until `release`. */
   prepare(count: number): void {
-    if (this.#whole !== undefined || count < MANY_NAMES || this.#size > MAX_WHOLE_BYTES) return;
+    if (this.#whole !== undefined || count < MANY_NAMES || this.size > MAX_WHOLE_BYTES) return;
     this.#whole = this.all();
   }
 
@@ -78,9 +74,9 @@ export class SymbolNames {
   /** The name at `offset`, without a symbol version: a view, good until the next call. Throws ElfError. */
   at(offset: number): Uint8Array {
     if (this.#whole !== undefined) return cut(this.#whole, offset);
-    const left = Math.min(MAX_NAME_BYTES, this.#size - offset);
+    const left = Math.min(MAX_NAME_BYTES, this.size - offset);
     for (let length = Math.min(NAME_READ_BYTES, left); ; length = left) {
-      const bytes = (this.file as NameFile).readAt(this.#fileOffset + offset, length);
+      const bytes = (this.file as NameFile).readAt(this.fileOffset + offset, length);
       if (length === left || bytes.includes(0)) return cut(bytes, 0);
     }
   }

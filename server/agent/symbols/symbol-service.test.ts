@@ -68,7 +68,7 @@ describe('the symbol service', () => {
   });
 
   it('stays within its bound', () => {
-    const service = new SymbolService(1_000_000);
+    const service = new SymbolService({ modulesBytes: 1_000_000 });
     const [node, libc] = [process.execPath, '/lib/x86_64-linux-gnu/libc.so.6'];
     names(service, moduleQuery(libc, 'libc', 0));
     names(service, moduleQuery(node, 'node', 0));

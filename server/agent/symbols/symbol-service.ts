@@ -17,10 +17,18 @@ import {
   type SymbolQuery,
   type SymbolResult,
 } from './protocol';
+import { SymbolCache } from './symbol-cache';
 
 const MODULES_BYTES = 32 * 1024 * 1024;
 const JIT_BYTES = 16 * 1024 * 1024;
 const MAX_FAILURES = 1000;
+
+export interface SymbolServiceOptions {
+  /** What the tables of modules may take in memory. */
+  readonly modulesBytes?: number;
+  /** Where tables are kept from run to run; undefined for nowhere. */
+  readonly cacheDirectory?: string | undefined;
+}
 
 interface Failure {
   readonly kind: SymbolErrorKind;
@@ -36,7 +44,10 @@ export class SymbolService {
   readonly #failures = new Map<string, Failure>();
   readonly #jit = new ByteLru<number, PerfMap>(JIT_BYTES);
 
-  constructor(modulesBytes = MODULES_BYTES) {
+  readonly #cache: SymbolCache | undefined;
+
+  constructor({ modulesBytes = MODULES_BYTES, cacheDirectory }: SymbolServiceOptions = {}) {
+    this.#cache = cacheDirectory === undefined ? undefined : new SymbolCache(cacheDirectory);
     this.#modules = new ByteLru(modulesBytes, (module) => module.close());
   }
 
@@ -70,6 +81,7 @@ export class SymbolService {
   /** Closes what is open. */
   close(): void {
     for (const module of this.#modules.values()) module.close();
+    this.#cache?.close();
   }
 
   #kernelFrames(addresses: Float64Array): FrameColumns {
@@ -113,7 +125,7 @@ export class SymbolService {
     const failure = this.#failures.get(key);
     if (failure !== undefined) throw new SymbolError(failure.kind, failure.message);
     try {
-      const module = ModuleSymbols.load(reference);
+      const module = ModuleSymbols.load(reference, this.#cache);
       this.#modules.set(key, module);
       return module;
     } catch (error) {
@@ -161,6 +173,8 @@ export class SymbolService {
       cachedBytes: this.bytes,
       kernelSymbols: this.#kernel.last?.length ?? 0,
       jitProcesses: this.#jit.size,
+      diskCacheBytes: this.#cache?.bytes ?? 0,
+      diskCacheProblem: this.#cache?.problem,
     };
   }
 }

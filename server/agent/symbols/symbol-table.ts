@@ -16,40 +16,40 @@ const RESERVED_SECTIONS = 0xff00;
 
 export class SymbolTable {
   /** Where ranges start, relative to `base`, rising; each ends where the next starts. */
-  readonly #starts: Uint32Array;
-  /** Where each range's name is in `#names`, NONE for a gap. */
-  readonly #nameOffsets: Uint32Array;
+  readonly starts: Uint32Array;
+  /** Where each range's name is in `names`, NONE for a gap. */
+  readonly nameOffsets: Uint32Array;
   readonly names: SymbolNames;
-  readonly #base: number;
+  readonly base: number;
   /** Of 2^`#pageShift` bytes of addresses each: the first range that starts in it, so that little is left to search. */
   readonly #pages: Uint32Array;
   readonly #pageShift: number;
 
   /** `ranges` count from `base`; their names are offsets into `names`, which are closed with this. */
   constructor(base: number, ranges: Ranges, names: SymbolNames) {
-    this.#base = base;
-    this.#starts = ranges.starts;
-    this.#nameOffsets = ranges.names;
+    this.base = base;
+    this.starts = ranges.starts;
+    this.nameOffsets = ranges.names;
     this.names = names;
-    this.#pageShift = pageShift(this.#starts);
-    this.#pages = firstInPages(this.#starts, this.#pageShift);
+    this.#pageShift = pageShift(this.starts);
+    this.#pages = firstInPages(this.starts, this.#pageShift);
   }
 
   /** How many ranges there are, gaps included. */
   get length(): number {
-    return this.#starts.length;
+    return this.starts.length;
   }
 
   /** What this holds in memory. */
   get bytes(): number {
     const { byteLength } = this.#pages;
-    return this.#starts.byteLength + this.#nameOffsets.byteLength + byteLength + this.names.bytes;
+    return this.starts.byteLength + this.nameOffsets.byteLength + byteLength + this.names.bytes;
   }
 
   /** The range that has `address`, or -1 where no symbol has it. */
   find(address: number): number {
-    const starts = this.#starts;
-    const wanted = address - this.#base;
+    const starts = this.starts;
+    const wanted = address - this.base;
     if (!(wanted >= 0 && wanted < NONE)) return -1;
     const page = wanted >>> this.#pageShift;
     const pages = this.#pages;
@@ -61,17 +61,17 @@ export class SymbolTable {
       if (starts[middle] <= wanted) low = middle + 1;
       else high = middle;
     }
-    return low === 0 || this.#nameOffsets[low - 1] === NONE ? -1 : low - 1;
+    return low === 0 || this.nameOffsets[low - 1] === NONE ? -1 : low - 1;
   }
 
   /** Identifies the name of a range within this table: ranges of one function share it. */
   nameKey(range: number): number {
-    return this.#nameOffsets[range];
+    return this.nameOffsets[range];
   }
 
   /** The name as the file has it (mangled), without a symbol version: a view, good until the next call. Throws ElfError. */
   nameBytes(range: number): Uint8Array {
-    return this.names.at(this.#nameOffsets[range]);
+    return this.names.at(this.nameOffsets[range]);
   }
 
   /** The same as text. */
@@ -82,8 +82,8 @@ export class SymbolTable {
 
   /** The addresses [start, end) of a range; the last is a gap, unless it reaches up to the largest address. */
   range(range: number): readonly [start: number, end: number] {
-    const end = range + 1 < this.length ? this.#starts[range + 1] : NONE;
-    return [this.#base + this.#starts[range], this.#base + end];
+    const end = range + 1 < this.length ? this.starts[range + 1] : NONE;
+    return [this.base + this.starts[range], this.base + end];
   }
 }
 

@@ -19,6 +19,7 @@ import {
   type SymbolResult,
   type WorkerAnswer,
   type WorkerRequest,
+  type WorkerSettings,
 } from './protocol';
 
 export {
@@ -52,11 +53,14 @@ export interface SymbolizerOptions {
   /** The worker's bundle. */
   readonly workerFile?: string | URL;
   readonly timeoutMs?: number;
+  /** Where tables are kept from run to run, usually `symbols` in the agent's directory; undefined for nowhere. */
+  readonly cacheDirectory?: string | undefined;
 }
 
 export class Symbolizer {
   readonly #workerFile: string | URL;
   readonly #timeoutMs: number;
+  readonly #settings: WorkerSettings;
   /** Undefined after one has ended, until it is needed. */
   #worker: Worker | undefined;
   #disposed = false;
@@ -80,7 +84,8 @@ export class Symbolizer {
     return symbolizer;
   }
 
-  private constructor({ workerFile, timeoutMs }: SymbolizerOptions) {
+  private constructor({ workerFile, timeoutMs, cacheDirectory }: SymbolizerOptions) {
+    this.#settings = { cacheDirectory };
     this.#workerFile = workerFile ?? distFile('symbol-worker.js');
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
   }
@@ -149,6 +154,7 @@ export class Symbolizer {
   #startWorker(): Worker {
     const worker = new Worker(this.#workerFile, {
       name: 'symbols',
+      workerData: this.#settings,
       resourceLimits: RESOURCE_LIMITS,
     });
     worker.on('message', (answer: WorkerAnswer) => this.#settle(answer));

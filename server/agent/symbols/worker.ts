@@ -2,9 +2,15 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { raisePriority } from '../priority';
-import { type FrameColumns, SymbolError, type WorkerAnswer, type WorkerRequest } from './protocol';
+import {
+  type FrameColumns,
+  SymbolError,
+  type WorkerAnswer,
+  type WorkerRequest,
+  type WorkerSettings,
+} from './protocol';
 import { SymbolService } from './symbol-service';
 
 /** Tables that nobody has asked for so long are freed. */
@@ -20,7 +26,7 @@ if (port === null) throw new Error('symbol-worker.js runs as a worker thread, no
 raisePriority();
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-const service = new SymbolService();
+const service = new SymbolService(workerData as WorkerSettings);
 const pause = setTimeout(() => {
   if (process.memoryUsage().arrayBuffers > service.bytes + GARBAGE_BYTES) collectGarbage();
 }, PAUSE_MS).unref();
