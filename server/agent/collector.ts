@@ -332,6 +332,7 @@ export class Collector {
       agent: this.#cost.read(),
       ...this.#programs.read(this.#sampler.runTimes()),
       bpfMapBytes: mapBytes(this.#sampler.mapFds()),
+      unnamed: this.#namer.unnamed(),
     });
     this.#statusAtMs = nowMs;
     if (++this.#reports % REPORTS_PER_TRIM === 0) trimMemory();

@@ -23,6 +23,7 @@ const MIN_CACHED_SYMBOLS = 2000;
 const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
 /** Objects, and what the kernel keeps for open files. */
 const OWN_BYTES = 8 * 1024;
+const NO_SYMBOLS = 'the file is stripped: it has no symbols';
 /** For an inlined function whose name is in a file that we don't read. */
 const NAMELESS = '[inlined function]';
 
@@ -77,6 +78,22 @@ export class ModuleSymbols {
       sources: this.#sources,
       notes: this.#notes,
     };
+  }
+
+  /** As in Naming. */
+  get isPoor(): boolean {
+    return this.#sources.every((source) => source === '.dynsym' || source === '.debug_info');
+  }
+
+  /** As in Naming. */
+  get unnamedReason(): string {
+    const reason =
+      this.#symbols === 0
+        ? NO_SYMBOLS
+        : this.isPoor
+          ? 'the file is stripped: it has only the names that dynamic linking needs'
+          : 'none of its symbols has this code';
+    return [reason, ...this.#notes.filter((note) => note !== NO_SYMBOLS)].join('; ');
   }
 
   /** What this holds in memory. */
@@ -257,7 +274,7 @@ class Loader {
       this.#take('', () => this.#addGoFunctions());
     }
     this.symbols = this.#builder.length;
-    if (this.symbols === 0) addNote(notes, 'the file is stripped: it has no symbols');
+    if (this.symbols === 0) addNote(notes, NO_SYMBOLS);
     const table = this.#builder.build();
     if (this.symbols >= MIN_CACHED_SYMBOLS || this.#wasPacked) {
       const made = { table, symbols: this.symbols, sources, notes: notes.slice(before) };

@@ -24,6 +24,16 @@ export interface SymbolizedFrame extends SourcePlace {
   readonly kernelModule?: string;
 }
 
+/** The answer to a request for names. */
+export interface Naming {
+  /** One for each address, undefined where it has no name. */
+  readonly frames: readonly (SymbolizedFrame | undefined)[];
+  /** Why some have none, in words for people. */
+  readonly unnamedReason: string;
+  /** Names are only those that dynamic linking needs, or none: the module was stripped, and its symbols were not found. */
+  readonly isPoor: boolean;
+}
+
 /** Code in a file that a process mapped. */
 export interface ModuleReference {
   /** The build ID, or anything else that is the same for the same contents only. Names are cached by it. */
@@ -130,7 +140,7 @@ export type SymbolQuery =
   | { readonly kind: 'report' };
 
 export type SymbolResult =
-  | { readonly kind: 'frames'; readonly frames: FrameColumns }
+  | ({ readonly kind: 'frames'; readonly frames: FrameColumns } & Omit<Naming, 'frames'>)
   | { readonly kind: 'kernel-base'; readonly address: number }
   | { readonly kind: 'report'; readonly report: SymbolizerReport };
 

@@ -7,7 +7,6 @@ import { CurrentKernelSymbols } from './kallsyms';
 import { ModuleSymbols } from './module-symbols';
 import { PerfMap } from './perf-map';
 import {
-  type FrameColumns,
   type JitProcess,
   type ModuleReference,
   NONE,
@@ -29,6 +28,8 @@ export interface SymbolServiceOptions {
   /** Where tables are kept from run to run; undefined for nowhere. */
   readonly cacheDirectory?: string | undefined;
 }
+
+type Frames = Extract<SymbolResult, { kind: 'frames' }>;
 
 interface Failure {
   readonly kind: SymbolErrorKind;
@@ -55,13 +56,13 @@ export class SymbolService {
   answer(query: SymbolQuery): SymbolResult {
     switch (query.kind) {
       case 'kernel':
-        return { kind: 'frames', frames: this.#kernelFrames(query.addresses) };
+        return this.#kernelFrames(query.addresses);
       case 'kernel-base':
         return { kind: 'kernel-base', address: this.#kernel.for(new Float64Array(0)).base };
       case 'module':
-        return { kind: 'frames', frames: this.#moduleFrames(query.module, query.fileOffsets) };
+        return this.#moduleFrames(query.module, query.fileOffsets);
       case 'jit':
-        return { kind: 'frames', frames: this.#jitFrames(query.process, query.addresses) };
+        return this.#jitFrames(query.process, query.addresses);
       case 'report':
         return { kind: 'report', report: this.#report() };
     }
@@ -84,7 +85,7 @@ export class SymbolService {
     this.#cache?.close();
   }
 
-  #kernelFrames(addresses: Float64Array): FrameColumns {
+  #kernelFrames(addresses: Float64Array): Frames {
     const symbols = this.#kernel.for(addresses);
     const rows = new FrameRows(addresses.length);
     const rowOfEntry = new Map<number, number>();
@@ -99,14 +100,17 @@ export class SymbolService {
       }
       return row;
     });
-    return rows.finish(frame);
+    const unnamedReason = '/proc/kallsyms has no function there';
+    return { kind: 'frames', frames: rows.finish(frame), unnamedReason, isPoor: false };
   }
 
-  #moduleFrames(reference: ModuleReference, fileOffsets: Float64Array): FrameColumns {
+  #moduleFrames(reference: ModuleReference, fileOffsets: Float64Array): Frames {
     const rows = new FrameRows(fileOffsets.length);
     const module = this.#module(reference);
     try {
-      return rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
+      const frames = rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
+      const { unnamedReason, isPoor } = module;
+      return { kind: 'frames', frames, unnamedReason, isPoor };
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;
       // A file that names are read from has changed: the next request opens what is there then.
@@ -142,7 +146,7 @@ export class SymbolService {
     this.#failures.set(key, failure);
   }
 
-  #jitFrames(process: JitProcess, addresses: Float64Array): FrameColumns {
+  #jitFrames(process: JitProcess, addresses: Float64Array): Frames {
     let map = this.#jit.get(process.pid);
     if (map === undefined) {
       map = new PerfMap(process);
@@ -163,7 +167,8 @@ export class SymbolService {
       return row;
     });
     this.#jit.trim();
-    return rows.finish(frame);
+    const { unnamedReason } = map;
+    return { kind: 'frames', frames: rows.finish(frame), unnamedReason, isPoor: false };
   }
 
   #report(): SymbolizerReport {

@@ -10,6 +10,7 @@ import {
   type FrameColumns,
   type JitProcess,
   type ModuleReference,
+  type Naming,
   NONE,
   type SourcePlace,
   SymbolError,
@@ -26,6 +27,7 @@ export {
   type JitProcess,
   type ModuleReference,
   type ModuleReport,
+  type Naming,
   type SourcePlace,
   SymbolError,
   type SymbolErrorKind,
@@ -98,8 +100,8 @@ export class Symbolizer {
   }
 
   /** Names kernel addresses: exact doubles of the signed 64-bit value. */
-  async kernel(addresses: Float64Array): Promise<(SymbolizedFrame | undefined)[]> {
-    return this.#frames({ kind: 'kernel', addresses });
+  async kernel(addresses: Float64Array): Promise<Naming> {
+    return this.#name({ kind: 'kernel', addresses });
   }
 
   /** The address of the kernel's _text, from which offsets of kernel frames count. */
@@ -109,21 +111,15 @@ export class Symbolizer {
   }
 
   /** Names offsets in a file that processes have mapped. `module.fd` must stay open until the promise settles. */
-  async module(
-    module: ModuleReference,
-    fileOffsets: Float64Array,
-  ): Promise<(SymbolizedFrame | undefined)[]> {
+  async module(module: ModuleReference, fileOffsets: Float64Array): Promise<Naming> {
     const blocked = this.#blocked.get(module.key);
     if (blocked !== undefined) throw new SymbolError('worker-ended', blocked);
-    return this.#frames({ kind: 'module', module, fileOffsets });
+    return this.#name({ kind: 'module', module, fileOffsets });
   }
 
   /** Names addresses of JIT code, where the process writes a perf map. */
-  async jit(
-    process: JitProcess,
-    addresses: Float64Array,
-  ): Promise<(SymbolizedFrame | undefined)[]> {
-    return this.#frames({ kind: 'jit', process, addresses });
+  async jit(process: JitProcess, addresses: Float64Array): Promise<Naming> {
+    return this.#name({ kind: 'jit', process, addresses });
   }
 
   /** What is in memory, where names came from, and why there are not more. */
@@ -132,9 +128,10 @@ export class Symbolizer {
     return (result as Extract<SymbolResult, { kind: 'report' }>).report;
   }
 
-  async #frames(query: SymbolQuery): Promise<(SymbolizedFrame | undefined)[]> {
-    const result = await this.#ask(query);
-    return toFrames((result as Extract<SymbolResult, { kind: 'frames' }>).frames);
+  async #name(query: SymbolQuery): Promise<Naming> {
+    const result = (await this.#ask(query)) as Extract<SymbolResult, { kind: 'frames' }>;
+    const { frames, unnamedReason, isPoor } = result;
+    return { frames: toFrames(frames), unnamedReason, isPoor };
   }
 
   #ask(query: SymbolQuery): Promise<SymbolResult> {
