@@ -1,14 +1,9 @@
 /** Has frames named by the symbolizer, off this thread, and writes the names into the profile's tables. */
-import type { FrameSymbol, ProfileBuilder } from '@/profile/builder';
-import { type FrameIndex, type FrameKind, NONE } from '@/profile/schema';
+import type { ProfileBuilder } from '@/profile/builder';
 import type { UnnamedCode } from '@/profile/status';
+import { frameSymbol } from './frame-symbol';
 import type { PendingSymbols } from './stacks';
-import {
-  type Naming,
-  type SourcePlace,
-  SymbolError,
-  type SymbolizedFrame,
-} from './symbols/protocol';
+import { type Naming, SymbolError } from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
 import { UnnamedFrames } from './unnamed-frames';
 import { within } from './within';
@@ -98,7 +93,7 @@ export class Namer {
     group.frames.forEach((frame, i) => {
       const symbol = symbols[i];
       if (symbol !== undefined) {
-        builder.symbolize(frame, rowsOf(builder, frame, symbol));
+        builder.symbolize(frame, frameSymbol(builder, frame, symbol));
       } else {
         unnamed.frames.push(frame);
         unnamed.addresses.push(group.addresses[i]);
@@ -154,20 +149,4 @@ function moduleOf({ source }: PendingSymbols): string {
     case 'module':
       return source.module.path;
   }
-}
-
-/** The symbol columns of a frame; functions that it was inlined into become frames of their own. */
-function rowsOf(builder: ProfileBuilder, frame: FrameIndex, symbol: SymbolizedFrame): FrameSymbol {
-  const { mapping, kind } = builder.profile.frames.columns;
-  const place = (at: SourcePlace, inlinedInto: FrameIndex): FrameSymbol => ({
-    functionName: builder.string(at.functionName),
-    file: at.file === undefined ? NONE : builder.string(at.file),
-    line: at.line ?? 0,
-    inlinedInto,
-  });
-  let outer: FrameIndex = NONE;
-  for (const caller of [...(symbol.inlined ?? [])].reverse()) {
-    outer = builder.namedFrame(place(caller, outer), mapping[frame], kind[frame] as FrameKind);
-  }
-  return place(symbol, outer);
 }

@@ -5,16 +5,11 @@
  */
 import { Worker } from 'node:worker_threads';
 import { distFile } from '../../root';
-import { FrameTexts } from './frame-rows';
 import {
-  type FrameColumns,
   type JitProcess,
   type ModuleReference,
   type Naming,
-  NONE,
-  type SourcePlace,
   SymbolError,
-  type SymbolizedFrame,
   type SymbolizerReport,
   type SymbolQuery,
   type SymbolResult,
@@ -22,6 +17,7 @@ import {
   type WorkerRequest,
   type WorkerSettings,
 } from './protocol';
+import { toFrames } from './to-frames';
 
 export {
   type JitProcess,
@@ -208,48 +204,4 @@ export class Symbolizer {
     this.#pending.clear();
     for (const { reject } of pending) reject(error);
   }
-}
-
-/** Equal rows are one object. */
-function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[] {
-  const { functionName, file, line, outer, kernelModule, frame } = columns;
-  const texts = new FrameTexts(columns);
-  const places: (SourcePlace | undefined)[] = new Array(functionName.length);
-  const place = (row: number): SourcePlace => {
-    let known = places[row];
-    if (known === undefined) {
-      const name = texts.at(functionName[row]);
-      known =
-        file[row] === NONE && line[row] === 0
-          ? { functionName: name }
-          : {
-              functionName: name,
-              ...(file[row] !== NONE && { file: texts.at(file[row]) }),
-              ...(line[row] > 0 && { line: line[row] }),
-            };
-      places[row] = known;
-    }
-    return known;
-  };
-  const whole = (row: number): SymbolizedFrame => {
-    const inlined: SourcePlace[] = [];
-    for (let at = outer[row]; at !== NONE; at = outer[at]) inlined.push(place(at));
-    if (inlined.length === 0 && kernelModule[row] === NONE) return place(row);
-    return {
-      ...place(row),
-      ...(inlined.length > 0 && { inlined }),
-      ...(kernelModule[row] !== NONE && { kernelModule: texts.at(kernelModule[row]) }),
-    };
-  };
-  const frames: (SymbolizedFrame | undefined)[] = new Array(functionName.length);
-  const result: (SymbolizedFrame | undefined)[] = new Array(frame.length);
-  for (let i = 0; i < frame.length; i++) {
-    const row = frame[i];
-    if (row === NONE) result[i] = undefined;
-    else {
-      frames[row] ??= whole(row);
-      result[i] = frames[row];
-    }
-  }
-  return result;
 }
