@@ -4,8 +4,9 @@ import { cost } from './cost';
 import { latency } from './latency';
 import { memory } from './memory';
 import { opening } from './opening';
+import { symbols } from './symbols';
 
-const BENCHES: readonly Bench[] = [cost, latency, opening, memory];
+const BENCHES: readonly Bench[] = [cost, latency, opening, memory, symbols];
 
 async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');

@@ -17,6 +17,7 @@ const PROGRAMS = {
   sandbox: 'server/web/sandbox/main.ts',
   'symbol-worker': 'server/agent/symbols/worker.ts',
   'unwind-worker': 'server/agent/unwind/worker.ts',
+  'session-symbols': 'server/agent/session-symbols-main.ts',
 };
 
 const entryPoints = Object.entries(PROGRAMS)

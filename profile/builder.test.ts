@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { profileOf } from './chunk';
+import { ProfileBuilder } from './builder';
+import { type ChunkHeader, profileOf } from './chunk';
 import { PairTable } from './pair-table';
 import { chunksOf, contentsOf, randomSteps, TestProfile } from './profiles-for-tests';
-import { MappingKind, NONE } from './schema';
+import { type FrameKind, MappingKind, NONE } from './schema';
 import { Table } from './table';
 
 describe('a builder', () => {
@@ -39,6 +40,39 @@ describe('a builder', () => {
     expect(test.profile.string(chunk.patch.functionName[0])).toBe('late');
     test.rename('?#5', 'late');
     expect(test.cut().patch.frame.length).toBe(0);
+  });
+
+  it('continues a profile that was read, with rows of the same indices', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(), { maxLength: 200 }), (numbers) => {
+        const chunks = chunksOf(randomSteps(numbers));
+        const builder = new ProfileBuilder(profileOf(chunks));
+        const { strings, mappings, frames, stacks } = builder.profile;
+        const before = [strings.length, frames.length, stacks.length];
+        for (const [i, text] of strings.entries()) expect(builder.string(text)).toBe(i);
+        const { mapping, offset, kind } = frames.columns;
+        for (let i = 0; i < frames.length; i++) {
+          if (offset[i] < 0) continue;
+          expect(builder.frameAt(mapping[i], offset[i], kind[i] as FrameKind)).toBe(i);
+        }
+        for (let i = 0; i < stacks.length; i++) {
+          const { parent, frame } = stacks.columns;
+          expect(builder.stack(parent[i], frame[i])).toBe(i);
+        }
+        expect([strings.length, frames.length, stacks.length]).toEqual(before);
+        const named = [...Array(frames.length).keys()].find((i) => offset[i] >= 0);
+        if (named === undefined || mappings.length === 0) return;
+        const functionName = builder.string('better name');
+        builder.symbolize(named, { functionName, file: NONE, line: 0, inlinedInto: NONE });
+        const header = builder.profile.header as ChunkHeader;
+        const late = builder.cutChunk({ ...header, startNs: header.endNs }, []);
+        const whole = profileOf([...chunks, late]);
+        expect(late.tables.samples.length).toBe(0);
+        expect(whole.string(whole.frames.columns.functionName[named])).toBe('better name');
+        expect(whole.samples.length).toBe(profileOf(chunks).samples.length);
+      }),
+      { numRuns: 50 },
+    );
   });
 
   it('cuts chunks that make its own tables, whatever was done', () => {

@@ -40,12 +40,49 @@ export class ProfileBuilder {
   readonly #patched = new Set<FrameIndex>();
   #sequence = 0;
 
-  constructor() {
-    this.profile = new Profile();
+  /**
+   * Continues `profile`, which becomes the builder's own: its rows keep their indices, and are in no chunk that is cut
+   * from here on. Its samples are forgotten, as after a cut.
+   */
+  constructor(profile = new Profile()) {
+    this.profile = profile;
     this.#cut = {
-      strings: 0,
-      ...(Object.fromEntries(TABLE_NAMES.map((name) => [name, 0])) as Record<TableName, number>),
+      strings: profile.strings.length,
+      ...(Object.fromEntries(TABLE_NAMES.map((name) => [name, profile[name].length])) as Record<
+        TableName,
+        number
+      >),
     };
+    profile.samples.clear();
+    if (profile.header !== undefined) this.#sequence = profile.header.sequence + 1;
+    this.#internRows();
+  }
+
+  /** Makes known what the profile has already. */
+  #internRows(): void {
+    const { strings, mappings, frames, stacks } = this.profile;
+    for (let i = strings.length - 1; i >= 0; i--) this.#strings.set(strings[i], i);
+    for (let i = mappings.length - 1; i >= 0; i--) {
+      const { buildId, path, kind } = mappings.columns;
+      const text = (index: StringIndex): string => this.profile.string(index);
+      this.#mappings.set(`${kind[i]} ${text(buildId[i])} ${text(path[i])}`, i);
+    }
+    const { mapping, offset, kind, functionName, file, line, inlinedInto } = frames.columns;
+    for (let i = 0; i < frames.length; i++) {
+      if (offset[i] >= 0) this.#framesIn(mapping[i], kind[i] as FrameKind).set(offset[i], i);
+      else {
+        const symbol = {
+          functionName: functionName[i],
+          file: file[i],
+          line: line[i],
+          inlinedInto: inlinedInto[i],
+        };
+        this.#framesByName.set(nameKey(symbol, mapping[i], kind[i] as FrameKind), i);
+      }
+    }
+    for (let i = 0; i < stacks.length; i++) {
+      this.#stacks.set(stacks.columns.parent[i], stacks.columns.frame[i], i);
+    }
   }
 
   string(text: string): StringIndex {
@@ -83,12 +120,7 @@ export class ProfileBuilder {
 
   /** The frame at `offset` (>= 0) of a mapping; unnamed until `symbolize`. */
   frameAt(mapping: MappingIndex, offset: number, kind: FrameKind): FrameIndex {
-    const key = mapping * 8 + kind;
-    let byOffset = this.#framesByOffset.get(key);
-    if (byOffset === undefined) {
-      byOffset = new Map();
-      this.#framesByOffset.set(key, byOffset);
-    }
+    const byOffset = this.#framesIn(mapping, kind);
     let index = byOffset.get(offset);
     if (index === undefined) {
       index = this.profile.frames.push({ ...UNNAMED, mapping, offset, kind });
@@ -97,9 +129,19 @@ export class ProfileBuilder {
     return index;
   }
 
+  #framesIn(mapping: MappingIndex, kind: FrameKind): Map<number, FrameIndex> {
+    const key = mapping * 8 + kind;
+    let byOffset = this.#framesByOffset.get(key);
+    if (byOffset === undefined) {
+      byOffset = new Map();
+      this.#framesByOffset.set(key, byOffset);
+    }
+    return byOffset;
+  }
+
   /** The frame known by its symbol alone: JIT code, imports, inlined-into functions, reasons why unwinding stopped. */
   namedFrame(symbol: FrameSymbol, mapping: MappingIndex, kind: FrameKind): FrameIndex {
-    const key = `${symbol.functionName} ${symbol.file} ${symbol.line} ${symbol.inlinedInto} ${mapping} ${kind}`;
+    const key = nameKey(symbol, mapping, kind);
     let index = this.#framesByName.get(key);
     if (index === undefined) {
       index = this.profile.frames.push({ ...symbol, mapping, offset: -1, kind });
@@ -197,4 +239,8 @@ export class ProfileBuilder {
       inlinedInto: pick(columns.inlinedInto),
     };
   }
+}
+
+function nameKey(symbol: FrameSymbol, mapping: MappingIndex, kind: FrameKind): string {
+  return `${symbol.functionName} ${symbol.file} ${symbol.line} ${symbol.inlinedInto} ${mapping} ${kind}`;
 }

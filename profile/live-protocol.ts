@@ -32,6 +32,8 @@ export interface BrowserToServer {
  *   GET    /sessions/:id                SessionSummary
  *   PATCH  /sessions/:id                { name: string }                  -> SessionSummary
  *   POST   /sessions/:id/stop           {}                                -> SessionSummary
+ *   POST   /sessions/:id/symbolize      {}                                -> SymbolizingMessage a line (application/x-ndjson); 409 while it
+ *                                       records, or while another is symbolized
  *   DELETE /sessions/:id                -> 204; 409 while it records
  *   GET    /sessions/:id/chunks         application/octet-stream: its chunks one after another (splitChunks)
  *   GET    /sessions/:id/export?format=collapsed|pprof   a file

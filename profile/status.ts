@@ -39,6 +39,16 @@ export interface ProcessCost {
   readonly residentBytes: Measured;
 }
 
+/** Code whose functions have no names, and why. */
+export interface UnnamedCode {
+  /** Path of the file, `[kernel]`, or `[anon:PID]` for JIT code of a process. */
+  readonly module: string;
+  /** Distinct places in the code. */
+  readonly frames: number;
+  /** In words for people. */
+  readonly reason: string;
+}
+
 export interface CollectorStatus {
   /** CLOCK_REALTIME in ms. */
   readonly timeMs: number;
@@ -57,6 +67,8 @@ export interface CollectorStatus {
   >;
   /** Kernel memory of BPF maps. */
   readonly bpfMapBytes: Measured;
+  /** Where most frames have no name, since the collector's tables were begun: the worst first. */
+  readonly unnamed: readonly UnnamedCode[];
 }
 
 /** What the web process adds on its way to the browser. */

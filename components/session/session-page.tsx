@@ -14,6 +14,7 @@ import { formatDuration, formatWhen } from '@/components/ui/format';
 import { ReloadIcon } from '@/components/ui/icons';
 import type { SessionSummary } from '@/profile/session';
 import { ExportMenu } from './export-menu';
+import { SymbolizeButton } from './symbolize-button';
 
 /** One recording. */
 export function SessionPage({ id }: { readonly id: string }) {
@@ -83,7 +84,14 @@ export function SessionPage({ id }: { readonly id: string }) {
         state={state}
         frequencyHz={session?.frequencyHz}
         canLink
-        actions={<ExportMenu id={id} />}
+        actions={
+          <>
+            {session === undefined || session.state === 'recording' ? null : (
+              <SymbolizeButton id={id} onChanged={() => void load()} />
+            )}
+            <ExportMenu id={id} />
+          </>
+        }
         onError={
           <Button onClick={() => void load()}>
             <ReloadIcon />

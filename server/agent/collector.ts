@@ -2,6 +2,7 @@
  * Profiles the machine: reads the ring on a timer, keeps the process table up to date, turns stacks into rows, has them
  * named, and cuts a chunk for each reading.
  */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
 import type { Chunk, Loss } from '@/profile/chunk';
@@ -32,7 +33,7 @@ export interface CollectorOptions {
   /** Samples per second and CPU, 1 to 4,999. */
   readonly frequencyHz: number;
   readonly filter: Filter;
-  /** Where unwind tables are kept from run to run; undefined for nowhere. */
+  /** Where unwind tables and symbols are kept from run to run; undefined for nowhere. */
   readonly cacheDirectory?: string | undefined;
   readonly onChunk: (chunk: Chunk) => void;
   readonly onStatus: (status: CollectorStatus) => void;
@@ -125,7 +126,10 @@ export class Collector {
   static async start(options: CollectorOptions): Promise<Collector> {
     const problem = privilegeProblem('bin/hearth');
     if (problem !== undefined) throw new CollectorError(problem);
-    const symbolizer = await Symbolizer.start();
+    const { cacheDirectory } = options;
+    const symbolizer = await Symbolizer.start({
+      cacheDirectory: cacheDirectory && join(cacheDirectory, 'symbols'),
+    });
     let sampler: CpuSampler | undefined;
     try {
       sampler = CpuSampler.load(options.frequencyHz, options.filter);
@@ -329,6 +333,7 @@ export class Collector {
       agent: this.#cost.read(),
       ...this.#programs.read(this.#sampler.runTimes()),
       bpfMapBytes: mapBytes(this.#sampler.mapFds()),
+      unnamed: this.#namer.unnamed(),
     });
     this.#statusAtMs = nowMs;
     if (++this.#reports % REPORTS_PER_TRIM === 0) trimMemory();

@@ -1,14 +1,18 @@
 /** Has frames named by the symbolizer, off this thread, and writes the names into the profile's tables. */
-import type { FrameSymbol, ProfileBuilder } from '@/profile/builder';
-import { type FrameIndex, type FrameKind, NONE } from '@/profile/schema';
+import type { ProfileBuilder } from '@/profile/builder';
+import type { UnnamedCode } from '@/profile/status';
+import { frameSymbol } from './frame-symbol';
 import type { PendingSymbols } from './stacks';
-import type { SourcePlace, SymbolizedFrame } from './symbols/protocol';
+import { type Naming, SymbolError } from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
+import { UnnamedFrames } from './unnamed-frames';
 import { within } from './within';
 
 /** JIT compilers write their maps when they like: frames without a name are asked for again this often. */
 const JIT_TRIES = 5;
 const JIT_RETRY_MS = 1000;
+/** Modules with unnamed frames that a status tells of. */
+const UNNAMED_MODULES = 20;
 
 interface Retry {
   readonly builder: ProfileBuilder;
@@ -21,6 +25,9 @@ export class Namer {
   readonly #symbolizer: Symbolizer;
   #retries: Retry[] = [];
   readonly #asked = new Set<Promise<void>>();
+  readonly #unnamed = new UnnamedFrames();
+  /** The builder whose frames are counted. */
+  #counted: ProfileBuilder | undefined;
 
   constructor(symbolizer: Symbolizer) {
     this.#symbolizer = symbolizer;
@@ -39,11 +46,20 @@ export class Namer {
     const due = this.#retries.filter((retry) => retry.atMs <= now && retry.builder === builder);
     this.#retries = this.#retries.filter((retry) => retry.atMs > now);
     if (pending.length + due.length === 0) return;
+    if (builder !== this.#counted) this.#unnamed.clear();
+    this.#counted = builder;
     const answers = [
-      ...pending.map((group) => this.#ask(builder, group, JIT_TRIES)),
-      ...due.map((retry) => this.#ask(builder, retry.pending, retry.triesLeft)),
+      ...pending.map((group) => this.#ask(builder, group, JIT_TRIES, 0)),
+      ...due.map(({ pending: group, triesLeft }) =>
+        this.#ask(builder, group, triesLeft, group.frames.length),
+      ),
     ];
     await within(Promise.all(answers), waitMs);
+  }
+
+  /** Where frames have no name, and why: the modules with most of them. */
+  unnamed(): UnnamedCode[] {
+    return this.#unnamed.worst(UNNAMED_MODULES);
   }
 
   /** Resolves when all names that were asked for are there, or after `maxMs`. */
@@ -51,24 +67,42 @@ export class Namer {
     await within(Promise.all(this.#asked), maxMs);
   }
 
-  #ask(builder: ProfileBuilder, group: PendingSymbols, triesLeft: number): Promise<void> {
-    const asked = this.#answer(builder, group, triesLeft).finally(() => this.#asked.delete(asked));
+  /** `counted` frames of the group have been counted as unnamed before. */
+  #ask(
+    builder: ProfileBuilder,
+    group: PendingSymbols,
+    triesLeft: number,
+    counted: number,
+  ): Promise<void> {
+    const asked = this.#answer(builder, group, triesLeft, counted).finally(() =>
+      this.#asked.delete(asked),
+    );
     this.#asked.add(asked);
     return asked;
   }
 
-  async #answer(builder: ProfileBuilder, group: PendingSymbols, triesLeft: number): Promise<void> {
+  async #answer(
+    builder: ProfileBuilder,
+    group: PendingSymbols,
+    triesLeft: number,
+    counted: number,
+  ): Promise<void> {
     const addresses = Float64Array.from(group.addresses);
-    const symbols = await this.#request(group, addresses);
+    const { frames: symbols, unnamedReason } = await this.#request(group, addresses);
     const unnamed: PendingSymbols = { source: group.source, frames: [], addresses: [] };
-    symbols.forEach((symbol, i) => {
+    group.frames.forEach((frame, i) => {
+      const symbol = symbols[i];
       if (symbol !== undefined) {
-        builder.symbolize(group.frames[i], rowsOf(builder, group.frames[i], symbol));
+        builder.symbolize(frame, frameSymbol(builder, frame, symbol));
       } else {
-        unnamed.frames.push(group.frames[i]);
+        unnamed.frames.push(frame);
         unnamed.addresses.push(group.addresses[i]);
       }
     });
+    if (builder === this.#counted) {
+      const change = unnamed.frames.length - counted;
+      this.#unnamed.add(moduleOf(group), change, unnamedReason);
+    }
     if (group.source.kind === 'jit' && unnamed.frames.length > 0 && triesLeft > 1) {
       this.#retries.push({
         builder,
@@ -79,11 +113,8 @@ export class Namer {
     }
   }
 
-  /** One answer per address. A module without symbols leaves its frames unnamed: they show as module+0xoffset. */
-  async #request(
-    { source }: PendingSymbols,
-    addresses: Float64Array,
-  ): Promise<readonly (SymbolizedFrame | undefined)[]> {
+  /** A module that can't be read leaves its frames unnamed: they show as module+0xoffset. */
+  async #request({ source }: PendingSymbols, addresses: Float64Array): Promise<Naming> {
     try {
       switch (source.kind) {
         case 'kernel':
@@ -101,24 +132,21 @@ export class Namer {
           );
         }
       }
-    } catch {
-      return Array.from(addresses, () => undefined);
+    } catch (error) {
+      if (!(error instanceof SymbolError)) throw error;
+      return { frames: [], unnamedReason: error.message, isPoor: false };
     }
   }
 }
 
-/** The symbol columns of a frame; functions that it was inlined into become frames of their own. */
-function rowsOf(builder: ProfileBuilder, frame: FrameIndex, symbol: SymbolizedFrame): FrameSymbol {
-  const { mapping, kind } = builder.profile.frames.columns;
-  const place = (at: SourcePlace, inlinedInto: FrameIndex): FrameSymbol => ({
-    functionName: builder.string(at.functionName),
-    file: at.file === undefined ? NONE : builder.string(at.file),
-    line: at.line ?? 0,
-    inlinedInto,
-  });
-  let outer: FrameIndex = NONE;
-  for (const caller of [...(symbol.inlined ?? [])].reverse()) {
-    outer = builder.namedFrame(place(caller, outer), mapping[frame], kind[frame] as FrameKind);
+/** As in UnnamedCode. */
+function moduleOf({ source }: PendingSymbols): string {
+  switch (source.kind) {
+    case 'kernel':
+      return '[kernel]';
+    case 'jit':
+      return `[anon:${source.process.pid}]`;
+    case 'module':
+      return source.module.path;
   }
-  return place(symbol, outer);
 }

@@ -1,5 +1,5 @@
 /**
- * The command line: `hearth serve | record | doctor | version`. Each command's code is loaded when it runs, so that the
+ * The command line: `hearth serve | record | symbolize | doctor | version`. Each command's code is loaded when it runs, so that the
  * launcher, which lives as long as the server does, stays small.
  *
  * Exit status: 0 where what was asked for was done (`record`: where the profile was written), 2 for a command line that
@@ -35,6 +35,10 @@ async function main(): Promise<number> {
       if (problem !== undefined) throw new PrivilegeError(problem);
       const { record } = await import('./record');
       await record(options);
+    },
+    async symbolize(options) {
+      const { symbolize } = await import('./symbolize');
+      await symbolize(options);
     },
     async doctor(options) {
       const { doctor } = await import('./doctor/doctor');

@@ -4,6 +4,7 @@ import type { DoctorOptions } from './doctor/doctor';
 import { buildProgram } from './program';
 import type { RecordOptions } from './record';
 import type { ServeOptions } from './serve';
+import type { SymbolizeOptions } from './symbolize';
 
 let errors: string;
 beforeEach(() => {
@@ -20,6 +21,7 @@ afterEach(() => {
 type Parsed =
   | { readonly command: 'serve'; readonly options: ServeOptions }
   | { readonly command: 'record'; readonly options: RecordOptions }
+  | { readonly command: 'symbolize'; readonly options: SymbolizeOptions }
   | { readonly command: 'doctor'; readonly options: DoctorOptions };
 
 async function parse(line: string): Promise<Parsed | undefined> {
@@ -31,6 +33,9 @@ async function parse(line: string): Promise<Parsed | undefined> {
     },
     record: async (options) => {
       parsed = { command: 'record', options };
+    },
+    symbolize: async (options) => {
+      parsed = { command: 'symbolize', options };
     },
     doctor: async (options) => {
       parsed = { command: 'doctor', options };
@@ -127,5 +132,19 @@ describe('hearth', () => {
   it('knows no other commands', async () => {
     await expect(parse('recrod')).rejects.toThrow(CommanderError);
     expect(errors).toMatch(/unknown command 'recrod'/);
+  });
+});
+
+describe('hearth symbolize', () => {
+  it('takes a session', async () => {
+    expect(await parse('symbolize 0123456789abcdef')).toEqual({
+      command: 'symbolize',
+      options: { session: '0123456789abcdef', json: false, dataDir: undefined },
+    });
+    expect(await parse('symbolize slow --json --data-dir /data')).toEqual({
+      command: 'symbolize',
+      options: { session: 'slow', json: true, dataDir: '/data' },
+    });
+    await expect(parse('symbolize')).rejects.toThrow(CommanderError);
   });
 });

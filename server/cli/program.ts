@@ -14,12 +14,14 @@ import {
 import type { DoctorOptions } from './doctor/doctor';
 import type { RecordOptions } from './record';
 import type { ServeOptions } from './serve';
+import type { SymbolizeOptions } from './symbolize';
 
 export interface Actions {
   readonly version: string;
   serve(options: ServeOptions): Promise<void>;
   record(options: RecordOptions): Promise<void>;
   doctor(options: DoctorOptions): Promise<void>;
+  symbolize(options: SymbolizeOptions): Promise<void>;
 }
 
 interface RecordFlags {
@@ -108,6 +110,21 @@ export function buildProgram(actions: Actions): Command {
     .option('-o, --output <file>', 'the file to write; - is the standard output (default: -)')
     .action(async (command: string[], flags: RecordFlags, self: Command) => {
       await actions.record(recordOptions(command, flags, self));
+    });
+
+  program
+    .command('symbolize')
+    .description(
+      'name the functions of a stored session again, when better symbols have been installed since',
+    )
+    .argument('<session>', 'its ID, or its name')
+    .option('--json', 'print JSON', false)
+    .option(
+      '--data-dir <path>',
+      'where sessions are kept (default: $HEARTH_DATA_DIR, else /var/lib/hearth for root)',
+    )
+    .action(async (session: string, flags: { json: boolean; dataDir?: string }) => {
+      await actions.symbolize({ session, json: flags.json, dataDir: flags.dataDir });
     });
 
   program

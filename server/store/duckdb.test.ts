@@ -94,6 +94,30 @@ describe('the store', () => {
     await store.delete(id);
   });
 
+  it('adds to a session that has ended what continues it, and nothing else', async () => {
+    let store = await open();
+    const { id } = await store.create(NEW);
+    const slices = [slice(3), slice(4)];
+    for (const one of slices) await store.append(id, one);
+    const late = slice(0, 5000).chunks;
+    await expect(store.amend(id, late, 2)).rejects.toThrow(/is being recorded/);
+    const completed = await store.complete(id);
+    await expect(store.amend(id, late, 1)).rejects.toThrow(/has changed meanwhile/);
+    expect(await store.get(id)).toEqual(completed);
+
+    const amended = await store.amend(id, late, 2);
+    expect(amended.bytes).toBeGreaterThan(completed.bytes);
+    expect(amended).toEqual({ ...completed, bytes: amended.bytes });
+    await store.close();
+    store = await open();
+    expect(await store.get(id)).toEqual(amended);
+    const end = { chunks: late, startNs: 5e9, endNs: 5e9, samples: 0 };
+    expect((await read(store, id)).map(plain)).toEqual([...slices, end].map(plain));
+    await store.amend(id, late, 3);
+    expect(await read(store, id)).toHaveLength(4);
+    await expect(store.amend('nothing', late, 0)).rejects.toThrow(SessionNotFoundError);
+  });
+
   it('lists the newest first, and keeps sessions apart', async () => {
     const store = await open();
     const older = await store.create({ ...NEW, startedMs: 1 });

@@ -166,24 +166,7 @@ class DuckDbStore implements Store {
     try {
       await this.#file.transaction(async (connection) => {
         if (entry.uncertain) await deleteSlices(connection, key, ordinal);
-        await appendRows(connection, 'slices', (row) => {
-          row.appendInteger(key);
-          row.appendInteger(ordinal);
-          row.appendDouble(slice.startNs);
-          row.appendDouble(slice.endNs);
-          row.appendInteger(slice.samples);
-          row.appendInteger(content.length);
-          row.endRow();
-        });
-        await appendRows(connection, 'pieces', (row) => {
-          for (let at = 0, piece = 0; at < content.length; at += PIECE_BYTES, piece++) {
-            row.appendInteger(key);
-            row.appendInteger(ordinal);
-            row.appendInteger(piece);
-            row.appendBlob(content.subarray(at, at + PIECE_BYTES));
-            row.endRow();
-          }
-        });
+        await appendSlice(connection, key, ordinal, content, slice);
       });
     } catch (error) {
       entry.uncertain = true;
@@ -200,6 +183,41 @@ class DuckDbStore implements Store {
     };
     // The slice is durable in the log. A checkpoint that fails leaves the log; an append that fails too will say so.
     this.#file.checkpoint('due').catch(() => {});
+  }
+
+  async amend(id: string, chunk: Uint8Array, expected: number): Promise<SessionSummary> {
+    const entry = this.#entry(id);
+    if (entry.summary.state === 'recording') {
+      throw new StoreError(
+        `session ${id} is being recorded: it can be changed when that has ended`,
+      );
+    }
+    const content = await deflate(chunk, { level: DEFLATE_LEVEL });
+    const { key } = entry;
+    await this.#file.transaction(async (connection) => {
+      const stored = await connection.runAndReadAll(
+        `SELECT count(*)::INTEGER, coalesce(max(ordinal), -1), coalesce(max(end_ns), 0) FROM slices
+        WHERE session = $1::INTEGER`,
+        [key],
+      );
+      const [slices, lastOrdinal, endNs] = stored.getRows()[0].map(Number);
+      if (slices !== expected) {
+        throw new StoreError(`session ${id} has changed meanwhile: try again`);
+      }
+      await appendSlice(connection, key, lastOrdinal + 1, content, {
+        startNs: endNs,
+        endNs,
+        samples: 0,
+      });
+      await connection.run(
+        'UPDATE sessions SET bytes = bytes + $2::DOUBLE WHERE key = $1::INTEGER',
+        [key, content.length],
+      );
+    });
+    // After the transaction: another change may have come between.
+    entry.summary = { ...entry.summary, bytes: entry.summary.bytes + content.length };
+    this.#file.checkpoint('due').catch(() => {});
+    return entry.summary;
   }
 
   async complete(id: string): Promise<SessionSummary> {
@@ -335,6 +353,34 @@ async function appendRows(
   } finally {
     appender.closeSync();
   }
+}
+
+/** Writes one slice's rows within the transaction; `content` are its chunks, deflated. */
+async function appendSlice(
+  connection: DuckDBConnection,
+  key: number,
+  ordinal: number,
+  content: Uint8Array,
+  { startNs, endNs, samples }: Omit<StoredSlice, 'chunks'>,
+): Promise<void> {
+  await appendRows(connection, 'slices', (row) => {
+    row.appendInteger(key);
+    row.appendInteger(ordinal);
+    row.appendDouble(startNs);
+    row.appendDouble(endNs);
+    row.appendInteger(samples);
+    row.appendInteger(content.length);
+    row.endRow();
+  });
+  await appendRows(connection, 'pieces', (row) => {
+    for (let at = 0, piece = 0; at < content.length; at += PIECE_BYTES, piece++) {
+      row.appendInteger(key);
+      row.appendInteger(ordinal);
+      row.appendInteger(piece);
+      row.appendBlob(content.subarray(at, at + PIECE_BYTES));
+      row.endRow();
+    }
+  });
 }
 
 async function deleteSlices(

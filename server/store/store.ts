@@ -25,6 +25,12 @@ export interface Store {
   create(session: NewSession): Promise<SessionSummary>;
   /** Durable when the promise resolves: it survives kill -9 and power loss. */
   append(id: string, slice: StoredSlice): Promise<void>;
+  /**
+   * Adds a chunk to a session that is not being recorded: one that continues the last and takes no time, as better names
+   * do. Durable when the promise resolves. `expected` is the number of slices that the chunk continues: others that were
+   * added meanwhile make it throw StoreError.
+   */
+  amend(id: string, chunk: Uint8Array, expected: number): Promise<SessionSummary>;
   /** Ends the recording. */
   complete(id: string): Promise<SessionSummary>;
   list(): Promise<readonly SessionSummary[]>;

@@ -10,9 +10,11 @@ import { writePprof } from '@/profile/formats/pprof';
 import { API } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
 import type { LiveStatus } from '@/profile/status';
+import type { SymbolizingMessage } from '@/profile/symbolizing';
 import { describeHost } from '@/server/host';
 import { StoreError, StoreFullError } from '@/server/store/errors';
 import { SessionNotFoundError } from '@/server/store/store';
+import { NamingError } from './session-symbols';
 import { ConflictError, type Sessions } from './sessions';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -91,6 +93,7 @@ export class Api {
           sendJson(response, 200, await sessions.stop(id));
         },
       ],
+      ['POST', /^\/sessions\/([\w-]+)\/symbolize$/, (call) => this.#symbolize(call)],
       ['GET', /^\/sessions\/([\w-]+)\/chunks$/, (call) => this.#sendChunks(call)],
       ['GET', /^\/sessions\/([\w-]+)\/export$/, (call) => this.#export(call)],
     ];
@@ -132,6 +135,25 @@ export class Api {
       host,
     );
     sendJson(response, 201, session);
+  }
+
+  /** Answers with a line for each step. Goes on to its end when nobody listens any more. */
+  async #symbolize({ request, response, id }: Parameters<Handler>[0]): Promise<void> {
+    await readBody(request, nothingSchema);
+    const tell = (message: SymbolizingMessage): void => {
+      if (!response.headersSent)
+        response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
+      response.write(`${JSON.stringify(message)}\n`);
+    };
+    try {
+      const report = await this.#backend.sessions.symbolize(id, { onProgress: tell });
+      tell({ kind: 'report', report });
+    } catch (error) {
+      // Before the first line an error has a status of its own.
+      if (!response.headersSent) throw error;
+      tell({ kind: 'error', error: error instanceof Error ? error.message : String(error) });
+    }
+    response.end();
   }
 
   async #sendChunks({ response, id }: Parameters<Handler>[0]): Promise<void> {
@@ -220,6 +242,7 @@ function statusOf(error: unknown): number | undefined {
   if (error instanceof SessionNotFoundError) return 404;
   if (error instanceof ConflictError) return 409;
   if (error instanceof StoreFullError) return 507;
+  if (error instanceof NamingError) return 500;
   if (error instanceof StoreError) return 500;
   return undefined;
 }

@@ -84,8 +84,13 @@ function namesOf(host: string): string[] {
   return [hostname().toLowerCase(), ...addresses.map(({ address }) => literal(address))];
 }
 
+/** What a client sends that has the token. */
+export function cookieOf(token: string): string {
+  return `${COOKIE}=${token}`;
+}
+
 export function cookieHeader(token: string): string {
-  return `${COOKIE}=${token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${YEAR_S}`;
+  return `${cookieOf(token)}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${YEAR_S}`;
 }
 
 /** Of equal length whatever is asked about, so that the comparison takes equal time. */

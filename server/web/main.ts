@@ -11,6 +11,7 @@ import type { LiveStatus, ProcessCost } from '@/profile/status';
 import { ROOT } from '@/server/root';
 import { openStore } from '@/server/store/duckdb';
 import { StoreError } from '@/server/store/errors';
+import { removeAddress, writeAddress } from './address';
 import { AgentLink, type LauncherMessage, type WebMessage } from './agent-link';
 import { Api } from './api';
 import { Guard, loadToken } from './auth';
@@ -142,6 +143,7 @@ async function main(): Promise<void> {
   const port = await listen(Number(values.port ?? 7575));
   guard = new Guard(token, host, port);
   const shown = host.includes(':') ? `[${host}]` : host;
+  writeAddress(dataDirectory, host, port);
   console.log(`Hearth is at http://${shown}:${port}/?token=${token}`);
 
   setInterval(() => {
@@ -182,6 +184,7 @@ async function main(): Promise<void> {
     live.disconnectSockets(true);
     server.close();
     server.closeAllConnections();
+    removeAddress(dataDirectory as string);
     await sessions.close();
     process.exit(code);
   }

@@ -1,5 +1,6 @@
 /** A store in memory, which can be told to fail. */
 import type { SessionSummary } from '@/profile/session';
+import { StoreError } from '@/server/store/errors';
 import {
   type NewSession,
   SessionNotFoundError,
@@ -38,6 +39,16 @@ export class MemoryStore implements Store {
       samples: entry.summary.samples + slice.samples,
       bytes: entry.summary.bytes + slice.chunks.length,
     };
+  }
+
+  async amend(id: string, chunk: Uint8Array, expected: number): Promise<SessionSummary> {
+    const entry = this.#entry(id);
+    if (this.failure !== undefined) throw this.failure;
+    if (entry.slices.length !== expected) throw new StoreError('it has changed meanwhile');
+    const endNs = entry.slices.at(-1)?.endNs ?? 0;
+    entry.slices.push({ chunks: chunk, startNs: endNs, endNs, samples: 0 });
+    entry.summary = { ...entry.summary, bytes: entry.summary.bytes + chunk.length };
+    return entry.summary;
   }
 
   async complete(id: string): Promise<SessionSummary> {

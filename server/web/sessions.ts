@@ -1,9 +1,11 @@
 /** Sessions as the API serves them: the store, and the one that is being recorded. */
 import type { SessionSummary } from '@/profile/session';
 import type { HostDescription } from '@/profile/status';
+import type { SymbolizingReport } from '@/profile/symbolizing';
 import type { Store } from '@/server/store/store';
 import type { LiveSource } from './live-source';
 import { Recorder } from './recorder';
+import { type NamingOptions, symbolizeStored } from './session-symbols';
 
 /** The request can't be done in the present state: HTTP 409. */
 export class ConflictError extends Error {
@@ -17,6 +19,8 @@ export class Sessions {
   #problem: string | undefined;
   #recorder: Recorder | undefined;
   #starting = false;
+  /** The session that is being named again: one at a time, for it takes memory and CPU time. */
+  #symbolizing: string | undefined;
   #known: readonly SessionSummary[] = [];
 
   private constructor(
@@ -122,6 +126,31 @@ export class Sessions {
     }
     await this.#store.delete(id);
     await this.#changed();
+  }
+
+  /**
+   * Names a session again, for better symbols may have appeared since, and adds what has changed to it. Throws
+   * ConflictError while it is recorded or being named, NamingError, and what the store throws.
+   */
+  async symbolize(
+    id: string,
+    options: Omit<NamingOptions, 'startedMs'>,
+  ): Promise<SymbolizingReport> {
+    const { state, startedMs } = await this.#store.get(id);
+    if (state === 'recording') {
+      throw new ConflictError('this session is being recorded: stop it first');
+    }
+    if (this.#symbolizing !== undefined) {
+      throw new ConflictError('a session is being symbolized: wait for its end');
+    }
+    this.#symbolizing = id;
+    try {
+      const report = await symbolizeStored(this.#store, id, { ...options, startedMs });
+      await this.#changed();
+      return report;
+    } finally {
+      this.#symbolizing = undefined;
+    }
   }
 
   /** The session's stored chunks, one after another. */

@@ -5,6 +5,8 @@ import { ElfError } from './elf-error';
 export interface ByteSource {
   /** In bytes. */
   readonly size: number;
+  /** All of it is in memory as long as the source is. */
+  readonly isInMemory: boolean;
   /** Exactly `length` bytes at `offset`: fresh and 8-aligned from a file, a view from memory. Throws ElfError. */
   read(offset: number, length: number): Uint8Array;
   /** Closes what the source itself opened. */
@@ -40,6 +42,7 @@ function checkRange(offset: number, length: number, size: number): void {
 }
 
 class MemorySource implements ByteSource {
+  readonly isInMemory = true;
   readonly #bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
@@ -59,6 +62,7 @@ class MemorySource implements ByteSource {
 }
 
 class FileSource implements ByteSource {
+  readonly isInMemory = false;
   readonly size: number;
   readonly #fd: number;
   readonly #owned: boolean;

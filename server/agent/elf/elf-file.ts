@@ -130,6 +130,11 @@ export class ElfFile {
     this.#source.close();
   }
 
+  /** Whether the whole image is in memory as long as this is. */
+  get isInMemory(): boolean {
+    return this.#source.isInMemory;
+  }
+
   /** Of the file, in bytes. */
   get size(): number {
     return this.#source.size;

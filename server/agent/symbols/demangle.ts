@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { ByteSink } from './byte-sink';
 
 /** Longer names stay as they are. */
 const MAX_NAME_LENGTH = 16 * 1024;
@@ -14,8 +15,9 @@ const MAX_DEMANGLED_LENGTH = 32 * 1024;
 /** In pages of 64 KiB. The text of a name that refers to itself over and over is limited by this, and so is the time. */
 const MAX_MEMORY_PAGES = 512;
 const MEMORY_SECTION = 5;
+const [UNDERSCORE, LETTER_Z, LETTER_R] = [0x5f, 0x5a, 0x52];
 /** Names remembered in each of two generations; an average entry takes about 300 bytes. */
-const REMEMBERED = 4 * 1024;
+const REMEMBERED = 1024;
 
 interface DemanglerExports {
   readonly memory: WebAssembly.Memory;
@@ -30,8 +32,8 @@ interface DemanglerExports {
 export class Demangler {
   readonly #module: WebAssembly.Module;
   #exports: DemanglerExports | undefined;
-  readonly #encoder = new TextEncoder();
-  readonly #decoder = new TextDecoder();
+  readonly #sink = new ByteSink();
+  #memory = new Uint8Array(0);
   #recent = new Map<string, string>();
   #older = new Map<string, string>();
 
@@ -54,43 +56,77 @@ export class Demangler {
     return result;
   }
 
+  /** The same for UTF-8, which is appended to `sink`: nothing becomes a string on the way. */
+  demangleTo(name: Uint8Array, sink: ByteSink): void {
+    if (!isMangledBytes(name) || !this.#tryTo(name, sink)) sink.append(name);
+  }
+
   #compute(name: string): string {
-    if (name.length > MAX_NAME_LENGTH) return name;
+    this.#sink.length = 0;
+    if (!this.#tryTo(Buffer.from(name), this.#sink)) return name;
+    return Buffer.from(this.#sink.bytes.buffer, 0, this.#sink.length).toString('utf8');
+  }
+
+  /** False where the name can't be demangled, and nothing was appended. */
+  #tryTo(name: Uint8Array, sink: ByteSink): boolean {
+    if (name.length > MAX_NAME_LENGTH) return false;
     try {
-      const text = this.#call(name);
-      // What it can't demangle it returns as it is, or without the underscore that macOS puts in front.
-      return text === '' || text === name.slice(1) ? name : text;
+      return this.#call(name, sink);
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) throw error;
       // Out of memory or stack, or a panic: what the instance holds is not to be trusted any more.
       this.#exports = undefined;
-      return name;
+      return false;
     }
   }
 
-  #call(name: string): string {
+  #call(name: Uint8Array, sink: ByteSink): boolean {
     this.#exports ??= instantiate(this.#module);
     const exports = this.#exports;
-    const bytes = this.#encoder.encode(name);
-    const pointer = exports.__wbindgen_malloc(bytes.length, 1) >>> 0;
-    // The memory's buffer is another one after it has grown: no view lasts.
-    new Uint8Array(exports.memory.buffer).set(bytes, pointer);
+    const pointer = exports.__wbindgen_malloc(name.length, 1) >>> 0;
+    const memory = this.#currentMemory(exports);
+    for (let i = 0; i < name.length; i++) memory[pointer + i] = name[i];
     // The callee frees what it is given; what it returns is ours.
-    const [resultPointer, resultLength] = exports.demangle_any(pointer, bytes.length);
-    try {
-      if (resultLength > MAX_DEMANGLED_LENGTH) return name;
-      return this.#decoder.decode(
-        new Uint8Array(exports.memory.buffer, resultPointer >>> 0, resultLength),
-      );
-    } finally {
-      exports.__wbindgen_free(resultPointer, resultLength, 1);
-    }
+    const [resultPointer, length] = exports.demangle_any(pointer, name.length);
+    const start = resultPointer >>> 0;
+    const result = this.#currentMemory(exports);
+    // What it can't demangle it returns as it is, or without the underscore that macOS puts in front.
+    const isDemangled =
+      length > 0 && length <= MAX_DEMANGLED_LENGTH && !isTail(result, start, length, name);
+    if (isDemangled) sink.append(result, start, start + length);
+    exports.__wbindgen_free(resultPointer, length, 1);
+    return isDemangled;
+  }
+
+  /** The memory's buffer is another one after it has grown: no view lasts. */
+  #currentMemory({ memory }: DemanglerExports): Uint8Array {
+    if (this.#memory.buffer !== memory.buffer) this.#memory = new Uint8Array(memory.buffer);
+    return this.#memory;
   }
 }
 
 /** `_Z`, with more underscores where macOS or a block made them, and Rust's `_R`. */
 function isMangled(name: string): boolean {
   return /^_{1,4}(?:Z|R[0-9A-Z])/.test(name);
+}
+
+function isMangledBytes(name: Uint8Array): boolean {
+  let at = 0;
+  while (at < 4 && name[at] === UNDERSCORE) at++;
+  if (at === 0) return false;
+  if (name[at] === LETTER_Z) return true;
+  const next = name[at + 1];
+  return (
+    name[at] === LETTER_R && ((next >= 0x30 && next <= 0x39) || (next >= 0x41 && next <= 0x5a))
+  );
+}
+
+/** Whether a result is the whole name, or all but its first byte. */
+function isTail(bytes: Uint8Array, start: number, length: number, name: Uint8Array): boolean {
+  const skipped = name.length - length;
+  if (skipped !== 0 && skipped !== 1) return false;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== name[skipped + i]) return false;
+  return true;
 }
 
 /** The same module, but its memory has a maximum. */

@@ -1,14 +1,19 @@
 /** The kernel's functions, those of modules and BPF programs too, from /proc/kallsyms. */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { ByteSink } from './byte-sink';
 import { SymbolError } from './protocol';
 
-const FIRST_BYTES = 8 * 1024 * 1024;
+/** The kernel gives a page at a time, whatever is asked for. */
+const PIECE_BYTES = 64 * 1024;
+/** Of a line: the longest name has 512 bytes. */
+const MAX_LINE_BYTES = 4096;
+const FIRST_SYMBOLS = 128 * 1024;
 const MAX_BYTES = 256 * 1024 * 1024;
 /** How far a function may reach where the next symbol is not of the same module, and says nothing of its end. */
 const LAST_FUNCTION_BYTES = 64 * 1024;
 const BPF_MODULE = 'bpf';
 const GAP = 0xffffffff;
-const [TAB, NEWLINE, SPACE, ZERO] = [0x09, 0x0a, 0x20, 0x30];
+const [TAB, NEWLINE, SPACE, ZERO, UNDERSCORE] = [0x09, 0x0a, 0x20, 0x30, 0x5f];
 /** Where code ends; nothing is called so. */
 const END_MARKERS: ReadonlySet<string> = new Set(['_etext', '_einittext', '_end', '__init_end']);
 /** Where code starts: the names of whatever comes first are better. */
@@ -39,7 +44,9 @@ export class KernelSymbols {
   /** Reads all symbols; takes some 70 ms. Throws SymbolError where the kernel hides its addresses. */
   static read(path = '/proc/kallsyms'): KernelSymbols {
     try {
-      return KernelSymbols.parse(readWhole(path));
+      const lines = new Lines();
+      readPieces(path, (piece) => lines.add(piece));
+      return KernelSymbols.#of(lines);
     } catch (error) {
       if (error instanceof SymbolError) throw error;
       throw new SymbolError('io', `cannot read ${path}: ${(error as Error).message}`);
@@ -48,7 +55,13 @@ export class KernelSymbols {
 
   /** Takes the text of kallsyms. */
   static parse(text: Buffer): KernelSymbols {
-    const lines = parseLines(text);
+    const lines = new Lines();
+    lines.add(text);
+    return KernelSymbols.#of(lines);
+  }
+
+  static #of(lines: Lines): KernelSymbols {
+    lines.finish();
     if (lines.length === 0) throw new SymbolError('io', 'the kernel shows no symbols in kallsyms');
     if (lines.hidden) {
       throw new SymbolError(
@@ -63,7 +76,7 @@ export class KernelSymbols {
   private constructor(lines: Lines) {
     this.base = lines.base;
     this.#moduleNames = lines.moduleNames;
-    this.#names = lines.names;
+    this.#names = Buffer.from(lines.names.take().buffer);
     const order = orderByAddress(lines);
     const starts = new Float64Array(order.length * 2);
     const nameOffsets = new Uint32Array(order.length * 2);
@@ -133,86 +146,111 @@ export class KernelSymbols {
 }
 
 const NOT_A_FUNCTION = 0;
-const RANK_OF_TYPE: Readonly<Record<string, number>> = { w: 2, W: 2, t: 3, T: 4 };
+const RANK_OF_BYTE = new Uint8Array(256);
+for (const [type, rank] of [
+  ['w', 2],
+  ['W', 2],
+  ['t', 3],
+  ['T', 4],
+] as const) {
+  RANK_OF_BYTE[type.charCodeAt(0)] = rank;
+}
 
-interface Lines {
-  readonly length: number;
+/** The lines of kallsyms, as columns of which the first `length` values count. */
+class Lines {
+  length = 0;
   /** Every address is zero. */
-  readonly hidden: boolean;
-  readonly base: number;
-  readonly address: Float64Array;
+  hidden = true;
+  address = new Float64Array(FIRST_SYMBOLS);
   /** Higher is better where symbols share an address. */
-  readonly rank: Uint8Array;
-  readonly name: Uint32Array;
-  readonly module: Uint16Array;
-  readonly names: Buffer;
-  readonly moduleNames: readonly string[];
-}
+  rank = new Uint8Array(FIRST_SYMBOLS);
+  name = new Uint32Array(FIRST_SYMBOLS);
+  module = new Uint16Array(FIRST_SYMBOLS);
+  /** Zero-terminated. */
+  readonly names = new ByteSink(FIRST_SYMBOLS * 24);
+  readonly #modules = new Map<string, number>([['', 0]]);
+  #rest: Buffer = Buffer.alloc(0);
+  #textBase = Number.NaN;
+  #fallbackBase = Number.NaN;
 
-/** Lines are `ffffffff81000000 T _text`, with `\t[module]` behind where it is not the kernel itself. */
-function parseLines(text: Buffer): Lines {
-  const capacity = Math.ceil(text.length / 20) + 1;
-  const address = new Float64Array(capacity);
-  const rank = new Uint8Array(capacity);
-  const name = new Uint32Array(capacity);
-  const module = new Uint16Array(capacity);
-  const names = Buffer.allocUnsafeSlow(text.length + 1);
-  const moduleIndices = new Map<string, number>([['', 0]]);
-  const rankOfByte = new Uint8Array(256);
-  for (const [type, value] of Object.entries(RANK_OF_TYPE)) rankOfByte[type.charCodeAt(0)] = value;
-  let [length, namesLength] = [0, 0];
-  let hidden = true;
-  let [base, fallbackBase] = [NaN, NaN];
-  for (let at = 0; at < text.length; at++) {
-    const lineEnd = endOfLine(text, at);
-    const nameAt = at + 19;
-    if (nameAt < lineEnd && text[at + 16] === SPACE && text[at + 18] === SPACE) {
-      const value = hexWord(text, at) * 2 ** 32 + (hexWord(text, at + 8) >>> 0);
-      if (value !== 0) hidden = false;
-      let nameEnd = nameAt;
-      const start = namesLength;
-      let underscores = 0;
-      while (nameEnd < lineEnd && text[nameEnd] !== TAB) {
-        if (text[nameEnd] === 0x5f && underscores === nameEnd - nameAt) underscores++;
-        names[namesLength++] = text[nameEnd++];
-      }
-      names[namesLength++] = 0;
-      address[length] = value;
-      name[length] = start;
-      module[length] =
-        nameEnd + 3 < lineEnd ? moduleIndex(text, nameEnd + 2, lineEnd - 1, moduleIndices) : 0;
-      const byType = rankOfByte[text[at + 17]];
-      // Among equals, the name with fewer underscores in front.
-      rank[length] = byType === 0 ? NOT_A_FUNCTION : byType * 8 + 7 - Math.min(7, underscores);
-      if (module[length] === 0 && underscores > 0) {
-        const marker = names.toString('latin1', start, Math.min(namesLength - 1, start + 16));
-        if (marker === '_text') base = value;
-        if (marker === '_stext') fallbackBase = value;
-        if (END_MARKERS.has(marker)) rank[length] = NOT_A_FUNCTION;
-        else if (START_MARKERS.has(marker)) rank[length] = 1;
-      }
-      length++;
-    }
-    at = lineEnd;
+  get base(): number {
+    if (!Number.isNaN(this.#textBase)) return this.#textBase;
+    return Number.isNaN(this.#fallbackBase) ? this.address[0] : this.#fallbackBase;
   }
-  return {
-    length,
-    hidden,
-    base: Number.isNaN(base) ? (Number.isNaN(fallbackBase) ? address[0] : fallbackBase) : base,
-    address,
-    rank,
-    name,
-    module,
-    // A copy, so that the memory is of this size only.
-    names: Buffer.from(names.subarray(0, namesLength)),
-    moduleNames: [...moduleIndices.keys()],
-  };
-}
 
-function endOfLine(text: Buffer, from: number): number {
-  let at = from;
-  while (at < text.length && text[at] !== NEWLINE) at++;
-  return at;
+  get moduleNames(): readonly string[] {
+    return [...this.#modules.keys()];
+  }
+
+  /** Adds text that follows what was added before; it may end within a line. */
+  add(piece: Buffer): void {
+    const text = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
+    let at = 0;
+    for (;;) {
+      const end = text.indexOf(NEWLINE, at);
+      if (end < 0) break;
+      this.#addLine(text, at, end);
+      at = end + 1;
+    }
+    // A copy, for the piece is the caller's. (No line is that long: such text is none of the kernel's.)
+    this.#rest = Buffer.from(text.subarray(Math.max(at, text.length - MAX_LINE_BYTES)));
+  }
+
+  /** The last line may have no end. */
+  finish(): void {
+    if (this.#rest.length > 0) this.#addLine(this.#rest, 0, this.#rest.length);
+    this.#rest = Buffer.alloc(0);
+  }
+
+  /** Lines are `ffffffff81000000 T _text`, with `\t[module]` behind where it is not the kernel itself. */
+  #addLine(text: Buffer, at: number, lineEnd: number): void {
+    const nameAt = at + 19;
+    if (nameAt >= lineEnd || text[at + 16] !== SPACE || text[at + 18] !== SPACE) return;
+    if (this.length === this.address.length) this.#grow();
+    const value = hexWord(text, at) * 2 ** 32 + (hexWord(text, at + 8) >>> 0);
+    if (value !== 0) this.hidden = false;
+    let nameEnd = nameAt;
+    let underscores = 0;
+    while (nameEnd < lineEnd && text[nameEnd] !== TAB) {
+      if (text[nameEnd] === UNDERSCORE && underscores === nameEnd - nameAt) underscores++;
+      nameEnd++;
+    }
+    const module =
+      nameEnd + 3 < lineEnd ? moduleIndex(text, nameEnd + 2, lineEnd - 1, this.#modules) : 0;
+    const byType = RANK_OF_BYTE[text[at + 17]];
+    // Among equals, the name with fewer underscores in front.
+    let rank = byType === 0 ? NOT_A_FUNCTION : byType * 8 + 7 - Math.min(7, underscores);
+    if (module === 0 && underscores > 0) {
+      const marker = text.toString('latin1', nameAt, Math.min(nameEnd, nameAt + 16));
+      if (marker === '_text') this.#textBase = value;
+      if (marker === '_stext') this.#fallbackBase = value;
+      if (END_MARKERS.has(marker)) rank = NOT_A_FUNCTION;
+      else if (START_MARKERS.has(marker)) rank = 1;
+    }
+    this.address[this.length] = value;
+    this.rank[this.length] = rank;
+    this.module[this.length] = module;
+    // Names of what is no function are never shown.
+    this.name[this.length++] = rank === NOT_A_FUNCTION ? 0 : this.names.length;
+    if (rank === NOT_A_FUNCTION) return;
+    this.names.append(text, nameAt, nameEnd);
+    this.names.appendByte(0);
+  }
+
+  #grow(): void {
+    const size = this.length * 2;
+    const grown = <T extends Float64Array | Uint8Array | Uint32Array | Uint16Array>(
+      column: T,
+      empty: T,
+    ): T => {
+      empty.set(column);
+      return empty;
+    };
+    this.address = grown(this.address, new Float64Array(size));
+    this.rank = grown(this.rank, new Uint8Array(size));
+    this.name = grown(this.name, new Uint32Array(size));
+    this.module = grown(this.module, new Uint16Array(size));
+  }
 }
 
 /** Eight hexadecimal digits as a signed 32-bit integer. */
@@ -251,21 +289,19 @@ function orderByAddress({ address, length }: Lines): Uint32Array {
   return order;
 }
 
-function readWhole(path: string): Buffer {
+function readPieces(path: string, take: (piece: Buffer) => void): void {
   const fd = openSync(path, 'r');
   try {
-    let text = Buffer.allocUnsafeSlow(FIRST_BYTES);
-    // A read returns a page at most, whatever is asked for.
-    for (let length = 0; ; ) {
-      if (length === text.length) {
-        if (length >= MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes`);
-        const grown = Buffer.allocUnsafeSlow(length * 2);
-        text.copy(grown);
-        text = grown;
+    const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    for (let bytes = 0; ; ) {
+      let length = 0;
+      for (let count = -1; count !== 0 && length < PIECE_BYTES; length += count) {
+        count = readSync(fd, piece, length, PIECE_BYTES - length, null);
       }
-      const count = readSync(fd, text, length, text.length - length, null);
-      if (count === 0) return text.subarray(0, length);
-      length += count;
+      if (length === 0) return;
+      bytes += length;
+      if (bytes > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes`);
+      take(piece.subarray(0, length));
     }
   } finally {
     closeSync(fd);

@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ElfError, ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
-import { FrameRows } from './frame-rows';
+import { FrameRows, FrameTexts } from './frame-rows';
 import { ModuleSymbols } from './module-symbols';
 import { NONE } from './protocol';
 import { run, TestFolder } from './test-binaries';
@@ -37,10 +37,13 @@ afterAll(() => folder.remove());
 const demangler = new Demangler();
 
 function namesAt(module: ModuleSymbols, offsets: readonly number[]): (string | undefined)[] {
-  const rows = new FrameRows();
+  const rows = new FrameRows(offsets.length);
   const frame = module.symbolize(Float64Array.from(offsets), rows, demangler);
-  const { strings, functionName } = rows.finish(frame);
-  return Array.from(frame, (row) => (row === NONE ? undefined : strings[functionName[row]]));
+  const columns = rows.finish(frame);
+  const texts = new FrameTexts(columns);
+  return Array.from(frame, (row) =>
+    row === NONE ? undefined : texts.at(columns.functionName[row]),
+  );
 }
 
 /** Where functions are in the file, by the unstripped program. */

@@ -1,11 +1,15 @@
 /** All that is known of the names of one module's code. */
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
-import { findDebugFile } from './debug-files';
+import { ByteSink } from './byte-sink';
+import { type DebugFile, findDebugFile } from './debug-files';
 import type { Demangler } from './demangle';
 import { Dwarf, type DwarfPlace } from './dwarf/dwarf';
 import type { FrameRows } from './frame-rows';
 import { addGoFunctions } from './go-functions';
+import { IndexTable } from './index-table';
 import { addNote, type ModuleReference, type ModuleReport, NONE } from './protocol';
+import type { SymbolCache } from './symbol-cache';
+import type { SymbolNames } from './symbol-names';
 import { type SymbolTable, SymbolTableBuilder } from './symbol-table';
 import { readVdso } from './vdso';
 import { decompressXz } from './xz';
@@ -13,9 +17,13 @@ import { decompressXz } from './xz';
 const VDSO_PATH = '[vdso]';
 /** Decompressed; that of a large library is some MB. */
 const MAX_DEBUGDATA_BYTES = 64 * 1024 * 1024;
+/** Tables of fewer functions are read as quickly from their file. */
+const MIN_CACHED_SYMBOLS = 2000;
 /** Names that are kept demangled, of one module. */
-const MAX_NAMES = 64 * 1024;
-const NAME_ENTRY_BYTES = 60;
+const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
+/** Objects, and what the kernel keeps for open files. */
+const OWN_BYTES = 8 * 1024;
+const NO_SYMBOLS = 'the file is stripped: it has no symbols';
 /** For an inlined function whose name is in a file that we don't read. */
 const NAMELESS = '[inlined function]';
 
@@ -28,25 +36,26 @@ export class ModuleSymbols {
   readonly #dwarf: Dwarf | undefined;
   readonly #sources: readonly string[];
   readonly #notes: readonly string[];
-  /** Demangled names, by where the mangled ones are in the table. */
-  readonly #names = new Map<number, string>();
-  #nameBytes = 0;
+  /** Demangled names, zero-terminated, and where each range's is; NONE where it was not asked for yet. */
+  #demangled = new ByteSink(0);
+  #demangledAt: Uint32Array | undefined;
 
   /**
    * Reads a module's symbols. Throws ElfError where the file can't be read, or is none that could have any; a module
-   * without symbols is no error.
+   * without symbols is no error. What took long is kept in `cache`.
    */
-  static load(reference: ModuleReference): ModuleSymbols {
+  static load(reference: ModuleReference, cache?: SymbolCache): ModuleSymbols {
     const elf = openModule(reference);
-    const loader = new Loader(elf, reference.path);
+    const loader = new Loader(elf, reference.path, cache);
+    let table: SymbolTable | undefined;
     try {
-      const table = loader.run();
+      table = loader.run();
       return new ModuleSymbols(reference, loader, table);
     } catch (error) {
       loader.dwarf?.close();
       throw error;
     } finally {
-      loader.closeFiles();
+      loader.closeFiles(table?.names);
     }
   }
 
@@ -71,21 +80,41 @@ export class ModuleSymbols {
     };
   }
 
-  /** What this holds in memory. */
-  get bytes(): number {
-    return 1024 + this.#table.bytes + this.#nameBytes + (this.#dwarf?.bytes ?? 0);
+  /** As in Naming. */
+  get isPoor(): boolean {
+    return this.#sources.every((source) => source === '.dynsym' || source === '.debug_info');
   }
 
-  /** Closes the file that debug information is read from. */
+  /** As in Naming. */
+  get unnamedReason(): string {
+    const reason =
+      this.#symbols === 0
+        ? NO_SYMBOLS
+        : this.isPoor
+          ? 'the file is stripped: it has only the names that dynamic linking needs'
+          : 'none of its symbols has this code';
+    return [reason, ...this.#notes.filter((note) => note !== NO_SYMBOLS)].join('; ');
+  }
+
+  /** What this holds in memory. */
+  get bytes(): number {
+    const demangled = this.#demangled.bytes.length + (this.#demangledAt?.byteLength ?? 0);
+    return OWN_BYTES + this.#table.bytes + demangled + (this.#dwarf?.bytes ?? 0);
+  }
+
+  /** Closes the files that names and debug information are read from. */
   close(): void {
+    this.#table.names.close();
     this.#dwarf?.close();
   }
 
   /** The rows of the frames at these file offsets, NONE where nothing is known. */
   symbolize(fileOffsets: Float64Array, rows: FrameRows, demangler: Demangler): Uint32Array {
+    if (this.#demangled.length > MAX_DEMANGLED_BYTES) this.#forgetNames();
     const result = new Uint32Array(fileOffsets.length).fill(NONE);
-    const rowOfName = new Map<number, number>();
+    const ranges = new Int32Array(fileOffsets.length).fill(-1);
     const described: number[] = [];
+    let unknownNames = 0;
     for (let i = 0; i < fileOffsets.length; i++) {
       const address = this.#elf.addressOfFileOffset(fileOffsets[i]);
       if (address === undefined) continue;
@@ -93,50 +122,71 @@ export class ModuleSymbols {
         described.push(i);
         continue;
       }
-      const range = this.#table.find(address);
-      if (range >= 0) result[i] = this.#rowOfSymbol(range, rows, rowOfName, demangler);
+      ranges[i] = this.#table.find(address);
+      if (ranges[i] >= 0 && !this.#isDemangled(ranges[i])) unknownNames++;
     }
-    // By address: debug information is read unit by unit, each once.
-    described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
-    for (const i of described) {
-      const address = this.#elf.addressOfFileOffset(fileOffsets[i])!;
-      const range = this.#table.find(address);
-      const places = this.#dwarf?.find(address);
-      if (places !== undefined) {
-        const symbol = range < 0 ? undefined : this.#table.name(range);
-        result[i] = addPlaces(places, symbol, rows, demangler);
-      } else if (range >= 0) {
-        result[i] = this.#rowOfSymbol(range, rows, rowOfName, demangler);
+    this.#table.names.prepare(unknownNames + described.length);
+    try {
+      const rowOfName = new IndexTable(fileOffsets.length);
+      for (let i = 0; i < ranges.length; i++) {
+        if (ranges[i] >= 0) {
+          result[i] = this.#rowOfSymbol(ranges[i], rows, rowOfName, demangler);
+        }
       }
+      // By address: debug information is read unit by unit, each once.
+      described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
+      for (const i of described) {
+        const address = this.#elf.addressOfFileOffset(fileOffsets[i])!;
+        const range = this.#table.find(address);
+        const places = this.#dwarf?.find(address);
+        if (places !== undefined) {
+          const symbol = range < 0 ? undefined : this.#table.name(range);
+          result[i] = addPlaces(places, symbol, rows, demangler);
+        } else if (range >= 0) {
+          result[i] = this.#rowOfSymbol(range, rows, rowOfName, demangler);
+        }
+      }
+    } finally {
+      this.#table.names.release();
     }
     return result;
+  }
+
+  #isDemangled(range: number): boolean {
+    return this.#demangledAt !== undefined && this.#demangledAt[range] !== NONE;
   }
 
   #rowOfSymbol(
     range: number,
     rows: FrameRows,
-    rowOfName: Map<number, number>,
+    rowOfName: IndexTable,
     demangler: Demangler,
   ): number {
     const key = this.#table.nameKey(range);
     let row = rowOfName.get(key);
     if (row === undefined) {
-      let name = this.#names.get(key);
-      if (name === undefined) {
-        name = demangler.demangle(this.#table.name(range));
-        if (this.#names.size >= MAX_NAMES) this.#forgetNames();
-        this.#names.set(key, name);
-        this.#nameBytes += NAME_ENTRY_BYTES + name.length;
-      }
-      row = rows.append(name);
+      const start = this.#demangle(range, demangler);
+      row = rows.appendBytes(this.#demangled.bytes, start);
       rowOfName.set(key, row);
     }
     return row;
   }
 
+  /** Where the demangled name of a range is. */
+  #demangle(range: number, demangler: Demangler): number {
+    this.#demangledAt ??= new Uint32Array(this.#table.length).fill(NONE);
+    const known = this.#demangledAt[range];
+    if (known !== NONE) return known;
+    const start = this.#demangled.length;
+    demangler.demangleTo(this.#table.nameBytes(range), this.#demangled);
+    this.#demangled.appendByte(0);
+    this.#demangledAt[range] = start;
+    return start;
+  }
+
   #forgetNames(): void {
-    this.#names.clear();
-    this.#nameBytes = 0;
+    this.#demangled = new ByteSink(0);
+    this.#demangledAt = undefined;
   }
 }
 
@@ -173,58 +223,96 @@ class Loader {
   readonly sources: string[] = [];
   readonly notes: string[] = [];
   dwarf: Dwarf | undefined;
+  /** Functions in the tables. */
+  symbols = 0;
   readonly #path: string;
+  readonly #cache: SymbolCache | undefined;
   readonly #files: ElfFile[];
   readonly #builder = new SymbolTableBuilder();
+  /** It was packed: taking it from the cache is quicker, however small it is. */
+  #wasPacked = false;
 
-  constructor(elf: ElfFile, path: string) {
+  constructor(elf: ElfFile, path: string, cache: SymbolCache | undefined) {
     this.elf = elf;
     this.#path = path;
+    this.#cache = cache;
     this.#files = [elf];
   }
 
   run(): SymbolTable {
-    const { elf, sources, notes } = this;
-    sources.push(...(this.#attempt('', () => this.#builder.addFile(elf)) ?? []));
-    const isStripped = !sources.includes('.symtab');
+    const { elf } = this;
     const hasOwnDwarf = hasContents(elf, '.debug_info');
-    if (isStripped || !hasOwnDwarf) this.#takeDebugFile();
-    const foundDebugFile = this.#files.length > 1;
-    if (isStripped && !foundDebugFile) {
+    const isStripped = !hasContents(elf, '.symtab');
+    const debugFile = isStripped || !hasOwnDwarf ? this.#findDebugFile() : undefined;
+    const table = this.#storedTable(debugFile) ?? this.#makeTable(debugFile, isStripped);
+    if (debugFile !== undefined) this.#openDwarf(debugFile.path, debugFile.elf);
+    if (this.dwarf === undefined && hasOwnDwarf) this.#openDwarf('', elf);
+    if (this.dwarf !== undefined) this.sources.push('.debug_info');
+    return table;
+  }
+
+  #storedTable(debugFile: DebugFile | undefined): SymbolTable | undefined {
+    const stored = this.#cache?.symbols(this.elf, debugFile?.elf);
+    if (stored === undefined) return undefined;
+    this.sources.push(...stored.sources);
+    for (const note of stored.notes) addNote(this.notes, note);
+    this.symbols = stored.symbols;
+    return stored.table;
+  }
+
+  #makeTable(debugFile: DebugFile | undefined, isStripped: boolean): SymbolTable {
+    const { elf, sources, notes } = this;
+    const before = notes.length;
+    sources.push(...(this.#attempt('', () => this.#builder.addFile(elf)) ?? []));
+    if (debugFile !== undefined) {
+      const { path } = debugFile;
+      this.#take(path, () =>
+        this.#builder.addSection(debugFile.elf, '.symtab') > 0 ? path : undefined,
+      );
+    } else if (isStripped) {
       this.#take('.gnu_debugdata', () => this.#addDebugData());
-      this.#take('', () => addGoFunctions(elf, this.#builder));
+      this.#take('', () => this.#addGoFunctions());
     }
-    if (this.dwarf === undefined && hasOwnDwarf) {
-      this.dwarf = this.#attempt('', () => Dwarf.open(elf, notes));
+    this.symbols = this.#builder.length;
+    if (this.symbols === 0) addNote(notes, NO_SYMBOLS);
+    const table = this.#builder.build();
+    if (this.symbols >= MIN_CACHED_SYMBOLS || this.#wasPacked) {
+      const made = { table, symbols: this.symbols, sources, notes: notes.slice(before) };
+      this.#cache?.putSymbols(made, { module: elf, debugFile: debugFile?.elf });
     }
-    if (this.dwarf !== undefined) sources.push('.debug_info');
-    if (this.#builder.length === 0) addNote(notes, 'the file is stripped: it has no symbols');
-    return this.#builder.build();
+    return table;
   }
 
-  get symbols(): number {
-    return this.#builder.length;
+  /** Closes the files that are not used any more: debug information and the names of symbols may stay in theirs. */
+  closeFiles(names: SymbolNames | undefined): void {
+    for (const file of this.#files) {
+      if (file !== this.dwarf?.elf && file !== names?.file) file.close();
+    }
   }
 
-  /** Closes what debug information does not go on to use. */
-  closeFiles(): void {
-    for (const file of this.#files) if (file !== this.dwarf?.elf) file.close();
-  }
-
-  #takeDebugFile(): void {
+  #findDebugFile(): DebugFile | undefined {
     const found = this.#attempt('', () => findDebugFile(this.elf, this.#path, this.notes));
-    if (found === undefined) return;
-    const { elf, path } = found;
-    this.#files.push(elf);
-    this.#take(path, () => (this.#builder.addSection(elf, '.symtab') > 0 ? path : undefined));
-    this.dwarf = this.#attempt(path, () => Dwarf.open(elf, this.notes));
+    if (found !== undefined) this.#files.push(found.elf);
+    return found;
+  }
+
+  #openDwarf(what: string, elf: ElfFile): void {
+    this.dwarf = this.#attempt(what, () => Dwarf.open(elf, this.notes, this.#cache));
   }
 
   #addDebugData(): string | undefined {
     const section = this.elf.section('.gnu_debugdata');
     if (section === undefined || section.type === SectionType.NoBits) return undefined;
     const mini = ElfFile.open(decompressXz(this.elf.read(section), MAX_DEBUGDATA_BYTES));
-    return this.#builder.addSection(mini, '.symtab') > 0 ? section.name : undefined;
+    if (this.#builder.addSection(mini, '.symtab') === 0) return undefined;
+    this.#wasPacked = true;
+    return section.name;
+  }
+
+  #addGoFunctions(): string | undefined {
+    const source = addGoFunctions(this.elf, this.#builder);
+    this.#wasPacked ||= source !== undefined;
+    return source;
   }
 
   #take(what: string, add: () => string | undefined): void {

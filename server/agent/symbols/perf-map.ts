@@ -211,6 +211,14 @@ export class PerfMap {
     return this.#table.bytes + this.#rest.length;
   }
 
+  /** Why code of the process has no name, if it has none. */
+  get unnamedReason(): string {
+    const path = `/tmp/perf-${this.#process.namespacePid}.map`;
+    return this.#table.length > 0
+      ? `${path} has no function there`
+      : `there is no ${path}: its JIT compiler was not told to write it (for Node.js: --perf-basic-prof)`;
+  }
+
   #refresh(): void {
     const { pid, namespacePid } = this.#process;
     const owner = readOwner(pid);

@@ -24,6 +24,16 @@ export interface SymbolizedFrame extends SourcePlace {
   readonly kernelModule?: string;
 }
 
+/** The answer to a request for names. */
+export interface Naming {
+  /** One for each address, undefined where it has no name. */
+  readonly frames: readonly (SymbolizedFrame | undefined)[];
+  /** Why some have none, in words for people. */
+  readonly unnamedReason: string;
+  /** Names are only those that dynamic linking needs, or none: the module was stripped, and its symbols were not found. */
+  readonly isPoor: boolean;
+}
+
 /** Code in a file that a process mapped. */
 export interface ModuleReference {
   /** The build ID, or anything else that is the same for the same contents only. Names are cached by it. */
@@ -91,11 +101,23 @@ export interface SymbolizerReport {
   readonly cachedBytes: number;
   readonly kernelSymbols: number;
   readonly jitProcesses: number;
+  /** Of what is kept from run to run, and what went wrong with that last. */
+  readonly diskCacheBytes: number;
+  readonly diskCacheProblem: string | undefined;
+}
+
+/** Given to the worker when it starts. */
+export interface WorkerSettings {
+  /** Where tables are kept from run to run, undefined for nowhere. */
+  readonly cacheDirectory: string | undefined;
 }
 
 /** Rows of distinct frames, as columns; `frame[i]` is the row of the request's address i, or NONE. */
 export interface FrameColumns {
-  readonly strings: readonly string[];
+  /** Names of functions and files as UTF-8, one behind the other, and where each ends. */
+  readonly text: Uint8Array<ArrayBuffer>;
+  readonly textEnds: Uint32Array;
+  /** Index of a text, as are `file` and `kernelModule`. */
   readonly functionName: Uint32Array;
   /** NONE where unknown, as are `outer` and `kernelModule` where there is none. */
   readonly file: Uint32Array;
@@ -118,7 +140,7 @@ export type SymbolQuery =
   | { readonly kind: 'report' };
 
 export type SymbolResult =
-  | { readonly kind: 'frames'; readonly frames: FrameColumns }
+  | ({ readonly kind: 'frames'; readonly frames: FrameColumns } & Omit<Naming, 'frames'>)
   | { readonly kind: 'kernel-base'; readonly address: number }
   | { readonly kind: 'report'; readonly report: SymbolizerReport };
 

@@ -4,8 +4,10 @@
  * a window, and `compact` keeps only the names that are used.
  */
 import { ElfError, type ElfFile } from '../elf/elf-file';
+import { ByteSink } from './byte-sink';
 import { NONE } from './protocol';
 import { sortedOrder } from './sorted-order';
+import { IN_MEMORY_BYTES, SymbolNames } from './symbol-names';
 
 const WHOLE_BYTES = 16 * 1024 * 1024;
 const SEQUENTIAL_BYTES = 4 * 1024 * 1024;
@@ -70,22 +72,21 @@ export class StringSection {
   }
 
   /**
-   * The names at `offsets` (NONE is left alone), zero-terminated; makes `offsets` point into what it returns. One table
-   * of usual size stays as it is; else only the names that are used are kept.
+   * The names at `offsets` (NONE is left alone); makes `offsets` point into what it returns. One large table stays in its
+   * file, which is the caller's to close no more; else the names that are used are kept in memory.
    */
-  take(offsets: Uint32Array): Uint8Array {
+  take(offsets: Uint32Array): SymbolNames {
     const [first] = this.#parts;
-    if (first === undefined) return new Uint8Array(0);
-    if (this.#parts.length === 1 && first.isWhole) {
-      loadWindow(first, 0, first.size);
-      return first.window;
+    if (first === undefined) return SymbolNames.inMemory(new Uint8Array(0));
+    if (this.#parts.length === 1 && first.size > IN_MEMORY_BYTES && !first.elf.isInMemory) {
+      return SymbolNames.inFile(first.elf, first.fileOffset, first.size);
     }
-    return this.#compact(offsets);
+    return SymbolNames.inMemory(this.#compact(offsets));
   }
 
   #compact(offsets: Uint32Array): Uint8Array {
     const order = sortedOrder(offsets);
-    const kept = new ByteSink();
+    const kept = new ByteSink(64 * 1024);
     // What is copied in one piece is [start, end) of `part`, in the numbering of all parts, and goes to `shift` less.
     let part: Part | undefined;
     let [start, end, shift] = [0, 0, 0];
@@ -154,34 +155,4 @@ function copyRange(part: Part, start: number, end: number, sink: ByteSink): void
     at += to - from;
   }
   sink.terminate();
-}
-
-class ByteSink {
-  #bytes = new Uint8Array(256 * 1024);
-  length = 0;
-
-  append(bytes: Uint8Array): void {
-    this.#reserve(this.length + bytes.length);
-    this.#bytes.set(bytes, this.length);
-    this.length += bytes.length;
-  }
-
-  /** Appends a zero where the last byte is none. */
-  terminate(): void {
-    if (this.length > 0 && this.#bytes[this.length - 1] === 0) return;
-    this.#reserve(this.length + 1);
-    this.#bytes[this.length++] = 0;
-  }
-
-  /** The bytes, in memory of their own size. */
-  take(): Uint8Array {
-    return this.#bytes.slice(0, this.length);
-  }
-
-  #reserve(length: number): void {
-    if (length <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2));
-    grown.set(this.#bytes.subarray(0, this.length));
-    this.#bytes = grown;
-  }
 }

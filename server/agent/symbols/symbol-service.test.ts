@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ElfFile } from '../elf/elf-file';
+import { FrameTexts } from './frame-rows';
 import { NONE, SymbolError, type SymbolQuery } from './protocol';
 import { SymbolService } from './symbol-service';
 import { run, TestFolder } from './test-binaries';
@@ -16,8 +17,9 @@ afterAll(() => folder.remove());
 function names(service: SymbolService, query: SymbolQuery): (string | undefined)[] {
   const result = service.answer(query);
   if (result.kind !== 'frames') throw new Error('no frames');
-  const { strings, functionName, frame } = result.frames;
-  return Array.from(frame, (row) => (row === NONE ? undefined : strings[functionName[row]]));
+  const { functionName, frame } = result.frames;
+  const texts = new FrameTexts(result.frames);
+  return Array.from(frame, (row) => (row === NONE ? undefined : texts.at(functionName[row])));
 }
 
 const moduleQuery = (path: string, key: string, ...offsets: number[]): SymbolQuery => ({
@@ -66,7 +68,7 @@ describe('the symbol service', () => {
   });
 
   it('stays within its bound', () => {
-    const service = new SymbolService(1_000_000);
+    const service = new SymbolService({ modulesBytes: 1_000_000 });
     const [node, libc] = [process.execPath, '/lib/x86_64-linux-gnu/libc.so.6'];
     names(service, moduleQuery(libc, 'libc', 0));
     names(service, moduleQuery(node, 'node', 0));
@@ -102,11 +104,12 @@ describe('the symbol service', () => {
     const offsets = Array.from({ length: text.size }, (_, i) => text.offset + i);
     const result = new SymbolService().answer(moduleQuery(path, 'rows', ...offsets));
     if (result.kind !== 'frames') throw new Error('no frames');
-    const { strings, functionName, file, line, outer } = result.frames;
-    const row = functionName.findIndex((name) => strings[name] === 'inner');
-    expect(strings[file[row]]).toBe(`${folder.path}/rows.c`);
+    const { functionName, file, line, outer } = result.frames;
+    const texts = new FrameTexts(result.frames);
+    const row = functionName.findIndex((name) => texts.at(name) === 'inner');
+    expect(texts.at(file[row])).toBe(`${folder.path}/rows.c`);
     expect([line[row], line[outer[row]]]).toEqual([2, 3]);
-    expect(strings[functionName[outer[row]]]).toBe('outer');
+    expect(texts.at(functionName[outer[row]])).toBe('outer');
     expect(outer[outer[row]]).toBe(NONE);
   });
 

@@ -7,7 +7,6 @@ import { CurrentKernelSymbols } from './kallsyms';
 import { ModuleSymbols } from './module-symbols';
 import { PerfMap } from './perf-map';
 import {
-  type FrameColumns,
   type JitProcess,
   type ModuleReference,
   NONE,
@@ -17,10 +16,20 @@ import {
   type SymbolQuery,
   type SymbolResult,
 } from './protocol';
+import { SymbolCache } from './symbol-cache';
 
 const MODULES_BYTES = 32 * 1024 * 1024;
 const JIT_BYTES = 16 * 1024 * 1024;
 const MAX_FAILURES = 1000;
+
+export interface SymbolServiceOptions {
+  /** What the tables of modules may take in memory. */
+  readonly modulesBytes?: number;
+  /** Where tables are kept from run to run; undefined for nowhere. */
+  readonly cacheDirectory?: string | undefined;
+}
+
+type Frames = Extract<SymbolResult, { kind: 'frames' }>;
 
 interface Failure {
   readonly kind: SymbolErrorKind;
@@ -36,7 +45,10 @@ export class SymbolService {
   readonly #failures = new Map<string, Failure>();
   readonly #jit = new ByteLru<number, PerfMap>(JIT_BYTES);
 
-  constructor(modulesBytes = MODULES_BYTES) {
+  readonly #cache: SymbolCache | undefined;
+
+  constructor({ modulesBytes = MODULES_BYTES, cacheDirectory }: SymbolServiceOptions = {}) {
+    this.#cache = cacheDirectory === undefined ? undefined : new SymbolCache(cacheDirectory);
     this.#modules = new ByteLru(modulesBytes, (module) => module.close());
   }
 
@@ -44,26 +56,38 @@ export class SymbolService {
   answer(query: SymbolQuery): SymbolResult {
     switch (query.kind) {
       case 'kernel':
-        return { kind: 'frames', frames: this.#kernelFrames(query.addresses) };
+        return this.#kernelFrames(query.addresses);
       case 'kernel-base':
         return { kind: 'kernel-base', address: this.#kernel.for(new Float64Array(0)).base };
       case 'module':
-        return { kind: 'frames', frames: this.#moduleFrames(query.module, query.fileOffsets) };
+        return this.#moduleFrames(query.module, query.fileOffsets);
       case 'jit':
-        return { kind: 'frames', frames: this.#jitFrames(query.process, query.addresses) };
+        return this.#jitFrames(query.process, query.addresses);
       case 'report':
         return { kind: 'report', report: this.#report() };
     }
   }
 
+  /** Frees what was not used since `beforeMs` (of performance.now); it is read again when it is needed. */
+  forgetUnused(beforeMs: number): void {
+    this.#modules.forgetUnused(beforeMs);
+    this.#jit.forgetUnused(beforeMs);
+  }
+
+  /** Bytes of the tables that are in memory. */
+  get bytes(): number {
+    return this.#modules.bytes + this.#jit.bytes + (this.#kernel.last?.bytes ?? 0);
+  }
+
   /** Closes what is open. */
   close(): void {
     for (const module of this.#modules.values()) module.close();
+    this.#cache?.close();
   }
 
-  #kernelFrames(addresses: Float64Array): FrameColumns {
+  #kernelFrames(addresses: Float64Array): Frames {
     const symbols = this.#kernel.for(addresses);
-    const rows = new FrameRows();
+    const rows = new FrameRows(addresses.length);
     const rowOfEntry = new Map<number, number>();
     const frame = Uint32Array.from(addresses, (address) => {
       const entry = symbols.find(address);
@@ -76,14 +100,22 @@ export class SymbolService {
       }
       return row;
     });
-    return rows.finish(frame);
+    const unnamedReason = '/proc/kallsyms has no function there';
+    return { kind: 'frames', frames: rows.finish(frame), unnamedReason, isPoor: false };
   }
 
-  #moduleFrames(reference: ModuleReference, fileOffsets: Float64Array): FrameColumns {
-    const rows = new FrameRows();
+  #moduleFrames(reference: ModuleReference, fileOffsets: Float64Array): Frames {
+    const rows = new FrameRows(fileOffsets.length);
     const module = this.#module(reference);
     try {
-      return rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
+      const frames = rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
+      const { unnamedReason, isPoor } = module;
+      return { kind: 'frames', frames, unnamedReason, isPoor };
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      // A file that names are read from has changed: the next request opens what is there then.
+      this.#modules.delete(reference.key);
+      throw new SymbolError(error.kind, `${reference.path}: ${error.message}`);
     } finally {
       // Reading debug information makes a module larger.
       this.#modules.trim();
@@ -97,7 +129,7 @@ export class SymbolService {
     const failure = this.#failures.get(key);
     if (failure !== undefined) throw new SymbolError(failure.kind, failure.message);
     try {
-      const module = ModuleSymbols.load(reference);
+      const module = ModuleSymbols.load(reference, this.#cache);
       this.#modules.set(key, module);
       return module;
     } catch (error) {
@@ -114,14 +146,14 @@ export class SymbolService {
     this.#failures.set(key, failure);
   }
 
-  #jitFrames(process: JitProcess, addresses: Float64Array): FrameColumns {
+  #jitFrames(process: JitProcess, addresses: Float64Array): Frames {
     let map = this.#jit.get(process.pid);
     if (map === undefined) {
       map = new PerfMap(process);
       this.#jit.set(process.pid, map);
     }
     const table = map.table();
-    const rows = new FrameRows();
+    const rows = new FrameRows(addresses.length);
     const rowOfName = new Map<number, number>();
     const frame = Uint32Array.from(addresses, (address) => {
       const range = table.find(address);
@@ -135,16 +167,19 @@ export class SymbolService {
       return row;
     });
     this.#jit.trim();
-    return rows.finish(frame);
+    const { unnamedReason } = map;
+    return { kind: 'frames', frames: rows.finish(frame), unnamedReason, isPoor: false };
   }
 
   #report(): SymbolizerReport {
-    const modules = [...this.#modules.values()].map(({ report }) => report);
+    const modules = this.#modules.values().map(({ report }) => report);
     return {
       modules,
-      cachedBytes: this.#modules.bytes + this.#jit.bytes + (this.#kernel.last?.bytes ?? 0),
+      cachedBytes: this.bytes,
       kernelSymbols: this.#kernel.last?.length ?? 0,
       jitProcesses: this.#jit.size,
+      diskCacheBytes: this.#cache?.bytes ?? 0,
+      diskCacheProblem: this.#cache?.problem,
     };
   }
 }

@@ -3,10 +3,10 @@ import { ElfError, type ElfFile, type ElfSection, SectionFlag, SectionType } fro
 import { disjointRanges, type Ranges, Rank } from './disjoint-ranges';
 import { NONE } from './protocol';
 import { StringSection } from './string-section';
+import type { SymbolNames } from './symbol-names';
 
 /** More symbols than this in one file are refused; chromium, unstripped, has about 2 million. */
 const MAX_SYMBOLS = 8 * 1024 * 1024;
-const MAX_NAME_BYTES = 16 * 1024;
 const SYMBOL_BYTES = 24;
 const SYMBOLS_PER_READ = 64 * 1024;
 
@@ -16,67 +16,93 @@ const RESERVED_SECTIONS = 0xff00;
 
 export class SymbolTable {
   /** Where ranges start, relative to `base`, rising; each ends where the next starts. */
-  readonly #starts: Uint32Array;
-  /** Where each range's name is in `#names`, NONE for a gap. */
-  readonly #nameOffsets: Uint32Array;
-  readonly #names: Buffer;
-  readonly #base: number;
+  readonly starts: Uint32Array;
+  /** Where each range's name is in `names`, NONE for a gap. */
+  readonly nameOffsets: Uint32Array;
+  readonly names: SymbolNames;
+  readonly base: number;
+  /** Of 2^`#pageShift` bytes of addresses each: the first range that starts in it, so that little is left to search. */
+  readonly #pages: Uint32Array;
+  readonly #pageShift: number;
 
-  /** `ranges` count from `base`; their names are offsets into `names`, which has zero-terminated strings. */
-  constructor(base: number, ranges: Ranges, names: Uint8Array) {
-    this.#base = base;
-    this.#starts = ranges.starts;
-    this.#nameOffsets = ranges.names;
-    this.#names = Buffer.from(names.buffer, names.byteOffset, names.length);
+  /** `ranges` count from `base`; their names are offsets into `names`, which are closed with this. */
+  constructor(base: number, ranges: Ranges, names: SymbolNames) {
+    this.base = base;
+    this.starts = ranges.starts;
+    this.nameOffsets = ranges.names;
+    this.names = names;
+    this.#pageShift = pageShift(this.starts);
+    this.#pages = firstInPages(this.starts, this.#pageShift);
   }
 
   /** How many ranges there are, gaps included. */
   get length(): number {
-    return this.#starts.length;
+    return this.starts.length;
   }
 
   /** What this holds in memory. */
   get bytes(): number {
-    return this.#starts.byteLength + this.#nameOffsets.byteLength + this.#names.length;
+    const { byteLength } = this.#pages;
+    return this.starts.byteLength + this.nameOffsets.byteLength + byteLength + this.names.bytes;
   }
 
   /** The range that has `address`, or -1 where no symbol has it. */
   find(address: number): number {
-    const starts = this.#starts;
-    const wanted = address - this.#base;
-    let [low, high] = [0, starts.length];
+    const starts = this.starts;
+    const wanted = address - this.base;
+    if (!(wanted >= 0 && wanted < NONE)) return -1;
+    const page = wanted >>> this.#pageShift;
+    const pages = this.#pages;
+    // What starts before the page's first range may reach into it.
+    let low = page < pages.length ? pages[page] : starts.length;
+    let high = page + 1 < pages.length ? pages[page + 1] : starts.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (starts[middle] <= wanted) low = middle + 1;
       else high = middle;
     }
-    return low === 0 || this.#nameOffsets[low - 1] === NONE ? -1 : low - 1;
+    return low === 0 || this.nameOffsets[low - 1] === NONE ? -1 : low - 1;
   }
 
   /** Identifies the name of a range within this table: ranges of one function share it. */
   nameKey(range: number): number {
-    return this.#nameOffsets[range];
+    return this.nameOffsets[range];
   }
 
-  /** The name as the file has it (mangled), without a symbol version. */
+  /** The name as the file has it (mangled), without a symbol version: a view, good until the next call. Throws ElfError. */
+  nameBytes(range: number): Uint8Array {
+    return this.names.at(this.nameOffsets[range]);
+  }
+
+  /** The same as text. */
   name(range: number): string {
-    const start = this.#nameOffsets[range];
-    const end = this.#names.indexOf(0, start);
-    const limit = Math.min(end < 0 ? this.#names.length : end, start + MAX_NAME_BYTES);
-    return withoutVersion(this.#names.toString('utf8', start, limit));
+    const bytes = this.nameBytes(range);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
   }
 
   /** The addresses [start, end) of a range; the last is a gap, unless it reaches up to the largest address. */
   range(range: number): readonly [start: number, end: number] {
-    const end = range + 1 < this.length ? this.#starts[range + 1] : NONE;
-    return [this.#base + this.#starts[range], this.#base + end];
+    const end = range + 1 < this.length ? this.starts[range + 1] : NONE;
+    return [this.base + this.starts[range], this.base + end];
   }
 }
 
-/** `.symtab` has versions within names: realpath@@GLIBC_2.3. */
-function withoutVersion(name: string): string {
-  const at = name.indexOf('@');
-  return at > 0 && /^@@?[A-Za-z_][\w.]*$/.test(name.slice(at)) ? name.slice(0, at) : name;
+/** So that a page has a few ranges on average. */
+function pageShift(starts: Uint32Array): number {
+  const last = starts.length === 0 ? 0 : starts[starts.length - 1];
+  let shift = 8;
+  while (shift < 31 && last >>> shift > starts.length >>> 2) shift++;
+  return shift;
+}
+
+function firstInPages(starts: Uint32Array, shift: number): Uint32Array {
+  if (starts.length === 0) return new Uint32Array(0);
+  const pages = new Uint32Array((starts[starts.length - 1] >>> shift) + 1);
+  let page = 0;
+  for (let i = 0; i < starts.length; i++) {
+    while (page <= starts[i] >>> shift) pages[page++] = i;
+  }
+  return pages;
 }
 
 /** Collects the functions of one module from one or more files that have the same addresses. */
@@ -97,7 +123,7 @@ export class SymbolTableBuilder {
   /**
    * Adds the functions of a file: those of `.symtab`, and those of `.dynsym` where that has more (as a rule it is a
    * part of the other). Returns the names of the sections that had some. Throws ElfError. The file must stay open
-   * until `build`.
+   * until `build`, and longer if the table's names stay in it: `SymbolTable.names` closes it then.
    */
   addFile(elf: ElfFile): string[] {
     const added: string[] = [];

@@ -63,7 +63,7 @@ describe('the symbolizer', () => {
     const path = folder.compile('inline.c', source, '-O2', '-g');
     const text = ElfFile.open(path).section('.text')!;
     const offsets = Float64Array.from({ length: text.size }, (_, i) => text.offset + i);
-    const [frames, kernel, jit, base] = await Promise.all([
+    const [{ frames }, kernel, jit, base] = await Promise.all([
       symbolizer.module({ key: 'inline', path }, offsets),
       symbolizer.kernel(Float64Array.of(0)),
       symbolizer.jit({ pid: process.pid, namespacePid: process.pid }, OFFSETS),
@@ -79,7 +79,9 @@ describe('the symbolizer', () => {
     // Equal answers are one object.
     const mains = frames.filter((frame) => frame?.functionName === 'main' && frame.line === 4);
     expect(new Set(mains).size).toBe(1);
-    expect([kernel, jit]).toEqual([[undefined], [undefined]]);
+    expect([kernel.frames, jit.frames]).toEqual([[undefined], [undefined]]);
+    expect(kernel.unnamedReason).toMatch(/kallsyms/);
+    expect(jit.unnamedReason).toMatch(/there is no \/tmp\/perf-\d+\.map/);
     expect(base).toBeLessThan(0);
     const report = await symbolizer.report();
     expect(report.modules[0].sources).toEqual(['.symtab', '.debug_info']);

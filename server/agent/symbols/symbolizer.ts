@@ -6,24 +6,24 @@
 import { Worker } from 'node:worker_threads';
 import { distFile } from '../../root';
 import {
-  type FrameColumns,
   type JitProcess,
   type ModuleReference,
-  NONE,
-  type SourcePlace,
+  type Naming,
   SymbolError,
-  type SymbolizedFrame,
   type SymbolizerReport,
   type SymbolQuery,
   type SymbolResult,
   type WorkerAnswer,
   type WorkerRequest,
+  type WorkerSettings,
 } from './protocol';
+import { toFrames } from './to-frames';
 
 export {
   type JitProcess,
   type ModuleReference,
   type ModuleReport,
+  type Naming,
   type SourcePlace,
   SymbolError,
   type SymbolErrorKind,
@@ -51,11 +51,14 @@ export interface SymbolizerOptions {
   /** The worker's bundle. */
   readonly workerFile?: string | URL;
   readonly timeoutMs?: number;
+  /** Where tables are kept from run to run, usually `symbols` in the agent's directory; undefined for nowhere. */
+  readonly cacheDirectory?: string | undefined;
 }
 
 export class Symbolizer {
   readonly #workerFile: string | URL;
   readonly #timeoutMs: number;
+  readonly #settings: WorkerSettings;
   /** Undefined after one has ended, until it is needed. */
   #worker: Worker | undefined;
   #disposed = false;
@@ -79,7 +82,8 @@ export class Symbolizer {
     return symbolizer;
   }
 
-  private constructor({ workerFile, timeoutMs }: SymbolizerOptions) {
+  private constructor({ workerFile, timeoutMs, cacheDirectory }: SymbolizerOptions) {
+    this.#settings = { cacheDirectory };
     this.#workerFile = workerFile ?? distFile('symbol-worker.js');
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
   }
@@ -92,8 +96,8 @@ export class Symbolizer {
   }
 
   /** Names kernel addresses: exact doubles of the signed 64-bit value. */
-  async kernel(addresses: Float64Array): Promise<(SymbolizedFrame | undefined)[]> {
-    return this.#frames({ kind: 'kernel', addresses });
+  async kernel(addresses: Float64Array): Promise<Naming> {
+    return this.#name({ kind: 'kernel', addresses });
   }
 
   /** The address of the kernel's _text, from which offsets of kernel frames count. */
@@ -103,21 +107,15 @@ export class Symbolizer {
   }
 
   /** Names offsets in a file that processes have mapped. `module.fd` must stay open until the promise settles. */
-  async module(
-    module: ModuleReference,
-    fileOffsets: Float64Array,
-  ): Promise<(SymbolizedFrame | undefined)[]> {
+  async module(module: ModuleReference, fileOffsets: Float64Array): Promise<Naming> {
     const blocked = this.#blocked.get(module.key);
     if (blocked !== undefined) throw new SymbolError('worker-ended', blocked);
-    return this.#frames({ kind: 'module', module, fileOffsets });
+    return this.#name({ kind: 'module', module, fileOffsets });
   }
 
   /** Names addresses of JIT code, where the process writes a perf map. */
-  async jit(
-    process: JitProcess,
-    addresses: Float64Array,
-  ): Promise<(SymbolizedFrame | undefined)[]> {
-    return this.#frames({ kind: 'jit', process, addresses });
+  async jit(process: JitProcess, addresses: Float64Array): Promise<Naming> {
+    return this.#name({ kind: 'jit', process, addresses });
   }
 
   /** What is in memory, where names came from, and why there are not more. */
@@ -126,9 +124,10 @@ export class Symbolizer {
     return (result as Extract<SymbolResult, { kind: 'report' }>).report;
   }
 
-  async #frames(query: SymbolQuery): Promise<(SymbolizedFrame | undefined)[]> {
-    const result = await this.#ask(query);
-    return toFrames((result as Extract<SymbolResult, { kind: 'frames' }>).frames);
+  async #name(query: SymbolQuery): Promise<Naming> {
+    const result = (await this.#ask(query)) as Extract<SymbolResult, { kind: 'frames' }>;
+    const { frames, unnamedReason, isPoor } = result;
+    return { frames: toFrames(frames), unnamedReason, isPoor };
   }
 
   #ask(query: SymbolQuery): Promise<SymbolResult> {
@@ -148,6 +147,7 @@ export class Symbolizer {
   #startWorker(): Worker {
     const worker = new Worker(this.#workerFile, {
       name: 'symbols',
+      workerData: this.#settings,
       resourceLimits: RESOURCE_LIMITS,
     });
     worker.on('message', (answer: WorkerAnswer) => this.#settle(answer));
@@ -204,34 +204,4 @@ export class Symbolizer {
     this.#pending.clear();
     for (const { reject } of pending) reject(error);
   }
-}
-
-/** Equal rows are one object. */
-function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[] {
-  const { strings, functionName, file, line, outer, kernelModule, frame } = columns;
-  const places: (SourcePlace | undefined)[] = new Array(functionName.length);
-  const place = (row: number): SourcePlace => {
-    places[row] ??= {
-      functionName: strings[functionName[row]],
-      ...(file[row] !== NONE && { file: strings[file[row]] }),
-      ...(line[row] > 0 && { line: line[row] }),
-    };
-    return places[row];
-  };
-  const frames: (SymbolizedFrame | undefined)[] = new Array(functionName.length);
-  return Array.from(frame, (row) => {
-    if (row === NONE) return undefined;
-    let known = frames[row];
-    if (known === undefined) {
-      const inlined: SourcePlace[] = [];
-      for (let at = outer[row]; at !== NONE; at = outer[at]) inlined.push(place(at));
-      known = {
-        ...place(row),
-        ...(inlined.length > 0 && { inlined }),
-        ...(kernelModule[row] !== NONE && { kernelModule: strings[kernelModule[row]] }),
-      };
-      frames[row] = known;
-    }
-    return known;
-  });
 }

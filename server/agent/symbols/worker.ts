@@ -1,23 +1,52 @@
 /** The symbol worker's entry: one query after the other, each with an answer. */
 
-import { parentPort } from 'node:worker_threads';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { parentPort, workerData } from 'node:worker_threads';
 import { raisePriority } from '../priority';
-import { SymbolError, type WorkerAnswer, type WorkerRequest } from './protocol';
+import {
+  type FrameColumns,
+  SymbolError,
+  type WorkerAnswer,
+  type WorkerRequest,
+  type WorkerSettings,
+} from './protocol';
 import { SymbolService } from './symbol-service';
+
+/** Tables that nobody has asked for so long are freed. */
+const IDLE_MS = 60_000;
+/** After a pause of this length, memory that is not used any more is given back. */
+const PAUSE_MS = 500;
+/** What is left of making tables is as large as they are, and V8 sees no reason to look for it in its small heap. */
+const GARBAGE_BYTES = 2 * 1024 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error('symbol-worker.js runs as a worker thread, not by itself');
 
 raisePriority();
-const service = new SymbolService();
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+const service = new SymbolService(workerData as WorkerSettings);
+const pause = setTimeout(() => {
+  if (process.memoryUsage().arrayBuffers > service.bytes + GARBAGE_BYTES) collectGarbage();
+}, PAUSE_MS).unref();
+setInterval(() => {
+  service.forgetUnused(performance.now() - IDLE_MS);
+  pause.refresh();
+}, IDLE_MS / 2).unref();
+
 port.on('message', ({ id, query }: WorkerRequest) => {
-  let answer: WorkerAnswer;
   try {
-    answer = { id, result: service.answer(query) };
+    const result = service.answer(query);
+    const buffers = result.kind === 'frames' ? buffersOf(result.frames) : [];
+    port.postMessage({ id, result } satisfies WorkerAnswer, buffers);
   } catch (error) {
     const kind = error instanceof SymbolError ? error.kind : 'internal';
     const message = error instanceof SymbolError ? error.message : String((error as Error).stack);
-    answer = { id, error: { kind, message } };
+    port.postMessage({ id, error: { kind, message } } satisfies WorkerAnswer);
   }
-  port.postMessage(answer);
+  pause.refresh();
 });
+
+const buffersOf = (frames: FrameColumns): ArrayBuffer[] =>
+  Object.values(frames).map(({ buffer }) => buffer as ArrayBuffer);

@@ -18,15 +18,14 @@ import { UnwindError } from './unwind-error';
 /** "HEARTHUW" */
 const MAGIC = [0x52414548, 0x57554854] as const;
 /** Change it with the layout, and with whatever makes the compiler answer differently. */
-/** Also to be raised where the compiler makes something else of the same file. */
-const VERSION = 2;
+const VERSION = 3;
 const MACHINE_NUMBERS: Readonly<Record<UnwindMachine, number>> = { 'x86-64': 1, arm64: 2 };
 
 const Word = {
   Magic: 0,
   Version: 2,
   Machine: 3,
-  /** Over all words behind it. */
+  /** Over the machine, and all words behind this one. */
   Checksum: 4,
   BasePage: 5,
   PageEntries: 6,
@@ -64,7 +63,11 @@ export function encodeTable(table: UnwindTable): Uint8Array[] {
   header[Word.BuildId] = buildId.length;
   bytesOf(header).set(buildId, (Word.BuildId + 1) * 4);
   const parts = [header, table.pages, table.rows, table.rules];
-  header[Word.Checksum] = checksum([header.subarray(Word.Checksum + 1), ...parts.slice(1)]);
+  header[Word.Checksum] = checksum([
+    header.subarray(Word.Machine, Word.Checksum),
+    header.subarray(Word.Checksum + 1),
+    ...parts.slice(1),
+  ]);
   return parts.map(bytesOf);
 }
 
@@ -93,7 +96,8 @@ export function decodeTable(bytes: Uint8Array<ArrayBuffer>, buildId: string): Un
   if (Buffer.from(bytes.buffer, idAt, idBytes).toString('hex') !== buildId) {
     throw malformed("another file's build ID");
   }
-  if (checksum([words.subarray(Word.Checksum + 1)]) !== words[Word.Checksum]) {
+  const summed = [words.subarray(Word.Machine, Word.Checksum), words.subarray(Word.Checksum + 1)];
+  if (checksum(summed) !== words[Word.Checksum]) {
     throw malformed('its checksum');
   }
   const rowsAt = HEADER_WORDS + pageEntries;

@@ -17,7 +17,12 @@ import type { Credentials } from './credentials';
 
 /** Everything that Hearth puts into the data directory, and into the web process's part of it. */
 const OWN_PARTS: ReadonlySet<string> = new Set(['web', 'agent']);
-const OWN_FILES: ReadonlySet<string> = new Set(['hearth.duckdb', 'hearth.duckdb.wal', 'token']);
+const OWN_FILES: ReadonlySet<string> = new Set([
+  'hearth.duckdb',
+  'hearth.duckdb.wal',
+  'token',
+  'address',
+]);
 const PASS_THROUGH = 0o011;
 
 export class DataDirectoryError extends Error {

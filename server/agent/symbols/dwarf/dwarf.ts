@@ -2,16 +2,19 @@
 import { ElfError, type ElfFile, SectionFlag, SectionType } from '../../elf/elf-file';
 import { ByteLru } from '../byte-lru';
 import { addNote, NONE } from '../protocol';
+import type { SymbolCache } from '../symbol-cache';
 import { FunctionNames } from './function-names';
 import { type LineTable, readLines } from './lines';
 import { readScopes, type UnitScopes } from './scopes';
 import { DebugSections } from './sections';
-import { UnitIndex } from './unit-index';
+import { readUnitRanges, UnitIndex } from './unit-index';
 
 /** Files with more are not expanded: their index alone would take too long. */
 const MAX_INFO_BYTES = 2 ** 31;
 /** Units are the pieces in which entries are read; larger ones have lines, but no inlined functions. */
 const MAX_UNIT_BYTES = 32 * 1024 * 1024;
+/** Fewer are read as quickly from the file itself. */
+const MIN_CACHED_UNITS = 64;
 /** What is kept of units that were read. */
 const MAX_UNITS_BYTES = 16 * 1024 * 1024;
 
@@ -36,27 +39,30 @@ export class Dwarf {
   readonly #isCode: (address: number) => boolean;
   readonly #loaded = new ByteLru<number, LoadedUnit>(MAX_UNITS_BYTES);
   readonly #notes: string[];
+  readonly #cache: SymbolCache | undefined;
   #index: UnitIndex | undefined;
   #names: FunctionNames | undefined;
 
   /**
    * The debug information of a file, undefined where it has none. What is wrong with it later, when units are read, is
-   * added to `notes`. Throws ElfError where it can't be used at all. The file is closed by `close`.
+   * added to `notes`. Throws ElfError where it can't be used at all. The file is closed by `close`. Sections that had to
+   * be decompressed are kept in `cache`.
    */
-  static open(elf: ElfFile, notes: string[]): Dwarf | undefined {
+  static open(elf: ElfFile, notes: string[], cache?: SymbolCache): Dwarf | undefined {
     const info = elf.section('.debug_info');
     if (info === undefined || info.type === SectionType.NoBits || info.size === 0) return undefined;
     const size = elf.uncompressedSize(info);
     if (size > MAX_INFO_BYTES) {
       throw new ElfError('too-large', `.debug_info has ${size} bytes, more than ${MAX_INFO_BYTES}`);
     }
-    return new Dwarf(elf, notes);
+    return new Dwarf(elf, notes, cache);
   }
 
-  private constructor(elf: ElfFile, notes: string[]) {
+  private constructor(elf: ElfFile, notes: string[], cache: SymbolCache | undefined) {
     this.elf = elf;
     this.#notes = notes;
-    this.#sections = new DebugSections(elf);
+    this.#cache = cache;
+    this.#sections = new DebugSections(elf, cache);
     const code = elf.sections
       .filter(({ flags, size }) => flags & SectionFlag.Execute && size > 0)
       .map(({ address, size }) => [address, address + size] as const);
@@ -75,6 +81,7 @@ export class Dwarf {
   }
 
   close(): void {
+    this.#sections.close();
     this.elf.close();
   }
 
@@ -112,7 +119,15 @@ export class Dwarf {
 
   /** Made when it is first needed: that takes long for large files. */
   #units(): UnitIndex {
-    this.#index ??= new UnitIndex(this.#sections, this.#isCode, this.#notes);
+    if (this.#index === undefined) {
+      let ranges = this.#cache?.units(this.elf);
+      if (ranges === undefined) {
+        ranges = readUnitRanges(this.#sections, this.#isCode);
+        if (ranges.offsets.length >= MIN_CACHED_UNITS) this.#cache?.putUnits(this.elf, ranges);
+      }
+      for (const note of ranges.notes) addNote(this.#notes, note);
+      this.#index = new UnitIndex(this.#sections, ranges);
+    }
     return this.#index;
   }
 

@@ -1,11 +1,9 @@
-/** Parts of a file's debug sections, read as they are asked for; sections that are compressed are inflated whole. */
-import {
-  ElfError,
-  type ElfFile,
-  type ElfSection,
-  SectionFlag,
-  SectionType,
-} from '../../elf/elf-file';
+/**
+ * Parts of a file's debug sections, read as they are asked for. Sections that are compressed are inflated whole, once for
+ * all runs where there is a cache.
+ */
+import { ElfError, type ElfFile, SectionFlag, SectionType } from '../../elf/elf-file';
+import type { SymbolCache } from '../symbol-cache';
 
 /** For all compressed sections of one file, for they stay in memory while the file is in use. */
 const MAX_INFLATED_BYTES = 48 * 1024 * 1024;
@@ -24,20 +22,27 @@ export type DebugSectionName =
   | '.debug_rnglists';
 
 interface DebugSection {
-  readonly section: ElfSection;
-  /** What is in memory of it: all if it was compressed, else the part that was read last. */
+  readonly size: number;
+  /** What is in memory of it: the part that was read last, or all where there is no file to read it from. */
   window: Uint8Array;
   windowStart: number;
-  readonly size: number;
+  readonly file: { readAt(offset: number, length: number): Uint8Array; close(): void } | undefined;
 }
 
 export class DebugSections {
   readonly elf: ElfFile;
   readonly #sections = new Map<DebugSectionName, DebugSection | undefined>();
+  readonly #cache: SymbolCache | undefined;
   #inflatedBytes = 0;
 
-  constructor(elf: ElfFile) {
+  constructor(elf: ElfFile, cache?: SymbolCache) {
     this.elf = elf;
+    this.#cache = cache;
+  }
+
+  /** Closes what was opened here; the ELF file stays open. */
+  close(): void {
+    for (const section of this.#sections.values()) section?.file?.close();
   }
 
   /** What this holds in memory. */
@@ -62,9 +67,9 @@ export class DebugSections {
       throw new ElfError('malformed', `${name} has nothing at ${offset}`);
     }
     const inWindow = offset - found.windowStart;
-    if (inWindow < 0 || inWindow + least > found.window.length) {
+    if (found.file !== undefined && (inWindow < 0 || inWindow + least > found.window.length)) {
       const length = Math.min(Math.max(least, WINDOW_BYTES), found.size - offset);
-      found.window = this.elf.readAt(found.section.offset + offset, length);
+      found.window = found.file.readAt(offset, length);
       found.windowStart = offset;
       return found.window;
     }
@@ -77,9 +82,9 @@ export class DebugSections {
     if (found === undefined || !(offset >= 0 && offset + length <= found.size)) {
       throw new ElfError('malformed', `${name} has nothing at ${offset}`);
     }
-    return found.section.flags & SectionFlag.Compressed
+    return found.file === undefined
       ? found.window.subarray(offset, offset + length)
-      : this.elf.readAt(found.section.offset + offset, length);
+      : found.file.readAt(offset, length);
   }
 
   /** The zero-terminated string at `offset`. */
@@ -101,21 +106,30 @@ export class DebugSections {
 
   #get(name: DebugSectionName): DebugSection | undefined {
     if (this.#sections.has(name)) return this.#sections.get(name);
-    const section = this.elf.section(name);
-    let found: DebugSection | undefined;
-    if (section !== undefined && section.type !== SectionType.NoBits) {
-      if (section.flags & SectionFlag.Compressed) {
-        const window = this.elf.read(section, MAX_INFLATED_BYTES - this.#inflatedBytes);
-        this.#inflatedBytes += window.length;
-        found = { section, window, windowStart: 0, size: window.length };
-      } else {
-        if (section.offset + section.size > this.elf.size) {
-          throw new ElfError('malformed', `${name} is cut short`);
-        }
-        found = { section, window: new Uint8Array(0), windowStart: 0, size: section.size };
-      }
-    }
+    const found = this.#open(name);
     this.#sections.set(name, found);
     return found;
+  }
+
+  #open(name: DebugSectionName): DebugSection | undefined {
+    const { elf } = this;
+    const section = elf.section(name);
+    if (section === undefined || section.type === SectionType.NoBits) return undefined;
+    const empty = { window: new Uint8Array(0), windowStart: 0 };
+    if (!(section.flags & SectionFlag.Compressed)) {
+      if (section.offset + section.size > elf.size) {
+        throw new ElfError('malformed', `${name} is cut short`);
+      }
+      const readAt = (offset: number, length: number): Uint8Array =>
+        elf.readAt(section.offset + offset, length);
+      return { ...empty, size: section.size, file: { readAt, close: () => {} } };
+    }
+    const cached = this.#cache?.section(elf, section);
+    if (cached !== undefined) return { ...empty, size: cached.size, file: cached };
+    const window = elf.read(section, MAX_INFLATED_BYTES - this.#inflatedBytes);
+    const stored = this.#cache?.putSection(elf, section, window);
+    if (stored !== undefined) return { ...empty, size: stored.size, file: stored };
+    this.#inflatedBytes += window.length;
+    return { window, windowStart: 0, size: window.length, file: undefined };
   }
 }

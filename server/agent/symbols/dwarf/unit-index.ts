@@ -5,75 +5,88 @@ import { addNote } from '../protocol';
 import { type AbbreviationTable, readAbbreviations } from './abbreviations';
 import type { DebugSections } from './sections';
 import { Attribute, addRanges, isSplit, RangeList, readUnit, type Unit, unitOffsets } from './unit';
+import type { UnitRanges } from './units-file';
 
 const MAX_UNITS = 500_000;
 /** Of each kind, units and their abbreviations that are kept ready. */
 const KEPT = 64;
 
+/** Reads the head of every unit. A unit that can't be read is passed over, and noted. */
+export function readUnitRanges(
+  sections: DebugSections,
+  isCode: (address: number) => boolean,
+): UnitRanges {
+  const notes: string[] = [];
+  const offsets: number[] = [];
+  const [starts, ends, owners]: [number[], number[], number[]] = [[], [], []];
+  let split = 0;
+  const attempt = (action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      addNote(notes, error.message);
+    }
+  };
+  const list = new RangeList();
+  attempt(() => {
+    for (const offset of unitOffsets(sections)) {
+      const index = offsets.push(offset) - 1;
+      if (index >= MAX_UNITS)
+        throw new ElfError('too-large', 'too many units of debug information');
+      attempt(() => {
+        const unit = readUnit(sections, offset);
+        if (isSplit(unit)) split++;
+        const { root } = unit;
+        const first = list.pairs.length;
+        addRanges(
+          sections,
+          unit,
+          root.get(Attribute.LowPc),
+          root.get(Attribute.HighPc),
+          root.get(Attribute.Ranges),
+          list,
+        );
+        for (let i = first; i < list.pairs.length; i += 2) {
+          if (!isCode(list.pairs[i])) continue;
+          starts.push(list.pairs[i]);
+          ends.push(list.pairs[i + 1]);
+          owners.push(index);
+        }
+      });
+    }
+  });
+  if (split > 0) {
+    addNote(
+      notes,
+      `${split} units have their debug information in .dwo files, which Hearth does not read`,
+    );
+  }
+  const top = latestOnTop(Float64Array.from(starts), Float64Array.from(ends));
+  return {
+    offsets: Float64Array.from(offsets),
+    starts: top.starts,
+    ends: top.ends,
+    owners: top.owners.map((range) => owners[range]),
+    notes,
+  };
+}
+
 export class UnitIndex {
   readonly #sections: DebugSections;
-  /** Where each unit starts in .debug_info, rising. */
   readonly #offsets: Float64Array;
-  /** Disjoint ranges of code, and the unit of each, as an index of `#offsets`. */
   readonly #starts: Float64Array;
   readonly #ends: Float64Array;
   readonly #owners: Uint32Array;
   readonly #units = new Map<number, Unit>();
   readonly #abbreviations = new Map<number, AbbreviationTable>();
 
-  /** Reads the head of every unit. A unit that can't be read is passed over, and noted. */
-  constructor(sections: DebugSections, isCode: (address: number) => boolean, notes: string[]) {
+  constructor(sections: DebugSections, { offsets, starts, ends, owners }: UnitRanges) {
     this.#sections = sections;
-    const offsets: number[] = [];
-    const [starts, ends, owners]: [number[], number[], number[]] = [[], [], []];
-    let split = 0;
-    const attempt = (action: () => void): void => {
-      try {
-        action();
-      } catch (error) {
-        if (!(error instanceof ElfError)) throw error;
-        addNote(notes, error.message);
-      }
-    };
-    const list = new RangeList();
-    attempt(() => {
-      for (const offset of unitOffsets(sections)) {
-        const index = offsets.push(offset) - 1;
-        if (index >= MAX_UNITS)
-          throw new ElfError('too-large', 'too many units of debug information');
-        attempt(() => {
-          const unit = readUnit(sections, offset);
-          if (isSplit(unit)) split++;
-          const { root } = unit;
-          const first = list.pairs.length;
-          addRanges(
-            sections,
-            unit,
-            root.get(Attribute.LowPc),
-            root.get(Attribute.HighPc),
-            root.get(Attribute.Ranges),
-            list,
-          );
-          for (let i = first; i < list.pairs.length; i += 2) {
-            if (!isCode(list.pairs[i])) continue;
-            starts.push(list.pairs[i]);
-            ends.push(list.pairs[i + 1]);
-            owners.push(index);
-          }
-        });
-      }
-    });
-    if (split > 0) {
-      addNote(
-        notes,
-        `${split} units have their debug information in .dwo files, which Hearth does not read`,
-      );
-    }
-    this.#offsets = Float64Array.from(offsets);
-    const top = latestOnTop(Float64Array.from(starts), Float64Array.from(ends));
-    this.#starts = top.starts;
-    this.#ends = top.ends;
-    this.#owners = top.owners.map((range) => owners[range]);
+    this.#offsets = offsets;
+    this.#starts = starts;
+    this.#ends = ends;
+    this.#owners = owners;
   }
 
   get bytes(): number {
