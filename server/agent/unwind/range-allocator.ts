@@ -2,8 +2,8 @@
 export class RangeAllocator {
   readonly capacity: number;
   /** Free ranges by their start; no two touch. */
-  readonly #starts: number[];
-  readonly #sizes: number[];
+  #starts: number[];
+  #sizes: number[];
   #free: number;
 
   constructor(capacity: number) {
@@ -11,6 +11,15 @@ export class RangeAllocator {
     this.#starts = capacity > 0 ? [0] : [];
     this.#sizes = capacity > 0 ? [capacity] : [];
     this.#free = capacity;
+  }
+
+  /** One with the same ranges, to try something out on. */
+  copy(): RangeAllocator {
+    const copy = new RangeAllocator(this.capacity);
+    copy.#starts = [...this.#starts];
+    copy.#sizes = [...this.#sizes];
+    copy.#free = this.#free;
+    return copy;
   }
 
   /** In all free ranges together. */

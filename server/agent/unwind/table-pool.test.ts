@@ -185,6 +185,22 @@ describe('the pool of tables', () => {
     expect(pool.state(small)).toBe(ModuleState.Ready);
   });
 
+  it('evicts nothing for a table that still would not fit in one piece', () => {
+    const { pool } = poolAt(arrays({ rows: 320 }));
+    const [a, b, c] = ['a', 'b', 'c'].map((key) => {
+      const { id } = pool.acquire(key);
+      pool.load(id, tableOf(100));
+      return id;
+    });
+    pool.release(a);
+    pool.release(c);
+    const large = pool.acquire('large').id;
+    expect(pool.load(large, tableOf(200))).toBe(false);
+    expect([a, b, c].map((id) => pool.state(id))).toEqual(Array(3).fill(ModuleState.Ready));
+    pool.release(b);
+    expect(pool.load(large, tableOf(200))).toBe(true);
+  });
+
   it('changes the state before it writes over anything, and every time to another word', () => {
     const memory = arrays({ rows: 120 });
     const states = new Set<number>();

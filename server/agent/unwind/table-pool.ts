@@ -246,30 +246,32 @@ export class TablePool {
     rowCount: number,
     pageEntries: number,
   ): { rowStart: number; pageStart: number } | undefined {
-    const tryPlace = (): { rowStart: number; pageStart: number } | undefined => {
-      const rowStart = this.#rows.allocate(rowCount);
-      if (rowStart === undefined) return undefined;
-      const pageStart = this.#pages.allocate(pageEntries);
-      if (pageStart !== undefined) return { rowStart, pageStart };
-      this.#rows.release(rowStart, rowCount);
-      return undefined;
-    };
-    const place = tryPlace();
-    if (place !== undefined) return place;
-    const victims = this.#evictable(module);
-    let rows = this.#rows.free;
-    let pages = this.#pages.free;
-    for (const { loaded } of victims) {
-      rows += loaded?.rowCount ?? 0;
-      pages += loaded?.pageEntries ?? 0;
-    }
-    if (rows < rowCount || pages < pageEntries) return undefined;
-    for (const victim of victims) {
-      this.#evict(victim);
-      const place = tryPlace();
-      if (place !== undefined) return place;
-    }
+    for (const victim of this.#victims(module, rowCount, pageEntries)) this.#evict(victim);
+    const rowStart = this.#rows.allocate(rowCount);
+    if (rowStart === undefined) return undefined;
+    const pageStart = this.#pages.allocate(pageEntries);
+    if (pageStart !== undefined) return { rowStart, pageStart };
+    this.#rows.release(rowStart, rowCount);
     return undefined;
+  }
+
+  /** The tables that have to go so that another fits; none where it fits already, or where it doesn't without them all. */
+  #victims(module: Module, rowCount: number, pageEntries: number): Module[] {
+    const fits = (rows: RangeAllocator, pages: RangeAllocator): boolean =>
+      rows.largestFree >= rowCount && pages.largestFree >= pageEntries;
+    if (fits(this.#rows, this.#pages)) return [];
+    const rows = this.#rows.copy();
+    const pages = this.#pages.copy();
+    const victims: Module[] = [];
+    for (const victim of this.#evictable(module)) {
+      const { loaded } = victim;
+      if (loaded === undefined) continue;
+      rows.release(loaded.rowStart, loaded.rowCount);
+      pages.release(loaded.pageStart, loaded.pageEntries);
+      victims.push(victim);
+      if (fits(rows, pages)) return victims;
+    }
+    return [];
   }
 
   /** Tables that may go, those that nobody refers to first, each in the order in which they were last used. */
