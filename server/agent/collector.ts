@@ -219,7 +219,7 @@ export class Collector {
   #readEvents(): void {
     // Whatever a record in the ring up to here depends on has been written to the mmap rings before it.
     const end = this.#sampler.ring.position();
-    const mmaps = this.#mmapEvents.drain();
+    const mmaps = this.#mmapEvents.drain(monotonicNs());
     let next = 0;
     const applyUntil = (timeNs: number): void => {
       while (next < mmaps.length && mmaps[next].timeNs <= timeNs)

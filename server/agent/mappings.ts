@@ -22,6 +22,10 @@ export class MappingTable {
     return new MappingTable([...mappings].sort((a, b) => a.start - b.start));
   }
 
+  get isEmpty(): boolean {
+    return this.#byStart.length === 0;
+  }
+
   /** All mappings, by address. */
   [Symbol.iterator](): Iterator<Mapping> {
     return this.#byStart[Symbol.iterator]();

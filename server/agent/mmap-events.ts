@@ -49,6 +49,7 @@ interface CpuRing {
 export class MmapEvents {
   readonly #rings = new Map<number, CpuRing>();
   readonly #onLost: (count: number) => void;
+  #newer: MmapEvent[] = [];
 
   /** `onLost`: how many records the kernel could not write. */
   constructor(onLost: (count: number) => void) {
@@ -88,11 +89,18 @@ export class MmapEvents {
     closeFd(ring.fd);
   }
 
-  /** What happened since the last call on all CPUs, in order of time. */
-  drain(): MmapEvent[] {
-    const events: MmapEvent[] = [];
+  /**
+   * What happened on all CPUs until `untilNs` (CLOCK_MONOTONIC, not later than now), in order of time. What is newer is
+   * kept for the next call: of that, some may be in a ring that was read before, and a process's exec must not come
+   * after the mappings that it made on another CPU.
+   */
+  drain(untilNs: number): MmapEvent[] {
+    const events = this.#newer;
     for (const ring of this.#rings.values()) this.#drainCpu(ring, events);
-    return events.length > 1 ? events.sort((a, b) => a.timeNs - b.timeNs) : events;
+    events.sort((a, b) => a.timeNs - b.timeNs);
+    const end = events.findIndex(({ timeNs }) => timeNs > untilNs);
+    this.#newer = end < 0 ? [] : events.splice(end);
+    return events;
   }
 
   dispose(): void {

@@ -22,6 +22,8 @@ export class Process {
   /** Undefined until they are needed and read. */
   mappings: MappingTable | undefined;
   exitedNs: number | undefined;
+  /** When they were last read as a whole, in ms of Date.now(). */
+  mappingsReadMs = 0;
   #namespacePid: number | undefined;
 
   constructor(
@@ -50,6 +52,7 @@ export class Process {
 
 /** Samples of a process may be read this long after it ended. */
 const GRACE_NS = 2e9;
+const REREAD_MS = 1000;
 
 export class Processes {
   readonly #processes = new Map<number, Process>();
@@ -171,9 +174,34 @@ export class Processes {
   }
 
   mappings(process: Process): MappingTable {
-    if (process.mappings !== undefined) return process.mappings;
+    process.mappings ??= this.#read(process);
+    return process.mappings;
+  }
+
+  /**
+   * The mappings, read again where one of `addresses` is in none of them: events can be lost. Not more than once a second,
+   * for there are addresses that are in none.
+   */
+  mappingsFor(process: Process, addresses: Float64Array): MappingTable {
+    const known = this.mappings(process);
+    const now = Date.now();
+    if (
+      process.exitedNs !== undefined ||
+      now - process.mappingsReadMs < REREAD_MS ||
+      addresses.every((address) => known.find(address) !== undefined)
+    ) {
+      return known;
+    }
+    const read = this.#read(process);
+    // Nothing to read: it is just ending.
+    if (!read.isEmpty) process.mappings = read;
+    return process.mappings ?? known;
+  }
+
+  #read(process: Process): MappingTable {
     this.#remapped.add(process);
-    process.mappings = MappingTable.of(
+    process.mappingsReadMs = Date.now();
+    return MappingTable.of(
       readExecutableMappings(process.pid).map(
         ({ start, end, fileOffset, device, inode, path }) => ({
           start,
@@ -191,7 +219,6 @@ export class Processes {
         }),
       ),
     );
-    return process.mappings;
   }
 
   /** Forgets what ended long before `nowNs` (CLOCK_MONOTONIC); returns it. */

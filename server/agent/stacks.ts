@@ -111,7 +111,7 @@ export class Stacks {
 
   #resolveUser(raw: RawStack): StackIndex {
     const process = this.processes.get(raw.pid);
-    const mappings = this.processes.mappings(process);
+    const mappings = this.processes.mappingsFor(process, raw.addresses);
     let stack: StackIndex = NONE;
     const { text, namesModule } = STACK_ENDS[raw.end];
     if (text !== '') {
