@@ -2,7 +2,7 @@
 import type { CallTree } from './call-tree';
 import { type LabelIndex, LabelKind, type Labels } from './labels';
 
-/** One row per function, in no order that means anything; see `sortedFunctions`. */
+/** One row per function, in no order that means anything. */
 export interface FunctionList {
   readonly length: number;
   /** Labels that are not inlined: a function's inlined copies are counted with it. */
@@ -14,8 +14,6 @@ export interface FunctionList {
   readonly selfSamples: Float64Array<ArrayBuffer>;
   readonly totalSamples: Float64Array<ArrayBuffer>;
 }
-
-export type FunctionOrder = 'self' | 'total' | 'name';
 
 /**
  * The functions in a tree, or in the subtree of `root`. Frames of kind Stop and lost stacks are rows too; processes and
@@ -50,22 +48,6 @@ export function functionList(tree: CallTree, labels: Labels, root = 0): Function
     }
   }
   return { length, ...resize(columns, length) };
-}
-
-/** The list's rows in order: heaviest first, or by name; ties by name. */
-export function sortedFunctions(
-  list: FunctionList,
-  labels: Labels,
-  by: FunctionOrder,
-): Uint32Array<ArrayBuffer> {
-  const rows = Uint32Array.from({ length: list.length }, (_, row) => row);
-  const byName = (a: number, b: number): number => {
-    const [left, right] = [labels.text[list.label[a]], labels.text[list.label[b]]];
-    return left < right ? -1 : left > right ? 1 : list.label[a] - list.label[b];
-  };
-  if (by === 'name') return rows.sort(byName);
-  const [first, second] = by === 'self' ? [list.self, list.total] : [list.total, list.self];
-  return rows.sort((a, b) => first[b] - first[a] || second[b] - second[a] || byName(a, b));
 }
 
 type FunctionColumns = Omit<FunctionList, 'length'>;

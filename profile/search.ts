@@ -16,7 +16,8 @@ export interface SearchResult {
 
 /**
  * Searches the names of a tree's nodes: for a substring whatever its case, or for a regular expression where the text
- * stands between slashes (`/^std::/`, and `/^std::/i` for any case). '' matches nothing. `previous`, the last result
+ * stands between slashes (`/^std::/`, and `/^std::/i` for any case). A text with the first slash only is still being typed
+ * where nothing has it. '' matches nothing. `previous`, the last result
  * with the same text and labels, saves matching its labels again.
  */
 export function searchTree(
@@ -47,8 +48,18 @@ export function searchTree(
     // What is below has been counted with it.
     node = tree.subtreeEnd[node];
   }
-  return { text, matches, matchedTotal, matchedSamples, error };
+  const isUnfinished = error === undefined && matchedTotal === 0 && UNFINISHED.test(text);
+  return {
+    text,
+    matches,
+    matchedTotal,
+    matchedSamples,
+    error: isUnfinished ? 'a regular expression ends with a slash' : error,
+  };
 }
+
+/** The beginning of a regular expression, and in few names. */
+const UNFINISHED = /^\/.*[^/]$/s;
 
 interface Compiled {
   readonly test: (name: string) => boolean;

@@ -8,67 +8,111 @@ export interface BoxColor {
   readonly text: string;
 }
 
+/** Hue in degrees and saturation in percent, each with how far functions differ in it. */
 interface Family {
   readonly hue: number;
-  /** How far around the hue. */
-  readonly spread: number;
+  readonly hueSpread: number;
   readonly saturation: number;
+  readonly lightSpread: number;
 }
 
 const FAMILIES: Readonly<Record<number, Family>> = {
-  [LabelKind.Kernel]: { hue: 8, spread: 9, saturation: 62 },
-  [LabelKind.Native]: { hue: 36, spread: 13, saturation: 78 },
-  [LabelKind.Jit]: { hue: 142, spread: 18, saturation: 42 },
-  [LabelKind.Process]: { hue: 215, spread: 8, saturation: 14 },
-  [LabelKind.Root]: { hue: 30, spread: 0, saturation: 5 },
-  [LabelKind.Stop]: { hue: 350, spread: 0, saturation: 8 },
-  [LabelKind.Lost]: { hue: 350, spread: 0, saturation: 8 },
+  [LabelKind.Kernel]: { hue: 10, hueSpread: 9, saturation: 68, lightSpread: 1 },
+  [LabelKind.Native]: { hue: 38, hueSpread: 11, saturation: 80, lightSpread: 1 },
+  [LabelKind.Jit]: { hue: 140, hueSpread: 20, saturation: 40, lightSpread: 1 },
+  [LabelKind.Process]: { hue: 30, hueSpread: 0, saturation: 7, lightSpread: 0.6 },
+  [LabelKind.Root]: { hue: 30, hueSpread: 0, saturation: 6, lightSpread: 0 },
+  [LabelKind.Stop]: { hue: 355, hueSpread: 0, saturation: 16, lightSpread: 0 },
+  [LabelKind.Lost]: { hue: 355, hueSpread: 0, saturation: 16, lightSpread: 0 },
 };
 
-/** Lightness, and how far it varies: text keeps a contrast of at least 4.5 : 1 on all of it. */
-const LIGHTNESS: Readonly<Record<Scheme, readonly [middle: number, spread: number]>> = {
-  light: [76, 7],
-  dark: [31, 5],
+/** Lightness in percent, how far functions differ in it, and what part of a family's saturation there is. */
+const TONES: Readonly<
+  Record<Scheme, { readonly middle: number; readonly spread: number; readonly saturation: number }>
+> = {
+  light: { middle: 76, spread: 6, saturation: 1 },
+  dark: { middle: 33, spread: 5, saturation: 0.7 },
 };
-const TEXT: Readonly<Record<Scheme, string>> = { light: '#1d1712', dark: '#f6f1ec' };
+const TEXT: Readonly<Record<Scheme, string>> = { light: '#1d1712', dark: '#f8f4f0' };
+/** WCAG 2.1, level AA, for text of this size, and a little more for rounding. */
+const MIN_CONTRAST = 4.6;
 
 /** FNV-1a. Source: http://www.isthe.com/chongo/tech/comp/fnv/ */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
+  // FNV's low bits differ little between names that end alike.
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return (hash ^ (hash >>> 13)) >>> 0;
 }
 
 /** The colour of a label, the same wherever and whenever it is drawn. */
 export function boxColor(text: string, module: string, kind: LabelKind, scheme: Scheme): BoxColor {
-  const { hue, spread, saturation } = FAMILIES[kind];
+  const { hue, hueSpread, lightSpread, ...family } = FAMILIES[kind];
   const hash = hashText(`${module}\0${text}`);
-  const [middle, range] = LIGHTNESS[scheme];
+  const { middle, spread, ...tone } = TONES[scheme];
+  const saturation = family.saturation * tone.saturation;
   const vary = (bits: number): number => ((hash >>> bits) & 0xff) / 127.5 - 1;
-  const h = hue + vary(0) * spread;
-  const l = middle + vary(8) * (spread === 0 ? 0 : range);
-  return { fill: `hsl(${h.toFixed(1)} ${saturation}% ${l.toFixed(1)}%)`, text: TEXT[scheme] };
+  const ownHue = hue + vary(0) * hueSpread;
+  let lightness = middle + vary(8) * spread * lightSpread;
+  let color = rgb(ownHue, saturation, lightness);
+  // Yellow is brighter than red of the same lightness: where text could not be read, it gives way.
+  const step = scheme === 'light' ? 1 : -1;
+  while (contrast(color, TEXT[scheme]) < MIN_CONTRAST && lightness > 0 && lightness < 100) {
+    lightness += step;
+    color = rgb(ownHue, saturation, lightness);
+  }
+  return { fill: color, text: TEXT[scheme] };
 }
 
-/** Colours by label, made once each. */
+/** `#rrggbb` of a colour in HSL. Source: CSS Color 4, "HSL to RGB". */
+function rgb(hue: number, saturation: number, lightness: number): string {
+  const [s, l] = [saturation / 100, lightness / 100];
+  const channel = (n: number): string => {
+    const k = (n + (hue + 360) / 30) % 12;
+    const value = l - s * Math.min(l, 1 - l) * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+    return Math.round(value * 255)
+      .toString(16)
+      .padStart(2, '0');
+  };
+  return `#${channel(0)}${channel(8)}${channel(4)}`;
+}
+
+/** How well two colours, `#rrggbb`, can be told apart: 1 to 21. Source: WCAG 2.1, "contrast ratio". */
+export function contrast(a: string, b: string): number {
+  const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (high + 0.05) / (low + 0.05);
+}
+
+function luminance(color: string): number {
+  const channel = (at: number): number => {
+    const value = Number.parseInt(color.slice(at, at + 2), 16) / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  };
+  return 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+}
+
+/** Labels as far as their colour depends on them. */
+export interface ColoredLabels {
+  readonly text: readonly string[];
+  readonly module: readonly string[];
+  readonly kind: readonly LabelKind[];
+}
+
+/** Colours by label, made once each, for one table of labels. */
 export class Palette {
-  readonly #colors = new Map<number, BoxColor>();
+  readonly scheme: Scheme;
+  readonly #labels: ColoredLabels;
+  readonly #colors: BoxColor[] = [];
 
-  constructor(readonly scheme: Scheme) {}
+  constructor(scheme: Scheme, labels: ColoredLabels) {
+    this.scheme = scheme;
+    this.#labels = labels;
+  }
 
-  color(
-    label: number,
-    labels: {
-      readonly text: readonly string[];
-      readonly module: readonly string[];
-      readonly kind: readonly LabelKind[];
-    },
-  ): BoxColor {
-    let color = this.#colors.get(label);
-    if (color === undefined) {
-      color = boxColor(labels.text[label], labels.module[label], labels.kind[label], this.scheme);
-      this.#colors.set(label, color);
-    }
-    return color;
+  color(label: number): BoxColor {
+    const { text, module, kind } = this.#labels;
+    this.#colors[label] ??= boxColor(text[label], module[label], kind[label], this.scheme);
+    return this.#colors[label];
   }
 }

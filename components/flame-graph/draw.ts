@@ -1,37 +1,53 @@
-/** Draws boxes: plain functions of (context, layout, viewport). */
+/** Draws boxes: plain functions of (context, picture, viewport). */
+import type { CallTree, NodeIndex } from '@/profile/call-tree';
 import { LabelKind, type Labels } from '@/profile/labels';
-import type { Palette } from './color';
-import { type Boxes, NO_NODE, rowTop, type Viewport } from './layout';
+import type { BoxColor } from './color';
+import { type Boxes, boxOf, NO_NODE, rowTop, type Viewport, type WeightRange } from './layout';
+import type { Fitter } from './text';
 
-export interface Picture {
-  readonly boxes: Boxes;
-  /** By node. */
-  readonly label: Uint32Array;
-  readonly labels: Labels;
-  readonly palette: Palette;
-  /** By label: 1 where the search matches; undefined without a search. */
-  readonly matches: Uint8Array | undefined;
-  /** Node under the pointer, node that the keyboard has; NO_NODE for none. */
-  readonly hovered: number;
-  readonly selected: number;
+export interface CanvasColors {
   readonly background: string;
+  /** Of text on what is dimmed. */
+  readonly dimText: string;
   readonly outline: string;
   readonly accent: string;
+  /** Boxes too narrow to tell apart. */
   readonly narrow: string;
 }
 
-const TEXT_PADDING = 5;
-const MIN_TEXT_WIDTH = 28;
-const DIMMED = 0.28;
-const FONT = '12px system-ui, sans-serif';
+export interface Picture {
+  readonly tree: CallTree;
+  readonly labels: Labels;
+  readonly boxes: Boxes;
+  /** The range that fills the width. */
+  readonly shown: WeightRange;
+  /** Rows before this are of ancestors of what is zoomed into: they are pale. */
+  readonly firstRow: number;
+  readonly colors: CanvasColors;
+  readonly font: string;
+  readonly fitter: Fitter;
+  /** Device pixels in a pixel: boxes start and end on whole ones. */
+  readonly pixelRatio: number;
+  colorOf(label: number): BoxColor;
+  /** By label: 1 where the search matches; undefined without a search. */
+  readonly matches: Uint8Array | undefined;
+  /** Node under the pointer, node that the keyboard has; NO_NODE for none. */
+  readonly hovered: NodeIndex;
+  readonly selected: NodeIndex;
+}
+
+const TEXT_PADDING = 4;
+const MIN_TEXT_WIDTH = 30;
+/** Opacity of what the search does not match, and of ancestors. */
+const DIMMED = 0.25;
+const PALE = 0.55;
+const HATCH_STEP = 6;
 
 export type Canvas2d = Pick<
   CanvasRenderingContext2D,
-  | 'clearRect'
   | 'fillRect'
   | 'strokeRect'
   | 'fillText'
-  | 'measureText'
   | 'beginPath'
   | 'moveTo'
   | 'lineTo'
@@ -40,91 +56,84 @@ export type Canvas2d = Pick<
   | 'restore'
   | 'rect'
   | 'clip'
-> & {
-  fillStyle: CanvasRenderingContext2D['fillStyle'];
-  strokeStyle: CanvasRenderingContext2D['strokeStyle'];
-  font: string;
-  textBaseline: CanvasTextBaseline;
-  globalAlpha: number;
-  lineWidth: number;
-};
+  | 'fillStyle'
+  | 'strokeStyle'
+  | 'font'
+  | 'textBaseline'
+  | 'globalAlpha'
+  | 'lineWidth'
+>;
 
+/** Draws all that is seen, over whatever was there. */
 export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): void {
-  const { boxes, label, labels, palette, matches } = picture;
+  const { boxes, tree, labels, matches, colors } = picture;
   context.globalAlpha = 1;
-  context.fillStyle = picture.background;
+  context.fillStyle = colors.background;
   context.fillRect(0, 0, viewport.width, viewport.height);
-  context.font = FONT;
+  context.font = picture.font;
   context.textBaseline = 'middle';
-  const characterWidth = context.measureText('abcdefghijklmnopqrstuvwxyz:_').width / 28;
+  const height = viewport.rowHeight - 1;
+  const snap = (x: number): number => Math.round(x * picture.pixelRatio) / picture.pixelRatio;
   for (let i = 0; i < boxes.length; i++) {
     const top = rowTop(boxes.row[i], viewport);
-    const left = Math.max(0, boxes.x[i]);
-    const right = Math.min(viewport.width, boxes.x[i] + boxes.width[i]);
+    const left = Math.max(0, snap(boxes.x[i]));
+    const right = Math.min(viewport.width, snap(boxes.x[i] + boxes.width[i]));
     const node = boxes.node[i];
     if (node === NO_NODE) {
-      context.globalAlpha = 1;
-      context.fillStyle = picture.narrow;
-      context.fillRect(left, top, right - left, viewport.rowHeight - 1);
+      context.globalAlpha = matches === undefined ? 1 : DIMMED;
+      context.fillStyle = colors.narrow;
+      context.fillRect(left, top, Math.max(right - left, 1 / picture.pixelRatio), height);
       continue;
     }
-    const own = label[node];
-    const color = palette.color(own, labels);
-    context.globalAlpha = matches !== undefined && matches[own] === 0 ? DIMMED : 1;
-    context.fillStyle = color.fill;
+    const label = tree.label[node];
+    const isDimmed = matches !== undefined && matches[label] !== 1;
+    const color = picture.colorOf(label);
     // A hairline between neighbours, while there is room for it.
-    const gap = right - left > 3 ? 1 : 0;
-    context.fillRect(left, top, right - left - gap, viewport.rowHeight - 1);
-    const kind = labels.kind[own];
-    if (kind === LabelKind.Stop || kind === LabelKind.Lost)
-      hatch(context, left, top, right - left - gap, viewport.rowHeight - 1, color.text);
-    if (right - left >= MIN_TEXT_WIDTH) {
-      const text = shorten(labels.text[own], (right - left - 2 * TEXT_PADDING) / characterWidth);
-      if (text !== '') {
-        context.fillStyle = color.text;
-        context.fillText(text, left + TEXT_PADDING, top + viewport.rowHeight / 2);
-      }
-    }
+    const width = right - left - (right - left > 3 ? 1 : 0);
+    context.globalAlpha = isDimmed ? DIMMED : boxes.row[i] < picture.firstRow ? PALE : 1;
+    context.fillStyle = color.fill;
+    context.fillRect(left, top, width, height);
+    const kind = labels.kind[label];
+    if ((kind === LabelKind.Stop || kind === LabelKind.Lost) && width > 2)
+      hatch(context, left, top, width, height, color.text);
+    if (width < MIN_TEXT_WIDTH) continue;
+    const text = picture.fitter.fit(labels.text[label], width - 2 * TEXT_PADDING);
+    if (text === '') continue;
+    // Text is never seen through: on a paler box it is read the better.
+    context.globalAlpha = 1;
+    context.fillStyle = isDimmed ? colors.dimText : color.text;
+    context.fillText(text, left + TEXT_PADDING, top + viewport.rowHeight / 2);
   }
   context.globalAlpha = 1;
-  outline(context, picture, viewport, picture.hovered, picture.outline, 1);
-  outline(context, picture, viewport, picture.selected, picture.accent, 2);
+  outline(context, picture, viewport, picture.hovered, colors.outline, 1);
+  outline(context, picture, viewport, picture.selected, colors.accent, 2);
 }
 
-/** The text in at most `length` characters: its end is cut, for names differ at their start less than modules do. */
-export function shorten(text: string, length: number): string {
-  const room = Math.floor(length);
-  if (text.length <= room) return text;
-  return room < 3 ? '' : `${text.slice(0, room - 1)}…`;
-}
-
+/** A frame around a node's box, also where the box is too narrow to be drawn alone. */
 function outline(
   context: Canvas2d,
-  { boxes }: Picture,
+  { tree, shown }: Picture,
   viewport: Viewport,
-  node: number,
+  node: NodeIndex,
   style: string,
-  width: number,
+  lineWidth: number,
 ): void {
   if (node === NO_NODE) return;
-  for (let i = 0; i < boxes.length; i++) {
-    if (boxes.node[i] !== node) continue;
-    const left = Math.max(0, boxes.x[i]);
-    const right = Math.min(viewport.width, boxes.x[i] + boxes.width[i]);
-    context.strokeStyle = style;
-    context.lineWidth = width;
-    const inset = width / 2;
-    context.strokeRect(
-      left + inset,
-      rowTop(boxes.row[i], viewport) + inset,
-      Math.max(1, right - left - width),
-      viewport.rowHeight - 1 - width,
-    );
-    return;
-  }
+  const box = boxOf(tree, node, shown, viewport);
+  const left = Math.max(0, box.x);
+  const right = Math.min(viewport.width, Math.max(box.x + box.width, left + 2 * lineWidth));
+  if (right <= left || box.x > viewport.width || box.x + box.width < 0) return;
+  context.strokeStyle = style;
+  context.lineWidth = lineWidth;
+  context.strokeRect(
+    left + lineWidth / 2,
+    box.top + lineWidth / 2,
+    right - left - lineWidth,
+    viewport.rowHeight - 1 - lineWidth,
+  );
 }
 
-/** Diagonal lines: what looks like this is no code. */
+/** Diagonal lines: what looks like this is no code. They start from the same places wherever the box is cut. */
 function hatch(
   context: Canvas2d,
   x: number,
@@ -137,11 +146,12 @@ function hatch(
   context.beginPath();
   context.rect(x, y, width, height);
   context.clip();
-  context.globalAlpha = 0.22;
+  context.globalAlpha *= 0.3;
   context.strokeStyle = style;
   context.lineWidth = 1;
   context.beginPath();
-  for (let at = x - height; at < x + width; at += 6) {
+  const first = Math.floor((x - height) / HATCH_STEP) * HATCH_STEP;
+  for (let at = first; at < x + width; at += HATCH_STEP) {
     context.moveTo(at, y + height);
     context.lineTo(at + height, y);
   }

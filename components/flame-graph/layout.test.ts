@@ -5,18 +5,21 @@ import { buildCallTree, type CallTree } from '@/profile/call-tree';
 import { FunctionTable } from '@/profile/functions';
 import { FrameKind, NONE } from '@/profile/schema';
 import { weighSamples } from '@/profile/weights';
-import { boxColor, Palette } from './color';
-import { draw, shorten } from './draw';
+import { boxColor, contrast } from './color';
+import { draw, type Picture } from './draw';
 import {
   boxAt,
   emptyBoxes,
   layOut,
   NO_NODE,
-  neighbour,
+  rangeBetween,
   rangeOf,
+  rowCount,
   rowTop,
   type Viewport,
 } from './layout';
+import { step, zoomedOut } from './navigate';
+import { Fitter } from './text';
 
 function treeOf(stacks: readonly (readonly string[])[]): {
   tree: CallTree;
@@ -139,76 +142,166 @@ describe('layOut', () => {
   });
 });
 
-describe('neighbour', () => {
+describe('rangeBetween', () => {
+  it('starts at one range, ends at the other, and never shows more than both together', () => {
+    const range = fc
+      .tuple(
+        fc.double({ min: 0, max: 0.9, noNaN: true }),
+        fc.double({ min: 0.01, max: 0.1, noNaN: true }),
+      )
+      .map(([start, width]) => ({ start, end: start + width }));
+    fc.assert(
+      fc.property(range, range, fc.double({ min: 0, max: 1, noNaN: true }), (from, to, t) => {
+        expect(rangeBetween(from, to, 0)).toEqual(from);
+        expect(rangeBetween(from, to, 1)).toEqual(to);
+        const between = rangeBetween(from, to, t);
+        expect(between.start).toBeGreaterThanOrEqual(Math.min(from.start, to.start) - 1e-9);
+        expect(between.end).toBeLessThanOrEqual(Math.max(from.end, to.end) + 1e-9);
+        expect(between.end).toBeGreaterThan(between.start);
+      }),
+    );
+  });
+});
+
+describe('rowCount', () => {
+  it('is that of the zoomed subtree and its ancestors', () => {
+    const { tree } = treeOf([['a', 'b', 'c', 'd'], ['z']]);
+    expect(rowCount(tree, 0)).toBe(6);
+    const z = tree.length - 1;
+    expect(rowCount(tree, z)).toBe(3);
+  });
+});
+
+describe('step', () => {
   it('leads to the heaviest callee, the caller, and along siblings', () => {
     const { tree } = treeOf([['a', 'x'], ['b'], ['b'], ['c']]);
     const process = 1;
-    const b = neighbour(tree, process, 'in');
+    const b = step(tree, process, 0, 'in');
     expect(tree.total[b]).toBe(20);
-    expect(neighbour(tree, b, 'out')).toBe(process);
-    const a = neighbour(tree, b, 'previous');
-    expect(neighbour(tree, a, 'next')).toBe(b);
-    expect(neighbour(tree, a, 'previous')).toBe(a);
-    expect(neighbour(tree, 0, 'out')).toBe(0);
+    expect(step(tree, b, 0, 'out')).toBe(process);
+    const a = step(tree, b, 0, 'previous');
+    expect(step(tree, a, 0, 'next')).toBe(b);
+    expect(step(tree, a, 0, 'previous')).toBe(a);
+    expect(step(tree, 0, 0, 'out')).toBe(0);
+  });
+
+  it('stays with what a zoom shows', () => {
+    const { tree } = treeOf([['a', 'x'], ['b'], ['b'], ['c']]);
+    const b = step(tree, 1, 0, 'in');
+    expect(step(tree, b, b, 'next')).toBe(b);
+    const a = step(tree, b, 0, 'previous');
+    expect(step(tree, 1, a, 'in')).toBe(a);
+  });
+
+  it('zooms out to the next ancestor that looks different', () => {
+    const { tree } = treeOf([['a', 'x', 'y'], ['b']]);
+    const y = 4;
+    expect(tree.depth[y]).toBe(4);
+    expect(tree.total[zoomedOut(tree, y)]).toBe(20);
   });
 });
 
 describe('draw', () => {
-  it('writes the names that have room, and dims what the search does not match', () => {
-    const { tree, functions } = treeOf([
-      ['main', 'parse'],
-      ['main', 'print'],
-    ]);
+  /** The texts that are drawn, the colour and the opacity of each, and opacities of the boxes. */
+  function drawn(
+    stacks: readonly (readonly string[])[],
+    change: (labels: readonly string[]) => Partial<Picture>,
+  ): { texts: { text: string; style: string }[]; boxAlphas: number[] } {
+    const { tree, functions } = treeOf(stacks);
     const { labels } = functions;
-    const calls: { text: string; alpha: number }[] = [];
+    const texts: { text: string; style: string }[] = [];
+    const boxAlphas: number[] = [];
+    const nothing = Object.fromEntries(
+      [
+        'strokeRect',
+        'beginPath',
+        'moveTo',
+        'lineTo',
+        'stroke',
+        'save',
+        'restore',
+        'rect',
+        'clip',
+      ].map((name) => [name, () => {}]),
+    );
     const context = {
+      ...nothing,
       globalAlpha: 1,
-      measureText: (text: string) => ({ width: text.length * 7 }),
-      fillText(text: string) {
-        calls.push({ text, alpha: this.globalAlpha });
+      fillStyle: '',
+      fillRect() {
+        boxAlphas.push(this.globalAlpha);
       },
-      ...Object.fromEntries(
-        [
-          'clearRect',
-          'fillRect',
-          'strokeRect',
-          'beginPath',
-          'moveTo',
-          'lineTo',
-          'stroke',
-          'save',
-          'restore',
-          'rect',
-          'clip',
-        ].map((name) => [name, () => {}]),
-      ),
+      fillText(text: string) {
+        texts.push({ text, style: this.fillStyle });
+      },
     };
     const now = viewport();
+    const shown = { start: 0, end: tree.total[0] };
     draw(
       context as unknown as Parameters<typeof draw>[0],
       {
-        boxes: layOut(tree, { start: 0, end: 20 }, now, emptyBoxes()),
-        label: tree.label,
+        tree,
         labels,
-        palette: new Palette('dark'),
-        matches: Uint8Array.from(labels.text, (text) => Number(text === 'parse')),
+        boxes: layOut(tree, shown, now, emptyBoxes()),
+        shown,
+        firstRow: 0,
+        colors: {
+          background: '#000',
+          dimText: 'dim',
+          outline: '#fff',
+          accent: '#f00',
+          narrow: '#333',
+        },
+        font: '12px sans-serif',
+        fitter: new Fitter((text) => text.length * 7),
+        pixelRatio: 1,
+        colorOf: () => ({ fill: '#888', text: 'bright' }),
+        matches: undefined,
         hovered: NO_NODE,
-        selected: 0,
-        background: '#000',
-        outline: '#fff',
-        accent: '#f00',
-        narrow: '#333',
+        selected: NO_NODE,
+        ...change(labels.text),
       },
       now,
     );
-    expect(calls.map(({ text }) => text)).toEqual(['all', 'p (1)', 'main', 'parse', 'print']);
-    expect(calls.filter(({ alpha }) => alpha === 1).map(({ text }) => text)).toEqual(['parse']);
+    // The first is the background.
+    return { texts, boxAlphas: boxAlphas.slice(1) };
+  }
+
+  const TWO = [
+    ['main', 'parse'],
+    ['main', 'print'],
+  ];
+
+  it('writes the names that have room, and dims what the search does not match', () => {
+    const { texts, boxAlphas } = drawn(TWO, (names) => ({
+      matches: Uint8Array.from(names, (name) => Number(name === 'parse')),
+    }));
+    expect(texts.map(({ text }) => text)).toEqual(['all', 'p (1)', 'main', 'parse', 'print']);
+    expect(texts.filter(({ style }) => style === 'bright').map(({ text }) => text)).toEqual([
+      'parse',
+    ]);
+    expect(boxAlphas.filter((alpha) => alpha === 1)).toHaveLength(1);
   });
 
-  it('cuts names at their end, and writes none where only a letter would stand', () => {
-    expect(shorten('parse', 10)).toBe('parse');
-    expect(shorten('parse_expression', 8)).toBe('parse_e…');
-    expect(shorten('parse', 2)).toBe('');
+  it('shows ancestors of what is zoomed into paler', () => {
+    const { boxAlphas } = drawn(TWO, () => ({ firstRow: 2 }));
+    expect(boxAlphas.map((alpha) => alpha === 1)).toEqual([false, false, true, true, true]);
+  });
+});
+
+describe('Fitter', () => {
+  const fitter = new Fitter((text) => text.length);
+
+  it('cuts what can best be missed: namespaces, then the end, but keeps an offset', () => {
+    expect(fitter.fit('parse_expression', 30)).toBe('parse_expression');
+    expect(fitter.fit('std::chrono::steady::now', 14)).toBe('…now');
+    expect(fitter.fit('parse_expression', 13)).toBe('parse_expres…');
+    expect(fitter.fit('libverylongname.so.6+0x1f2e3', 18)).toBe('libverylo…+0x1f2e3');
+  });
+
+  it('writes nothing where only a letter would stand', () => {
+    expect(fitter.fit('parse', 2)).toBe('');
+    expect(fitter.fit('parse_expression', 11)).toBe('');
   });
 });
 
@@ -222,6 +315,21 @@ describe('boxColor', () => {
     );
     expect(boxColor('f', 'm', FrameKind.Native, 'dark').fill).not.toBe(
       boxColor('g', 'm', FrameKind.Native, 'dark').fill,
+    );
+  });
+
+  it('leaves text readable on every box', () => {
+    const kinds = [FrameKind.Kernel, FrameKind.Native, FrameKind.Jit, FrameKind.Stop];
+    fc.assert(
+      fc.property(
+        fc.string(),
+        fc.constantFrom(...kinds),
+        fc.constantFrom<'dark' | 'light'>('dark', 'light'),
+        (name, kind, scheme) => {
+          const { fill, text } = boxColor(name, 'm', kind, scheme);
+          expect(contrast(fill, text)).toBeGreaterThanOrEqual(4.5);
+        },
+      ),
     );
   });
 });

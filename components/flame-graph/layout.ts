@@ -39,8 +39,8 @@ export interface Boxes {
 }
 
 export const NO_NODE = 0xffffffff;
-/** Narrower boxes are drawn together. */
-const MIN_WIDTH = 0.6;
+/** Narrower boxes, in pixels, are drawn together, and nothing is drawn of what is below them. */
+const MIN_WIDTH = 0.5;
 
 export function emptyBoxes(capacity = 1024): Boxes {
   return {
@@ -85,13 +85,14 @@ export function layOut(
   boxes: Boxes,
 ): Boxes {
   const { depth, total, subtreeEnd } = tree;
-  const scale = viewport.width / Math.max(Number.MIN_VALUE, range.end - range.start);
+  boxes.length = 0;
+  if (!(range.end > range.start)) return boxes;
+  const scale = viewport.width / (range.end - range.start);
   const [firstRow, lastRow] = visibleRows(viewport);
   /** By depth: where the next box of that row starts, as a weight. */
   const next: number[] = [0];
   /** By depth: the end, in pixels, of the last run of narrow boxes. */
   const narrowEnd: number[] = [];
-  boxes.length = 0;
   for (let node = 0; node < tree.length; ) {
     const row = depth[node];
     const start = next[row];
@@ -164,6 +165,48 @@ export function rangeOf(tree: CallTree, node: NodeIndex): WeightRange {
   return { start, end: start + tree.total[node] };
 }
 
+/**
+ * The range on the way between two, at `t` of 0..1: its width grows by the same factor in the same time, and one point
+ * stays where it is, so that all of a zoom is equally fast.
+ */
+export function rangeBetween(from: WeightRange, to: WeightRange, t: number): WeightRange {
+  if (t <= 0) return from;
+  if (t >= 1) return to;
+  const [fromWidth, toWidth] = [from.end - from.start, to.end - to.start];
+  const isPan = Math.abs(Math.log(toWidth / fromWidth)) < 1e-3 || !(fromWidth > 0 && toWidth > 0);
+  const width = isPan
+    ? fromWidth + (toWidth - fromWidth) * t
+    : fromWidth * (toWidth / fromWidth) ** t;
+  const way = isPan ? t : (width - fromWidth) / (toWidth - fromWidth);
+  const start = from.start + (to.start - from.start) * way;
+  return { start, end: start + width };
+}
+
+/** Where a node's box is, in pixels of the viewport, however narrow it is and whether seen or not. */
+export function boxOf(
+  tree: CallTree,
+  node: NodeIndex,
+  shown: WeightRange,
+  viewport: Viewport,
+): { readonly x: number; readonly width: number; readonly top: number } {
+  const { start, end } = rangeOf(tree, node);
+  const scale = viewport.width / Math.max(Number.MIN_VALUE, shown.end - shown.start);
+  return {
+    x: (start - shown.start) * scale,
+    width: (end - start) * scale,
+    top: rowTop(tree.depth[node], viewport),
+  };
+}
+
+/** The number of rows that a zoom shows: those of the node's ancestors, its own, and those below it. */
+export function rowCount(tree: CallTree, zoomed: NodeIndex): number {
+  if (zoomed === 0) return tree.maxDepth + 1;
+  let deepest = 0;
+  for (let node = zoomed; node < tree.subtreeEnd[zoomed]; node++)
+    if (tree.depth[node] > deepest) deepest = tree.depth[node];
+  return deepest + 1;
+}
+
 /** The index of the box at a point of the viewport, -1 for none. */
 export function boxAt(boxes: Boxes, viewport: Viewport, x: number, y: number): number {
   for (let i = 0; i < boxes.length; i++) {
@@ -172,36 +215,4 @@ export function boxAt(boxes: Boxes, viewport: Viewport, x: number, y: number): n
     if (y >= top && y < top + viewport.rowHeight) return i;
   }
   return -1;
-}
-
-/** Where an arrow key leads from a node; the node itself where there is nothing. 'in' is away from the root. */
-export function neighbour(
-  tree: CallTree,
-  node: NodeIndex,
-  to: 'in' | 'out' | 'previous' | 'next',
-): NodeIndex {
-  switch (to) {
-    case 'out':
-      return node === 0 ? 0 : tree.parent[node];
-    case 'in': {
-      // The heaviest child: what one most likely wants to see next.
-      let best = node;
-      for (let child = node + 1; child < tree.subtreeEnd[node]; child = tree.subtreeEnd[child]) {
-        if (best === node || tree.total[child] > tree.total[best]) best = child;
-      }
-      return best;
-    }
-    case 'next': {
-      if (node === 0) return 0;
-      const sibling = tree.subtreeEnd[node];
-      return sibling < tree.subtreeEnd[tree.parent[node]] ? sibling : node;
-    }
-    case 'previous': {
-      if (node === 0) return 0;
-      let sibling = tree.parent[node] + 1;
-      while (sibling !== node && tree.subtreeEnd[sibling] !== node)
-        sibling = tree.subtreeEnd[sibling];
-      return sibling;
-    }
-  }
 }

@@ -1,48 +1,20 @@
 'use client';
 
-/** The colours of the canvas, from the page's CSS variables, as of the present theme. */
+/** The colours and the font of the canvas, from the page's CSS, as of the present theme. */
 import { useEffect, useState } from 'react';
 import type { Scheme } from './color';
+import type { CanvasColors } from './draw';
 
 export interface CanvasTheme {
   readonly scheme: Scheme;
-  readonly colors: {
-    readonly background: string;
-    readonly outline: string;
-    readonly accent: string;
-    readonly narrow: string;
-  };
+  readonly colors: CanvasColors;
+  /** As `CanvasRenderingContext2D.font` takes it. */
+  readonly font: string;
 }
 
-const DEFAULT: CanvasTheme = {
-  scheme: 'light',
-  colors: { background: '#ffffff', outline: '#1f1b18', accent: '#c2410c', narrow: '#d8d2ca' },
-};
-
-function read(): CanvasTheme {
-  const root = document.documentElement;
-  const chosen = root.dataset.theme;
-  const isDark =
-    chosen === 'dark' || (chosen !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
-  // light-dark() is resolved only in real properties, so an element is asked.
-  const probe = document.createElement('span');
-  document.body.append(probe);
-  const color = (name: string): string => {
-    probe.style.color = `var(${name})`;
-    return getComputedStyle(probe).color;
-  };
-  const colors = {
-    background: color('--surface'),
-    outline: color('--text'),
-    accent: color('--accent'),
-    narrow: color('--border-strong'),
-  };
-  probe.remove();
-  return { scheme: isDark ? 'dark' : 'light', colors };
-}
-
-export function useTheme(): CanvasTheme {
-  const [theme, setTheme] = useState(DEFAULT);
+/** undefined before the page is there. */
+export function useTheme(): CanvasTheme | undefined {
+  const [theme, setTheme] = useState<CanvasTheme>();
   useEffect(() => {
     const update = (): void => setTheme(read());
     update();
@@ -55,5 +27,31 @@ export function useTheme(): CanvasTheme {
       system.removeEventListener('change', update);
     };
   }, []);
+  return theme;
+}
+
+function read(): CanvasTheme {
+  const chosen = document.documentElement.dataset.theme;
+  const isDark =
+    chosen === 'dark' || (chosen !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
+  // light-dark() is resolved only in real properties, so an element is asked.
+  const probe = document.createElement('span');
+  document.body.append(probe);
+  const color = (name: string): string => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const theme: CanvasTheme = {
+    scheme: isDark ? 'dark' : 'light',
+    colors: {
+      background: color('--surface'),
+      dimText: color('--text-dim'),
+      outline: color('--text'),
+      accent: color('--accent'),
+      narrow: color('--border-strong'),
+    },
+    font: `12px ${getComputedStyle(probe).fontFamily}`,
+  };
+  probe.remove();
   return theme;
 }

@@ -3,8 +3,9 @@
 /** The functions by self and total: a flat profile. Only the rows that are seen exist. */
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Analysis } from '@/components/profile-worker/client';
-import { formatCount, formatShare } from '@/components/ui/format';
-import { type FunctionOrder, sortedFunctions } from '@/profile/function-list';
+import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
+import { LabelKind } from '@/profile/labels';
+import { CalmOrder, type FunctionOrder } from './row-order';
 
 export interface FunctionTableProps {
   readonly analysis: Analysis;
@@ -15,22 +16,34 @@ export interface FunctionTableProps {
 }
 
 const ROW_HEIGHT = 24;
-const MORE_ROWS = 6;
-const TITLES = { self: 'Self', total: 'Total', name: 'Function' } as const;
+/** Rows that exist above and below those that are seen. */
+const MORE_ROWS = 8;
+/** Higher elements than this are cut off by some browsers: 17.8 million pixels in Firefox. */
+const MAX_HEIGHT = 16_000_000;
+const TITLES = {
+  self: { text: 'Self', title: 'Time in the function itself' },
+  total: { text: 'Total', title: 'Time in the function and all that it calls' },
+  name: { text: 'Function', title: 'Name' },
+} as const;
 
 export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps) {
-  const { functions, labels, tree } = analysis;
-  const [order, setOrder] = useState<FunctionOrder>('self');
+  const { functions, labels, tree, unit } = analysis;
+  const hasModules = !analysis.isImport;
+  const [by, setBy] = useState<FunctionOrder>('self');
   const [scrollTop, setScrollTop] = useState(0);
   const [height, setHeight] = useState(0);
+  const [isHeld, setIsHeld] = useState(false);
+  const [order] = useState(() => new CalmOrder());
   const body = useRef<HTMLDivElement>(null);
-  const matches = analysis.search?.matches;
-  const rows = useMemo(() => {
-    const sorted = sortedFunctions(functions, labels, order);
-    return matches === undefined
-      ? sorted
-      : sorted.filter((row) => matches[functions.label[row]] === 1);
-  }, [functions, labels, order, matches]);
+  const found = analysis.search;
+  const rows = useMemo(
+    () =>
+      order.rows(functions, { labels, by, search: found?.text ?? '' }, found?.matches, {
+        timeMs: performance.now(),
+        isHeld,
+      }),
+    [order, functions, labels, by, found, isHeld],
+  );
 
   useEffect(() => {
     const element = body.current;
@@ -39,16 +52,28 @@ export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
+  // Another order, or another search: its beginning is what was asked for.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the changes are the reason
+  useEffect(() => {
+    if (body.current !== null) body.current.scrollTop = 0;
+  }, [by, found?.text]);
 
   const all = tree.total[0];
-  const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MORE_ROWS);
-  const last = Math.min(rows.length, Math.ceil((scrollTop + height) / ROW_HEIGHT) + MORE_ROWS);
+  const shownRows = Math.min(rows.length, Math.floor(MAX_HEIGHT / ROW_HEIGHT));
+  const first = Math.min(shownRows, Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MORE_ROWS));
+  const last = Math.min(shownRows, Math.ceil((scrollTop + height) / ROW_HEIGHT) + MORE_ROWS);
   const share = (weight: number): number => (all === 0 ? 0 : weight / all);
+  const title = (weight: number, samples: number): string => {
+    const count = `${formatCount(samples)} ${samples === 1 ? 'sample' : 'samples'}`;
+    return unit === 'nanoseconds' ? `${formatDuration(weight / 1e6)}, ${count}` : count;
+  };
   return (
     <div
       ref={body}
-      className="relative min-h-0 min-w-0 flex-1 overflow-y-auto"
+      className="@container relative min-h-0 min-w-0 flex-1 overflow-y-auto overscroll-contain"
       onScroll={(event) => setScrollTop(event.currentTarget.scrollTop)}
+      onPointerEnter={() => setIsHeld(true)}
+      onPointerLeave={() => setIsHeld(false)}
     >
       <table
         aria-label="Functions"
@@ -56,24 +81,25 @@ export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps
         className="w-full table-fixed border-separate border-spacing-0 text-sm"
       >
         <thead className="sticky top-0 z-10 bg-surface-2 text-xs">
-          <tr className="h-7">
+          <tr aria-rowindex={1} className="h-7">
             {(['self', 'total', 'name'] as const).map((column) => (
               <th
                 key={column}
                 scope="col"
                 aria-sort={
-                  order === column ? (column === 'name' ? 'ascending' : 'descending') : 'none'
+                  by === column ? (column === 'name' ? 'ascending' : 'descending') : 'none'
                 }
-                className={`border-b border-line font-normal ${column === 'name' ? 'pl-3 text-left' : 'w-17 pr-2 text-right'}`}
+                className={`border-b border-line font-normal ${column === 'name' ? 'pl-3 text-left' : 'w-16 pr-2 text-right'}`}
               >
                 <button
                   type="button"
-                  className={`hover:text-ink ${order === column ? 'font-semibold text-ink' : 'text-dim'}`}
-                  onClick={() => setOrder(column)}
+                  title={TITLES[column].title}
+                  className={`hover:text-ink ${by === column ? 'font-semibold text-ink' : 'text-dim'}`}
+                  onClick={() => setBy(column)}
                 >
-                  {TITLES[column]}
+                  {TITLES[column].text}
                   <span aria-hidden="true">
-                    {order === column ? (column === 'name' ? ' ↑' : ' ↓') : ''}
+                    {by === column ? (column === 'name' ? ' ↑' : ' ↓') : ''}
                   </span>
                 </button>
                 {column === 'name' ? (
@@ -81,6 +107,14 @@ export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps
                 ) : null}
               </th>
             ))}
+            {hasModules ? (
+              <th
+                scope="col"
+                className="hidden w-22 border-b border-line pr-2 text-left font-normal text-dim @sm:table-cell @2xl:w-[30%]"
+              >
+                Module
+              </th>
+            ) : null}
           </tr>
         </thead>
         <tbody>
@@ -88,35 +122,45 @@ export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps
           {Array.from(rows.subarray(first, last), (row, i) => {
             const label = functions.label[row];
             const name = labels.text[label];
+            const module = labels.module[label];
             return (
               <tr
                 key={label}
                 aria-rowindex={first + i + 2}
-                className="hover:bg-surface-2"
+                className="group hover:bg-surface-2"
                 style={{ height: ROW_HEIGHT }}
               >
-                <ShareCell share={share(functions.self[row])} />
-                <ShareCell share={share(functions.total[row])} />
+                <ShareCell
+                  share={share(functions.self[row])}
+                  title={title(functions.self[row], functions.selfSamples[row])}
+                />
+                <ShareCell
+                  share={share(functions.total[row])}
+                  title={title(functions.total[row], functions.totalSamples[row])}
+                />
                 <td className="py-0 pr-2 pl-3">
-                  <span className="flex min-w-0 items-baseline">
-                    <button
-                      type="button"
-                      aria-pressed={search === name}
-                      className="min-w-0 truncate text-left font-mono hover:underline aria-pressed:font-semibold aria-pressed:text-accent"
-                      title={name}
-                      onClick={() => onSelect(name)}
-                    >
-                      {name}
-                    </button>
-                    <span className="ml-2 max-w-[40%] shrink-0 truncate text-xs text-dim">
-                      {labels.module[label]}
-                    </span>
-                  </span>
+                  <button
+                    type="button"
+                    aria-pressed={search !== '' && search === name}
+                    className="flex max-w-full text-left font-mono group-hover:underline aria-pressed:font-semibold aria-pressed:text-accent"
+                    title={module === '' ? name : `${name}\n${module}`}
+                    onClick={() => onSelect(name)}
+                  >
+                    <Name text={name} isNamed={labels.named[label]} />
+                  </button>
                 </td>
+                {hasModules ? (
+                  <td
+                    className="hidden truncate py-0 pr-2 text-xs text-dim @sm:table-cell"
+                    title={module}
+                  >
+                    {MODULE_OF_KIND[labels.kind[label]] ?? module}
+                  </td>
+                ) : null}
               </tr>
             );
           })}
-          <tr style={{ height: (rows.length - last) * ROW_HEIGHT }} />
+          <tr style={{ height: (shownRows - last) * ROW_HEIGHT }} />
         </tbody>
       </table>
       {rows.length === 0 ? (
@@ -128,13 +172,31 @@ export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps
   );
 }
 
-/** A share, over a bar of its length. */
-function ShareCell({ share }: { readonly share: number }) {
+/** Rows that are no functions have no module. */
+const MODULE_OF_KIND: Readonly<Partial<Record<LabelKind, string>>> = {
+  [LabelKind.Stop]: 'broken stacks',
+  [LabelKind.Lost]: 'lost stacks',
+};
+
+/** A name; of `module+0xoffset` the module's is what is cut. */
+function Name({ text, isNamed }: { readonly text: string; readonly isNamed: boolean }) {
+  const plus = isNamed ? -1 : text.lastIndexOf('+0x');
+  if (plus < 0) return <span className="truncate">{text}</span>;
   return (
-    <td className="relative py-0 pr-2 text-right">
+    <>
+      <span className="truncate">{text.slice(0, plus)}</span>
+      <span className="shrink-0">{text.slice(plus)}</span>
+    </>
+  );
+}
+
+/** A share, over a bar of its length. */
+function ShareCell({ share, title }: { readonly share: number; readonly title: string }) {
+  return (
+    <td className="relative py-0 pr-2 text-right" title={title}>
       <span
         aria-hidden="true"
-        className="absolute inset-y-0.5 right-0 rounded-sm bg-accent-soft"
+        className="absolute inset-y-0.5 right-0 rounded-l-sm bg-accent-soft"
         style={{ width: `${Math.min(100, share * 100)}%` }}
       />
       <span className="relative">{share === 0 ? '–' : formatShare(share)}</span>

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
 import { encodeChunk } from '@/profile/chunk';
+import { Profile } from '@/profile/profile';
+import { TestProfile } from '@/profile/profiles-for-tests';
 import { FrameKind, NONE } from '@/profile/schema';
 import { DEFAULT_VIEW } from '@/profile/view';
-import { AnalysisEngine } from './analysis-engine';
+import type { ProfileResult } from './analysis';
+import { AnalysisEngine, type LiveBounds } from './analysis-engine';
 
 /** Chunks of one second each: a process of its own for each name, one sample of it. */
 function chunks(names: readonly string[]): Uint8Array[] {
@@ -43,64 +46,128 @@ function chunks(names: readonly string[]): Uint8Array[] {
   });
 }
 
-const processesOf = (engine: AnalysisEngine): string[] | undefined =>
-  engine
-    .analyse()
-    ?.processes.map(({ name }) => name)
+/** A live profile of which these chunks came. */
+function live(encoded: readonly Uint8Array[], bounds?: LiveBounds): AnalysisEngine {
+  const engine = bounds === undefined ? new AnalysisEngine() : new AnalysisEngine(bounds);
+  engine.openSnapshot(encoded[0]);
+  for (const chunk of encoded.slice(1)) engine.append(chunk);
+  return engine;
+}
+
+/** A session of these chunks. */
+function whole(encoded: readonly Uint8Array[]): AnalysisEngine {
+  const engine = new AnalysisEngine();
+  engine.open(new Profile());
+  for (const chunk of encoded) engine.append(chunk);
+  return engine;
+}
+
+const update = (engine: AnalysisEngine) => engine.update({ keepsTree: true });
+const resultOf = (engine: AnalysisEngine): ProfileResult => {
+  const result = update(engine)?.profile?.result;
+  if (result === undefined) throw new Error('nothing new');
+  return result;
+};
+const processesOf = (engine: AnalysisEngine): string[] =>
+  resultOf(engine)
+    .processes.map(({ name }) => name)
     .sort();
 
 describe('AnalysisEngine', () => {
-  it('has nothing to show before the first chunk', () => {
-    expect(new AnalysisEngine().analyse()).toBeUndefined();
-  });
-
   it('shows of a live profile what is in the window', () => {
-    const engine = new AnalysisEngine();
-    engine.reset(true);
+    const engine = live(chunks(['a', 'b', 'c', 'd', 'e', 'f', 'g']));
     engine.setWindow(5);
-    for (const chunk of chunks(['a', 'b', 'c', 'd', 'e', 'f', 'g'])) engine.append(chunk);
     expect(processesOf(engine)).toEqual(['c', 'd', 'e', 'f', 'g']);
     engine.setWindow('all');
-    expect(processesOf(engine)).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
-    expect(engine.analyse()?.losses).toEqual({ 'sample-ring-full': 3 });
+    const result = resultOf(engine);
+    expect(result.processes).toHaveLength(7);
+    expect(result.losses).toEqual({ 'sample-ring-full': 3 });
   });
 
   it('filters and searches as the view says, and keeps listing all processes', () => {
-    const engine = new AnalysisEngine();
-    engine.reset(false);
-    for (const chunk of chunks(['a', 'b', 'c'])) engine.append(chunk);
+    const engine = whole(chunks(['a', 'b', 'c']));
     engine.setView({ ...DEFAULT_VIEW, pids: [2], search: 'b' });
-    const analysis = engine.analyse();
-    expect(analysis?.tree.totalSamples[0]).toBe(1);
-    expect(analysis?.processes).toHaveLength(3);
-    expect(analysis?.search?.matches.some((match) => match === 1)).toBe(true);
-    engine.setView({ ...DEFAULT_VIEW, search: '/(/' });
-    expect(engine.analyse()?.searchError).toBeDefined();
+    const first = update(engine);
+    expect(first?.profile?.result.tree.totalSamples[0]).toBe(1);
+    expect(first?.profile?.result.processes).toHaveLength(3);
+    expect(first?.found.search?.matches.some((match) => match === 1)).toBe(true);
     engine.setView({ ...DEFAULT_VIEW, range: { startNs: 1e9, endNs: 2e9 } });
-    expect(engine.analyse()?.tree.totalSamples[0]).toBe(1);
+    expect(resultOf(engine).tree.totalSamples[0]).toBe(1);
+  });
+
+  it('finds a new text in the same tree, and says nothing where nothing has changed', () => {
+    const engine = whole(chunks(['alpha', 'beta']));
+    expect(update(engine)?.profile).toBeDefined();
+    expect(update(engine)).toBeUndefined();
+    engine.setView({ ...DEFAULT_VIEW, search: 'alph' });
+    const found = update(engine);
+    expect(found?.profile).toBeUndefined();
+    expect(found?.found.search?.matchedSamples).toBe(1);
+  });
+
+  it('says what is wrong with an expression that is not finished, and dims nothing by it', () => {
+    const engine = whole(chunks(['alpha']));
+    for (const search of ['/(/', '/alp', '/^a']) {
+      engine.setView({ ...DEFAULT_VIEW, search });
+      const found = update(engine)?.found;
+      expect(found?.search, search).toBeUndefined();
+      expect(found?.searchError, search).toMatch(/./);
+    }
   });
 
   it('sends each label once', () => {
-    const engine = new AnalysisEngine();
-    engine.reset(false);
     const [first, second] = chunks(['a', 'b']);
-    engine.append(first);
-    engine.analyse();
-    const before = engine.takeLabels();
-    expect(before.isNewTable).toBe(true);
+    const engine = live([first]);
+    const before = update(engine)?.profile?.labels;
+    expect(before?.isNewTable).toBe(true);
     engine.append(second);
-    engine.analyse();
-    const after = engine.takeLabels();
-    expect(after.isNewTable).toBe(false);
-    expect(after.rows.base).toBe(before.rows.text.length);
-    expect(after.rows.text).toContain('b');
+    const after = update(engine)?.profile?.labels;
+    expect(after?.isNewTable).toBe(false);
+    expect(after?.rows.base).toBe(before?.rows.text.length);
+    expect(after?.rows.text).toContain('b');
   });
 
   it('refuses a chunk whose predecessor is missing', () => {
-    const engine = new AnalysisEngine();
-    engine.reset(true);
     const [first, , third] = chunks(['a', 'b', 'c']);
-    engine.append(first);
+    const engine = live([first]);
     expect(() => engine.append(third)).toThrow(/missing/);
+  });
+
+  it('counts nothing of what it has forgotten, and says since when it counts', () => {
+    const [first, ...others] = chunks(Array.from({ length: 100 }, (_, i) => `p${i}`));
+    const engine = live([first], { ringNs: 30e9, samples: 1000, stacks: 1000 });
+    engine.setWindow('all');
+    update(engine);
+    for (const chunk of others) {
+      engine.append(chunk);
+      const { startNs, endNs, tree } = resultOf(engine);
+      // One sample in the middle of each second.
+      const expected = (endNs - startNs) / 1e9;
+      expect(tree.totalSamples[0]).toBe(expected);
+      expect(expected).toBeLessThanOrEqual(32);
+    }
+  });
+
+  it('keeps as many samples as it may, whatever their time', () => {
+    const [first, ...others] = chunks(Array.from({ length: 60 }, (_, i) => `p${i}`));
+    const engine = live([first], { ringNs: 600e9, samples: 20, stacks: 1000 });
+    engine.setWindow('all');
+    for (const chunk of others) engine.append(chunk);
+    const { tree, sampleCount } = resultOf(engine);
+    expect(sampleCount).toBeLessThanOrEqual(21);
+    expect(tree.totalSamples[0]).toBe(sampleCount);
+  });
+
+  it('wants a new snapshot once its tables are too large, but not where the snapshot itself is', () => {
+    const encoded = chunks(['a', 'b', 'c', 'd', 'e', 'f']);
+    const bounds = { ringNs: 600e9, samples: 1000, stacks: 2 };
+    expect(live(encoded.slice(0, 2), bounds).needsSnapshot).toBe(false);
+    expect(live(encoded.slice(0, 3), bounds).needsSnapshot).toBe(true);
+
+    const source = new TestProfile();
+    for (const name of ['a', 'b', 'c', 'd']) source.add({ stack: [name] });
+    const snapshot = encodeChunk(source.cut());
+    source.add({ stack: ['e'] });
+    expect(live([snapshot, encodeChunk(source.cut())], bounds).needsSnapshot).toBe(false);
   });
 });

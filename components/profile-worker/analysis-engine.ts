@@ -2,7 +2,7 @@
  * Holds a profile, live or whole, and computes what the page shows of it. It runs in the worker, but knows nothing of
  * messages, so that it can be tested without one.
  */
-import { buildCallTree } from '@/profile/call-tree';
+import { buildCallTree, type CallTree } from '@/profile/call-tree';
 import { applyChunk, decodeChunk, splitChunks } from '@/profile/chunk';
 import { functionList } from '@/profile/function-list';
 import { FunctionTable } from '@/profile/functions';
@@ -22,18 +22,29 @@ import {
   selectionOf,
 } from '@/profile/weights';
 import { WindowWeights } from '@/profile/window-weights';
-import type { Activity, AnalysisResult, LabelUpdate, LiveWindow } from './analysis';
+import { sumActivity } from './activity-sums';
+import type {
+  Activity,
+  AnalysisUpdate,
+  LabelUpdate,
+  LiveWindow,
+  ProfileResult,
+  SearchOutcome,
+} from './analysis';
+import { byName } from './functions-by-name';
 
-/** As much as the server's ring holds: a tab that is open for days stays as it is. */
-const RING_NS = 600e9;
-const RING_SAMPLES = 1_000_000;
+/** How much of a live profile is kept; what is older is forgotten. */
+export interface LiveBounds {
+  readonly ringNs: number;
+  readonly samples: number;
+  /** Tables only grow; from so many stacks on, a fresh snapshot may be smaller. */
+  readonly stacks: number;
+}
+
+/** As much as the server's ring holds: a tab that is open for days stays as small as one that was just opened. */
+const LIVE_BOUNDS: LiveBounds = { ringNs: 600e9, samples: 1_000_000, stacks: 400_000 };
 /** Forgetting copies the samples that stay: not for every chunk. */
-const FORGET_EVERY_NS = 20e9;
-/** Tables only grow; beyond this a fresh snapshot is smaller. */
-const MAX_STACKS = 400_000;
-const ACTIVITY_BUCKETS = 400;
-/** A new one each time: it is moved to the page. */
-const noActivity = (): Activity => ({ startNs: 0, bucketNs: 0, weights: new Float64Array(0) });
+const FORGET_EVERY = 1 / 30;
 
 /** A window over the samples that one selection lets through. */
 interface Window {
@@ -41,7 +52,16 @@ interface Window {
   readonly weights: WindowWeights;
 }
 
+/** What the last tree was made of, for knowing whether the next one would be the same. */
+interface Made {
+  readonly contents: string;
+  /** undefined where it was handed over with its buffers. */
+  readonly tree: CallTree | undefined;
+  readonly search: SearchResult;
+}
+
 export class AnalysisEngine {
+  readonly #bounds: LiveBounds;
   #profile = new Profile();
   #order = new SampleOrder(this.#profile);
   #functions = new FunctionTable(this.#profile);
@@ -51,47 +71,60 @@ export class AnalysisEngine {
   /** Without and with the view's thread filter. */
   #all: Window | undefined;
   #threads: Window | undefined;
-  #search: SearchResult | undefined;
-  #activity: Activity | undefined;
+  #made: Made | undefined;
+  #activity: { readonly sampleType: number; readonly sums: Activity } | undefined;
+  /** Of a live profile: samples before this are forgotten. */
+  #heldFromNs = 0;
   #forgottenAtNs = 0;
+  #snapshotStacks = 0;
+  #lossRevision = 0;
   #sentLabels = 0;
   #isNewLabelTable = true;
 
-  /** Starts over with an empty profile. */
-  reset(isLive: boolean): void {
-    this.#replace(new Profile());
-    this.#isLive = isLive;
+  constructor(bounds: LiveBounds = LIVE_BOUNDS) {
+    this.#bounds = bounds;
   }
 
-  /** Starts over with a profile as it is. */
-  #replace(profile: Profile): void {
+  /** Starts over with a live profile, as its first chunk holds it. Throws ChunkFormatError. */
+  openSnapshot(bytes: Uint8Array): void {
+    const profile = new Profile();
+    for (const chunk of splitChunks(bytes)) applyChunk(profile, decodeChunk(chunk));
+    this.open(profile);
+    this.#isLive = true;
+    this.#heldFromNs = profile.startNs;
+    this.#forgottenAtNs = profile.header?.endNs ?? 0;
+    this.#snapshotStacks = profile.stacks.length;
+  }
+
+  /** Starts over with a whole profile. */
+  open(profile: Profile): void {
     this.#profile = profile;
     this.#order = new SampleOrder(profile);
     this.#functions = new FunctionTable(profile);
+    this.#isLive = false;
     this.#all = undefined;
     this.#threads = undefined;
-    this.#search = undefined;
+    this.#made = undefined;
     this.#activity = undefined;
-    this.#forgottenAtNs = 0;
     this.#sentLabels = 0;
     this.#isNewLabelTable = true;
   }
 
-  open(profile: Profile): void {
-    this.#replace(profile);
-    this.#isLive = false;
-  }
-
   /** Appends chunks that follow one another. Throws ChunkFormatError. */
   append(bytes: Uint8Array): void {
-    for (const chunk of splitChunks(bytes)) applyChunk(this.#profile, decodeChunk(chunk));
+    for (const encoded of splitChunks(bytes)) {
+      const chunk = decodeChunk(encoded);
+      applyChunk(this.#profile, chunk);
+      if (chunk.losses.some(({ count }) => count > 0)) this.#lossRevision++;
+    }
     this.#activity = undefined;
-    if (this.#isLive) this.#bound();
+    if (this.#isLive) this.#forget();
   }
 
-  /** The tables have grown far beyond what the samples need. */
+  /** The tables of a live profile have grown far beyond what its samples can need. */
   get needsSnapshot(): boolean {
-    return this.#isLive && this.#profile.stacks.length > MAX_STACKS;
+    const limit = Math.max(this.#bounds.stacks, 2 * this.#snapshotStacks);
+    return this.#isLive && this.#profile.stacks.length > limit;
   }
 
   setView(view: View): void {
@@ -102,57 +135,70 @@ export class AnalysisEngine {
     this.#window = window;
   }
 
-  /** Labels that the page has not been sent. */
-  takeLabels(): LabelUpdate {
-    const { labels } = this.#functions;
-    const update = { rows: labels.since(this.#sentLabels), isNewTable: this.#isNewLabelTable };
-    this.#sentLabels = labels.length;
-    this.#isNewLabelTable = false;
-    return update;
-  }
-
-  /** undefined while there is nothing to show. */
-  analyse(): AnalysisResult | undefined {
-    const profile = this.#profile;
-    const imported = isImport(profile);
-    if (profile.header === undefined && !imported) return undefined;
-    const selection = selectionOf(profile, this.#view);
+  /**
+   * What has changed since the last call; undefined where nothing has. With `keepsTree`, a later search is done in the same
+   * tree, whose buffers must then be copied, not moved.
+   */
+  update({ keepsTree }: { readonly keepsTree: boolean }): AnalysisUpdate | undefined {
+    const selection = selectionOf(this.#profile, this.#view);
     const range = this.#range();
     this.#order.update();
-    const everything = this.#weigh(
-      'all',
-      { ...EVERYTHING, sampleType: selection.sampleType },
-      range,
-    );
-    const tree = buildCallTree(
-      profile,
-      this.#functions,
-      this.#filter(selection, everything, range),
-    );
+    const contents = this.#contents(selection, range);
+    const made = this.#made;
+    if (made?.contents === contents) {
+      if (made.search.text === this.#view.search) return undefined;
+      if (made.tree !== undefined) {
+        const search = searchTree(made.tree, this.#functions.labels, this.#view.search);
+        this.#made = { ...made, search };
+        return { found: outcomeOf(search) };
+      }
+    }
+    const result = this.#analyse(selection, range);
+    const search = searchTree(result.tree, this.#functions.labels, this.#view.search, made?.search);
+    this.#made = { contents, tree: keepsTree ? result.tree : undefined, search };
+    return { profile: { result, labels: this.#takeLabels() }, found: outcomeOf(search) };
+  }
+
+  #analyse(selection: Selection, range: TimeRange): ProfileResult {
+    const profile = this.#profile;
+    const { sampleType } = selection;
+    const imported = isImport(profile);
+    const everything = this.#weigh('all', { ...EVERYTHING, sampleType }, range);
+    const weights = this.#filter(selection, everything, range);
+    const tree = buildCallTree(profile, this.#functions, weights);
     const { labels } = this.#functions;
-    this.#search = searchTree(tree, labels, this.#view.search, this.#search);
-    const { units, header } = { units: profile.sampleTypes.columns.unit, header: profile.header };
+    const { header, sampleTypes } = profile;
+    const heldFromNs = this.#isLive ? this.#heldFromNs : profile.startNs;
     return {
       tree,
       processes: imported ? [] : processList(profile, everything),
-      functions: functionList(tree, labels),
+      functions: byName(functionList(tree, labels), labels),
       quality: quality(tree, labels),
-      ...(this.#view.search === ''
-        ? {}
-        : { search: { ...this.#search, matches: this.#search.matches.slice() } }),
-      ...(this.#search.error === undefined ? {} : { searchError: this.#search.error }),
       unit:
-        profile.sampleTypes.length === 0
+        sampleTypes.length === 0
           ? 'nanoseconds'
-          : profile.string(units[selection.sampleType]),
-      startNs: Math.max(range.startNs, this.#firstNs()),
+          : profile.string(sampleTypes.columns.unit[sampleType]),
+      startNs: Math.max(range.startNs, heldFromNs),
       endNs: Math.min(range.endNs, header?.endNs ?? 0),
       wallOffsetNs: header?.wallOffsetNs ?? 0,
-      activity: this.#activityOf(imported),
+      activity: this.#activityOf(sampleType, imported),
       losses: Object.fromEntries(profile.losses),
       sampleCount: profile.samples.length,
       isImport: imported,
     };
+  }
+
+  /** Says all that a result is made of, but for the search: the same text, the same result. */
+  #contents({ pids, tids, containers, sampleType }: Selection, range: TimeRange): string {
+    const { symbolGeneration, processes, header } = this.#profile;
+    const { forgottenRows } = this.#order;
+    // Samples by their place in the order of time. One that comes late moves all that follow it.
+    const first = forgottenRows + this.#order.firstAt(range.startNs);
+    const last = forgottenRows + this.#order.firstAt(range.endNs);
+    const revisions = [symbolGeneration, processes.length, this.#lossRevision];
+    // A live profile's end moves all the time; that of another says that there is more of it.
+    if (!this.#isLive && header !== undefined) revisions.push(header.sequence);
+    return JSON.stringify([pids, tids, containers, sampleType, first, last, revisions]);
   }
 
   #filter(selection: Selection, everything: StackWeights, range: TimeRange): StackWeights {
@@ -178,45 +224,53 @@ export class AnalysisEngine {
   #range(): TimeRange {
     if (!this.#isLive) return this.#view.range ?? ALL_TIME;
     const endNs = this.#profile.header?.endNs ?? 0;
-    if (this.#window === 'all') return ALL_TIME;
-    return { startNs: endNs - this.#window * 1e9, endNs: ALL_TIME.endNs };
+    const startNs = this.#window === 'all' ? this.#heldFromNs : endNs - this.#window * 1e9;
+    return { startNs, endNs: ALL_TIME.endNs };
   }
 
-  #firstNs(): number {
-    return this.#profile.startNs;
-  }
-
-  #bound(): void {
+  #forget(): void {
     const { samples, header } = this.#profile;
+    const { ringNs, samples: maxSamples } = this.#bounds;
     const endNs = header?.endNs ?? 0;
-    const tooMany = samples.length > RING_SAMPLES * 1.2;
-    if (!tooMany && endNs - this.#forgottenAtNs < FORGET_EVERY_NS) return;
+    const isTooMany = samples.length > maxSamples * (1 + FORGET_EVERY);
+    if (!isTooMany && endNs - this.#forgottenAtNs < ringNs * FORGET_EVERY) return;
     this.#forgottenAtNs = endNs;
-    const oldestNs = tooMany
-      ? samples.columns.timeNs[samples.length - RING_SAMPLES]
-      : endNs - RING_NS;
-    if (oldestNs <= this.#profile.startNs) return;
+    this.#order.update();
+    const oldestKept = this.#order.rowAt(Math.max(0, samples.length - maxSamples));
+    const oldestNs = Math.max(
+      endNs - ringNs,
+      isTooMany ? samples.columns.timeNs[oldestKept] : Number.NEGATIVE_INFINITY,
+    );
+    if (oldestNs <= this.#heldFromNs) return;
+    this.#heldFromNs = oldestNs;
+    // Windows take away what leaves them while it is still there.
+    for (const window of [this.#all, this.#threads]) window?.weights.move(this.#range());
     this.#order.forgetBefore(oldestNs);
-    this.#profile.startNs = oldestNs;
   }
 
-  /** Weight over time of everything that is loaded. */
-  #activityOf(imported: boolean): Activity {
-    if (this.#isLive || imported) return noActivity();
-    this.#activity ??= this.#sumActivity();
-    return { ...this.#activity, weights: this.#activity.weights.slice() };
+  /** Labels that have not been handed over yet. */
+  #takeLabels(): LabelUpdate {
+    const { labels } = this.#functions;
+    const update = { rows: labels.since(this.#sentLabels), isNewTable: this.#isNewLabelTable };
+    this.#sentLabels = labels.length;
+    this.#isNewLabelTable = false;
+    return update;
   }
 
-  #sumActivity(): Activity {
-    const { samples, header, startNs } = this.#profile;
-    const length = Math.max(1, (header?.endNs ?? 0) - startNs);
-    const bucketNs = length / ACTIVITY_BUCKETS;
-    const weights = new Float64Array(ACTIVITY_BUCKETS);
-    const { timeNs, weight } = samples.columns;
-    for (let row = 0; row < samples.length; row++) {
-      const bucket = Math.floor((timeNs[row] - startNs) / bucketNs);
-      weights[Math.min(ACTIVITY_BUCKETS - 1, Math.max(0, bucket))] += weight[row];
-    }
-    return { startNs, bucketNs, weights };
+  /** A copy each time: it is moved to the page. */
+  #activityOf(sampleType: number, imported: boolean): Activity {
+    if (this.#isLive || imported) return { startNs: 0, bucketNs: 0, weights: new Float64Array(0) };
+    if (this.#activity?.sampleType !== sampleType)
+      this.#activity = { sampleType, sums: sumActivity(this.#profile, sampleType) };
+    const { sums } = this.#activity;
+    return { ...sums, weights: sums.weights.slice() };
   }
+}
+
+/** With a copy of the matches: the engine keeps its own for the next search. */
+function outcomeOf(search: SearchResult): SearchOutcome {
+  if (search.text === '') return {};
+  // An expression that is not finished yet has found nothing out: all stays as bright as before.
+  if (search.error !== undefined) return { searchError: search.error };
+  return { search: { ...search, matches: search.matches.slice() } };
 }

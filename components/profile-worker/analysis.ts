@@ -1,5 +1,5 @@
 /** What the page shows of a profile: results that the worker computes and hands over. */
-import type { CallTree } from '@/profile/call-tree';
+import { type CallTree, transferables } from '@/profile/call-tree';
 import type { FunctionList } from '@/profile/function-list';
 import type { LabelRows, Labels } from '@/profile/labels';
 import type { ProcessRow } from '@/profile/process-list';
@@ -13,18 +13,17 @@ export type LiveWindow = 5 | 15 | 60 | 'all';
 export interface Activity {
   readonly startNs: number;
   readonly bucketNs: number;
-  readonly weights: Float64Array;
+  readonly weights: Float64Array<ArrayBuffer>;
 }
 
-/** All of it but the labels, as it crosses from the worker to the page. */
-export interface AnalysisResult {
+/** What does not depend on the search. */
+export interface ProfileResult {
   readonly tree: CallTree;
   /** Of the whole window, not filtered by process. */
   readonly processes: readonly ProcessRow[];
+  /** In the order of their names. */
   readonly functions: FunctionList;
   readonly quality: Quality;
-  readonly search?: SearchResult;
-  readonly searchError?: string;
   /** Of weights: 'nanoseconds', 'count'. */
   readonly unit: string;
   /** What is covered, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
@@ -41,12 +40,41 @@ export interface AnalysisResult {
   readonly isImport: boolean;
 }
 
-export interface Analysis extends AnalysisResult {
+/** What the view's search found in the tree. */
+export interface SearchOutcome {
+  /** undefined where nothing is searched for. */
+  readonly search?: SearchResult;
+  readonly searchError?: string;
+}
+
+export interface Analysis extends ProfileResult, SearchOutcome {
   readonly labels: Labels;
 }
 
-/** Labels are sent once: those since the last message, or all of a new table. */
+/** Labels are sent once: those since the last message. */
 export interface LabelUpdate {
   readonly rows: LabelRows;
+  /** They belong to a new table; those before are void. */
   readonly isNewTable: boolean;
 }
+
+/** What has changed since the last time; a new search in the same tree comes alone. */
+export interface AnalysisUpdate {
+  readonly profile?: { readonly result: ProfileResult; readonly labels: LabelUpdate };
+  readonly found: SearchOutcome;
+}
+
+/** The buffers of an update that can be moved to another thread. The tree is not among them: see `treeBuffers`. */
+export function buffersOf({ profile, found }: AnalysisUpdate): ArrayBuffer[] {
+  const buffers: ArrayBuffer[] = [];
+  if (profile !== undefined) {
+    const { functions, activity } = profile.result;
+    const { label, self, total, selfSamples, totalSamples } = functions;
+    for (const column of [label, self, total, selfSamples, totalSamples, activity.weights])
+      buffers.push(column.buffer);
+  }
+  if (found.search !== undefined) buffers.push(found.search.matches.buffer);
+  return buffers;
+}
+
+export const treeBuffers = transferables;

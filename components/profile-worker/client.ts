@@ -1,12 +1,12 @@
 /** The page's side: one profile, kept by a worker, as a store outside React. */
 import { io, type Socket } from 'socket.io-client';
-import { LabelTable } from '@/profile/labels';
 import { API, type BrowserToServer, type ServerToBrowser } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
 import type { LiveStatus } from '@/profile/status';
 import type { View } from '@/profile/view';
-import type { Analysis, LiveWindow } from './analysis';
+import type { Analysis, AnalysisUpdate, LiveWindow, ProfileResult } from './analysis';
 import type { FromWorker, ToWorker } from './protocol';
+import { ReceivedLabels } from './received-labels';
 
 export type { Activity, Analysis, LiveWindow } from './analysis';
 
@@ -25,30 +25,40 @@ export interface ProfileState {
 }
 
 const EMPTY: ProfileState = { phase: 'empty', connection: 'none', paused: false };
+/** Where the server ended the connection itself, socket.io does not come back by itself. */
+const RETRY_MS = 2000;
+
+type LiveSocket = Socket<ServerToBrowser, BrowserToServer>;
 
 export class ProfileClient {
   #state = EMPTY;
   readonly #listeners = new Set<() => void>();
+  /** A new one for each profile: with the old one goes all that it held. */
   #worker: Worker | undefined;
-  #socket: Socket<ServerToBrowser, BrowserToServer> | undefined;
-  #labels = new LabelTable();
+  #socket: LiveSocket | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #view: View | undefined;
+  #window: LiveWindow | undefined;
+  #labels = new ReceivedLabels();
+  #result: ProfileResult | undefined;
   #isSubscribed = false;
+  /** Chunks that were on their way when the subscription started continue something else. */
+  #awaitsSnapshot = true;
   #nextNumber = 0;
   readonly #acknowledgements = new Map<number, () => void>();
 
   /** The machine as it runs. */
   openLive(): void {
-    this.#start({ phase: 'loading', connection: 'connecting' });
-    this.#post({ type: 'live' });
-    const socket: Socket<ServerToBrowser, BrowserToServer> = io({ transports: ['websocket'] });
+    this.#open({ type: 'live' });
+    this.#change({ connection: 'connecting' });
+    const socket: LiveSocket = io({ transports: ['websocket'], reconnectionDelayMax: 3000 });
     this.#socket = socket;
     socket.on('connect', () => {
       this.#change({ connection: 'connected' });
-      this.#isSubscribed = false;
       this.#follow();
     });
-    socket.on('disconnect', () => this.#change({ connection: 'disconnected' }));
-    socket.on('connect_error', () => this.#change({ connection: 'disconnected' }));
+    socket.on('disconnect', () => this.#onDisconnect(socket));
+    socket.on('connect_error', () => this.#onDisconnect(socket));
     socket.on('status', (status) => this.#change({ status }));
     socket.on('sessions', (sessions) => this.#change({ sessions }));
     socket.on('snapshot', (bytes, acknowledge) => this.#forward('snapshot', bytes, acknowledge));
@@ -56,24 +66,27 @@ export class ProfileClient {
     document.addEventListener('visibilitychange', this.#follow);
   }
 
+  /** A recorded session, from the server. */
   openSession(id: string): void {
-    this.#start({ phase: 'loading' });
-    this.#post({ type: 'session', url: `${API}/sessions/${encodeURIComponent(id)}/chunks` });
+    this.#open({ type: 'session', url: `${API}/sessions/${encodeURIComponent(id)}/chunks` });
   }
 
+  /** A file of collapsed stacks. */
   openFile(file: File): void {
-    this.#start({ phase: 'loading' });
-    this.#post({ type: 'file', file });
+    this.#open({ type: 'file', file });
   }
 
   setView(view: View): void {
+    this.#view = view;
     this.#post({ type: 'view', view });
   }
 
   setWindow(window: LiveWindow): void {
+    this.#window = window;
     this.#post({ type: 'window', window });
   }
 
+  /** What is there stays and can be looked at; nothing is received meanwhile. */
   setPaused(paused: boolean): void {
     this.#change({ paused });
     this.#follow();
@@ -86,24 +99,45 @@ export class ProfileClient {
 
   getState = (): ProfileState => this.#state;
 
+  /** Ends the connection and the worker; another profile can be opened afterwards. */
   dispose(): void {
-    this.#close();
-    this.#worker?.terminate();
-    this.#worker = undefined;
-  }
-
-  /** Leaves what was open before. */
-  #start(state: Partial<ProfileState>): void {
-    this.#close();
-    this.#change({ ...EMPTY, ...state });
-  }
-
-  #close(): void {
     document.removeEventListener('visibilitychange', this.#follow);
+    clearTimeout(this.#retry);
+    this.#socket?.off();
     this.#socket?.disconnect();
     this.#socket = undefined;
     this.#isSubscribed = false;
     this.#acknowledgements.clear();
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#result = undefined;
+    this.#labels = new ReceivedLabels();
+  }
+
+  #open(message: ToWorker): void {
+    this.dispose();
+    this.#change({ ...EMPTY, phase: 'loading' }, true);
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    worker.onerror = ({ message: what }) =>
+      this.#change({
+        phase: 'error',
+        error: `The part of this page that reads profiles failed: ${what ?? 'it could not be loaded'}.`,
+      });
+    this.#worker = worker;
+    if (this.#view !== undefined) this.#post({ type: 'view', view: this.#view });
+    if (this.#window !== undefined) this.#post({ type: 'window', window: this.#window });
+    this.#post(message);
+  }
+
+  #onDisconnect(socket: LiveSocket): void {
+    this.#change({ connection: 'disconnected' });
+    this.#isSubscribed = false;
+    // The server has forgotten what it waited for.
+    this.#acknowledgements.clear();
+    if (socket.active) return;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => socket.connect(), RETRY_MS);
   }
 
   /** Chunks come while somebody looks. */
@@ -113,30 +147,30 @@ export class ProfileClient {
     const wanted = socket.connected && !this.#state.paused && !document.hidden;
     if (wanted === this.#isSubscribed) return;
     this.#isSubscribed = wanted;
-    socket.emit(wanted ? 'subscribe' : 'unsubscribe');
+    this.#awaitsSnapshot = true;
+    if (socket.connected) socket.emit(wanted ? 'subscribe' : 'unsubscribe');
   };
 
   /** A chunk is acknowledged when the worker has taken it in: a slow page is sent less. */
   #forward(type: 'snapshot' | 'chunk', bytes: ArrayBuffer, acknowledge: () => void): void {
+    if (!this.#isSubscribed || (type === 'chunk' && this.#awaitsSnapshot)) {
+      acknowledge();
+      return;
+    }
+    this.#awaitsSnapshot = false;
     const number = this.#nextNumber++;
     this.#acknowledgements.set(number, acknowledge);
-    if (this.#isSubscribed) this.#post({ type, number, bytes }, [bytes]);
-    else this.#acknowledge(number);
-  }
-
-  #acknowledge(number: number): void {
-    this.#acknowledgements.get(number)?.();
-    this.#acknowledgements.delete(number);
+    this.#post({ type, number, bytes }, [bytes]);
   }
 
   #receive(message: FromWorker): void {
     switch (message.type) {
       case 'applied':
-        this.#acknowledge(message.number);
+        this.#acknowledgements.get(message.number)?.();
+        this.#acknowledgements.delete(message.number);
         break;
       case 'resynchronize':
-        // The server sends nothing more before what it has sent is acknowledged, taken in or not.
-        for (const number of [...this.#acknowledgements.keys()]) this.#acknowledge(number);
+        this.#awaitsSnapshot = true;
         if (this.#isSubscribed) this.#socket?.emit('subscribe');
         break;
       case 'progress': {
@@ -146,10 +180,9 @@ export class ProfileClient {
         });
         break;
       }
-      case 'analysis':
-        if (message.labels.isNewTable) this.#labels = new LabelTable();
-        this.#labels.append(message.labels.rows);
-        this.#change({ phase: 'ready', analysis: { ...message.result, labels: this.#labels } });
+      case 'update':
+        this.#post({ type: 'taken' });
+        this.#take(message.update);
         break;
       case 'error':
         this.#change({ phase: 'error', error: message.message });
@@ -157,18 +190,26 @@ export class ProfileClient {
     }
   }
 
-  #post(message: ToWorker, transfer: Transferable[] = []): void {
-    if (this.#worker === undefined) {
-      this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-      this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
-      this.#worker.onerror = ({ message }) =>
-        this.#change({ phase: 'error', error: `The profile worker failed: ${message}` });
+  #take({ profile, found }: AnalysisUpdate): void {
+    if (profile !== undefined) {
+      const { rows, isNewTable } = profile.labels;
+      if (isNewTable) this.#labels = new ReceivedLabels();
+      this.#labels.append(rows);
+      this.#result = profile.result;
     }
-    this.#worker.postMessage(message, transfer);
+    if (this.#result === undefined) return;
+    this.#change({
+      phase: 'ready',
+      analysis: { ...this.#result, ...found, labels: this.#labels },
+    });
   }
 
-  #change(change: Partial<ProfileState>): void {
-    this.#state = { ...this.#state, ...change };
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  #change(change: Partial<ProfileState>, isAll = false): void {
+    this.#state = isAll ? { ...EMPTY, ...change } : { ...this.#state, ...change };
     for (const listener of this.#listeners) listener();
   }
 }

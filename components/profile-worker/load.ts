@@ -1,7 +1,7 @@
 /** Reads whole profiles: a session from the server, a file from the disk. */
-import { chunkByteLength } from '@/profile/chunk';
 import { CollapsedParser } from '@/profile/formats/collapsed';
 import type { Profile } from '@/profile/profile';
+import { ChunkSplitter } from './chunk-splitter';
 
 export type Progress = (loadedBytes: number, totalBytes: number | undefined) => void;
 
@@ -10,28 +10,28 @@ export class LoadError extends Error {
   override readonly name = 'LoadError';
 }
 
-/** Fetches a session's chunks and hands on each as soon as it is whole. Throws LoadError, ChunkFormatError. */
+/**
+ * Fetches a session's chunks and hands over each as soon as it is whole; its bytes are valid during that call only.
+ * Throws LoadError, ChunkFormatError.
+ */
 export async function loadSession(
   url: string,
-  append: (chunk: Uint8Array) => void,
+  take: (chunk: Uint8Array) => void,
   progress: Progress,
 ): Promise<void> {
-  let response: Response;
-  try {
-    response = await fetch(url, { credentials: 'same-origin' });
-  } catch {
+  const response = await fetch(url, { credentials: 'same-origin' }).catch(() => {
     throw new LoadError('Hearth does not answer. Is it still running?');
-  }
-  if (response.status === 401)
+  });
+  if (response.status === 401 || response.status === 403)
     throw new LoadError('No access: open the link that `hearth serve` has printed.');
   if (response.status === 404)
     throw new LoadError('There is no such session. It may have been deleted.');
   if (!response.ok || response.body === null)
     throw new LoadError(`The session could not be read (HTTP ${response.status}).`);
   const total = Number(response.headers.get('X-Hearth-Bytes')) || undefined;
+  const splitter = new ChunkSplitter();
   const reader = response.body.getReader();
   let loaded = 0;
-  let rest = new Uint8Array(0);
   for (;;) {
     const { done, value } = await reader.read().catch(() => {
       throw new LoadError(
@@ -40,29 +40,24 @@ export async function loadSession(
     });
     if (done) break;
     loaded += value.length;
-    const bytes = new Uint8Array(rest.length + value.length);
-    bytes.set(rest);
-    bytes.set(value, rest.length);
-    let at = 0;
-    for (;;) {
-      const length = chunkByteLength(bytes, at);
-      if (length === undefined || at + length > bytes.length) break;
-      append(bytes.slice(at, at + length));
-      at += length;
-    }
-    rest = bytes.slice(at);
+    splitter.push(value, take);
     progress(loaded, total);
   }
-  if (rest.length > 0) throw new LoadError('The session ends in the middle. Load it again.');
+  if (splitter.rest > 0) throw new LoadError('The session ends in the middle. Load it again.');
 }
 
-/** Reads a file of collapsed stacks. Throws CollapsedFormatError. */
+/** Reads a file of collapsed stacks. Throws LoadError, CollapsedFormatError. */
 export async function loadFile(file: File, progress: Progress): Promise<Profile> {
   const parser = new CollapsedParser();
   const reader = file.stream().getReader();
   let loaded = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((error: unknown) => {
+      const why = error instanceof Error ? ` (${error.message})` : '';
+      throw new LoadError(
+        `The file could not be read: it may have changed or gone since it was chosen${why}.`,
+      );
+    });
     if (done) break;
     parser.push(value);
     loaded += value.length;

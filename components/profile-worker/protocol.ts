@@ -1,20 +1,24 @@
-/** What the page and its worker say to each other. */
+/** What the page and its worker say to each other. A worker keeps one profile: for another, the page makes a new one. */
 import type { View } from '@/profile/view';
-import type { AnalysisResult, LabelUpdate, LiveWindow } from './analysis';
+import type { AnalysisUpdate, LiveWindow } from './analysis';
 
 export type ToWorker =
+  /** What is to be opened; the first message but for `view` and `window`. */
   | { readonly type: 'live' }
-  /** A snapshot starts the profile over; the answer is `applied` with the same number. */
-  | { readonly type: 'snapshot' | 'chunk'; readonly number: number; readonly bytes: ArrayBuffer }
   | { readonly type: 'session'; readonly url: string }
   | { readonly type: 'file'; readonly file: File }
+  /** A snapshot starts the profile over. The answer is `applied` with the same number, whatever became of it. */
+  | { readonly type: 'snapshot' | 'chunk'; readonly number: number; readonly bytes: ArrayBuffer }
   | { readonly type: 'view'; readonly view: View }
-  | { readonly type: 'window'; readonly window: LiveWindow };
+  | { readonly type: 'window'; readonly window: LiveWindow }
+  /** The last update has arrived: a slow page is sent no queue of them. */
+  | { readonly type: 'taken' };
 
 export type FromWorker =
   | { readonly type: 'applied'; readonly number: number }
-  /** The stream can't be continued: ask for a new snapshot. */
+  /** The stream can't be continued: ask for a new snapshot. Chunks are passed over until it comes. */
   | { readonly type: 'resynchronize' }
   | { readonly type: 'progress'; readonly loadedBytes: number; readonly totalBytes?: number }
-  | { readonly type: 'analysis'; readonly result: AnalysisResult; readonly labels: LabelUpdate }
+  | { readonly type: 'update'; readonly update: AnalysisUpdate }
+  /** The profile can't be shown, in plain words. */
   | { readonly type: 'error'; readonly message: string };

@@ -1,53 +1,35 @@
-/** The worker: keeps the profile, and posts a new analysis when there is something new, a few times a second at most. */
-
-import { transferables } from '@/profile/call-tree';
+/** The worker: keeps one profile, and posts what is new of it, a few times a second at most. */
 import { ChunkFormatError } from '@/profile/chunk';
 import { CollapsedFormatError } from '@/profile/formats/collapsed';
+import { Profile } from '@/profile/profile';
+import { buffersOf, treeBuffers } from './analysis';
 import { AnalysisEngine } from './analysis-engine';
-import { LoadError, loadFile, loadSession } from './load';
+import { LoadError, loadFile, loadSession, type Progress } from './load';
 import type { FromWorker, ToWorker } from './protocol';
+import { UpdatePace } from './update-pace';
 
-const MIN_INTERVAL_MS = 180;
 const PROGRESS_MS = 100;
 
 const engine = new AnalysisEngine();
-let timer: ReturnType<typeof setTimeout> | undefined;
-let nextAtMs = 0;
-/** Chunks that come while a whole profile is being loaded, or for one that was closed, are not for it. */
-let loading = 0;
-
+let isLive = false;
+let needsSnapshot = false;
 const post = (message: FromWorker, transfer: Transferable[] = []): void =>
   self.postMessage(message, { transfer });
 
-/** Computes soon: at once if it was long ago, and leaves as much time free as it takes. */
-function schedule(isUrgent: boolean): void {
-  if (isUrgent) {
-    clearTimeout(timer);
-    timer = undefined;
-    nextAtMs = 0;
-  }
-  timer ??= setTimeout(compute, Math.max(0, nextAtMs - performance.now()));
+/** Posts what is new; false where nothing is. */
+function postNews(): boolean {
+  const news = engine.update({ keepsTree: !isLive });
+  if (news === undefined) return false;
+  const buffers = buffersOf(news);
+  // The next tree of a live profile is another; that of a whole profile is kept for searching.
+  if (isLive && news.profile !== undefined) buffers.push(...treeBuffers(news.profile.result.tree));
+  post({ type: 'update', update: news }, buffers);
+  return true;
 }
 
-function compute(): void {
-  timer = undefined;
-  const startMs = performance.now();
-  const result = engine.analyse();
-  if (result !== undefined) {
-    const { functions, activity } = result;
-    post({ type: 'analysis', result, labels: engine.takeLabels() }, [
-      ...transferables(result.tree),
-      functions.label.buffer,
-      functions.self.buffer,
-      functions.total.buffer,
-      activity.weights.buffer,
-    ] as Transferable[]);
-  }
-  const tookMs = performance.now() - startMs;
-  nextAtMs = startMs + Math.max(MIN_INTERVAL_MS, tookMs * 2);
-}
+const pace = new UpdatePace(postNews);
 
-function progress(): (loadedBytes: number, totalBytes: number | undefined) => void {
+function progress(): Progress {
   let nextMs = 0;
   return (loadedBytes, totalBytes) => {
     if (performance.now() < nextMs) return;
@@ -57,57 +39,79 @@ function progress(): (loadedBytes: number, totalBytes: number | undefined) => vo
 }
 
 async function load(read: () => Promise<void>): Promise<void> {
-  const own = ++loading;
   try {
     await read();
-    if (own === loading) schedule(true);
+    pace.start();
   } catch (error) {
-    if (own === loading) post({ type: 'error', message: explain(error) });
+    post({ type: 'error', message: explain(error) });
   }
+}
+
+async function readSession(url: string): Promise<void> {
+  engine.open(new Profile());
+  await loadSession(url, (chunk) => engine.append(chunk), progress());
 }
 
 function explain(error: unknown): string {
   if (error instanceof LoadError) return error.message;
-  if (error instanceof ChunkFormatError) return `The stored profile is damaged: ${error.message}`;
+  if (error instanceof ChunkFormatError) return `The stored profile is damaged: ${error.message}.`;
   if (error instanceof CollapsedFormatError) {
-    return `This is no file of collapsed stacks (lines like main;parse;read 42): ${error.message}`;
+    return `These are no collapsed stacks (lines like main;parse;read 42): ${error.message}.`;
   }
+  if (error instanceof RangeError)
+    return `The profile is too large for this browser's memory (${error.message}).`;
   return error instanceof Error ? error.message : String(error);
+}
+
+function receive(type: 'snapshot' | 'chunk', bytes: Uint8Array): void {
+  if (type === 'chunk' && needsSnapshot) return;
+  try {
+    if (type === 'snapshot') engine.openSnapshot(bytes);
+    else engine.append(bytes);
+  } catch (error) {
+    if (!(error instanceof ChunkFormatError)) throw error;
+    // Asking again would bring the same.
+    if (type === 'snapshot')
+      post({ type: 'error', message: `What Hearth sends can't be read: ${error.message}.` });
+    else resynchronize();
+    return;
+  }
+  if (type === 'snapshot') needsSnapshot = false;
+  else if (engine.needsSnapshot) resynchronize();
+  pace.start();
+}
+
+function resynchronize(): void {
+  needsSnapshot = true;
+  post({ type: 'resynchronize' });
 }
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   switch (data.type) {
     case 'live':
-      loading++;
-      engine.reset(true);
+      isLive = true;
       break;
     case 'snapshot':
     case 'chunk':
-      try {
-        if (data.type === 'snapshot') engine.reset(true);
-        engine.append(new Uint8Array(data.bytes));
-        post({ type: 'applied', number: data.number });
-        if (engine.needsSnapshot && data.type === 'chunk') post({ type: 'resynchronize' });
-        schedule(false);
-      } catch (error) {
-        if (!(error instanceof ChunkFormatError)) throw error;
-        post({ type: 'resynchronize' });
-      }
+      receive(data.type, new Uint8Array(data.bytes));
+      post({ type: 'applied', number: data.number });
       break;
     case 'session':
-      engine.reset(false);
-      void load(() => loadSession(data.url, (chunk) => engine.append(chunk), progress()));
+      void load(() => readSession(data.url));
       break;
     case 'file':
       void load(async () => engine.open(await loadFile(data.file, progress())));
       break;
     case 'view':
       engine.setView(data.view);
-      schedule(true);
+      pace.request('now');
       break;
     case 'window':
       engine.setWindow(data.window);
-      schedule(true);
+      pace.request('now');
+      break;
+    case 'taken':
+      pace.taken();
       break;
   }
 };

@@ -1,0 +1,97 @@
+/** What is known of a node, as text: name, module, self and total, with the error that sampling makes. */
+import type { Analysis } from '@/components/profile-worker/client';
+import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
+import type { NodeIndex } from '@/profile/call-tree';
+import { LabelKind } from '@/profile/labels';
+
+/** 95 of 100 times, the true share is within so many standard errors. */
+const Z_95 = 1.96;
+
+const KIND_NAMES: Readonly<Record<LabelKind, string>> = {
+  [LabelKind.Kernel]: 'kernel',
+  [LabelKind.Native]: 'native code',
+  [LabelKind.Jit]: 'JIT-compiled code',
+  [LabelKind.Process]: 'process',
+  [LabelKind.Root]: 'all samples',
+  [LabelKind.Stop]: 'the stack could not be followed further towards its root',
+  [LabelKind.Lost]: 'the stack was lost',
+};
+
+export interface FactRow {
+  readonly what: 'Total' | 'Self';
+  /** Of all that is shown. */
+  readonly share: string;
+  /** Of the share, at 95 % confidence; '' where it was not sampled. */
+  readonly error: string;
+  /** '' where it is not known. */
+  readonly time: string;
+  readonly samples: string;
+}
+
+export interface NodeFacts {
+  readonly name: string;
+  /** Module and kind of code. */
+  readonly where: string;
+  readonly rows: readonly FactRow[];
+}
+
+/** `frequencyHz`: for profiles that count samples and not time; 0 where it is not known. */
+export function nodeFacts(
+  { tree, labels, unit, isImport }: Analysis,
+  node: NodeIndex,
+  frequencyHz: number,
+): NodeFacts {
+  const label = tree.label[node];
+  const allSamples = tree.totalSamples[0];
+  const row = (what: FactRow['what'], weight: number, samples: number): FactRow => ({
+    what,
+    share: formatShare(tree.total[0] === 0 ? 0 : weight / tree.total[0]),
+    // The root is everything: that was not found out by sampling. Nor is it known how an import was.
+    error: node === 0 || isImport ? '' : `± ${percent(shareError(samples, allSamples))}`,
+    time: timeText(weight, unit, isImport ? 0 : frequencyHz),
+    samples: `${formatCount(samples)} ${samples === 1 ? 'sample' : 'samples'}`,
+  });
+  const module = labels.module[label];
+  const kind = KIND_NAMES[labels.kind[label]];
+  const inlined = labels.inlined[label] ? ' · inlined' : '';
+  return {
+    name: labels.text[label],
+    where: (module === '' || module === kind ? kind : `${module} · ${kind}`) + inlined,
+    rows: [
+      row('Total', tree.total[node], tree.totalSamples[node]),
+      row('Self', tree.self[node], tree.selfSamples[node]),
+    ],
+  };
+}
+
+/** In one sentence, to be read out. */
+export function factsSentence({ name, where, rows }: NodeFacts): string {
+  const parts = rows.map(({ what, share, error, time, samples }) =>
+    [what, share, error.replace('±', 'plus or minus'), time, samples]
+      .filter((part) => part !== '')
+      .join(' '),
+  );
+  return [name, where, ...parts].join(', ');
+}
+
+/**
+ * How far the true share may be from `samples` of `all`, 95 times of 100, as a share: Wilson's interval, the farther of
+ * its ends. Unlike sqrt(p (1 - p) / n) it does not promise certainty where all or none of a few samples were found.
+ */
+export function shareError(samples: number, all: number): number {
+  if (all <= 0) return 0;
+  const p = Math.min(1, Math.max(0, samples / all));
+  const z2 = Z_95 ** 2 / all;
+  const middle = (p + z2 / 2) / (1 + z2);
+  const half = (Z_95 / (1 + z2)) * Math.sqrt((p * (1 - p)) / all + z2 / (4 * all));
+  return Math.max(middle + half - p, p - (middle - half));
+}
+
+function percent(share: number): string {
+  return share > 0 && share < 0.001 ? '0.1%' : `${(share * 100).toFixed(1)}%`;
+}
+
+function timeText(weight: number, unit: string, frequencyHz: number): string {
+  if (unit === 'nanoseconds') return formatDuration(weight / 1e6);
+  return unit === 'count' && frequencyHz > 0 ? formatDuration((weight / frequencyHz) * 1e3) : '';
+}

@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { FunctionList } from '@/profile/function-list';
+import { LabelKind, LabelTable } from '@/profile/labels';
+import { heaviestFirst } from './heaviest-first';
+import { CalmOrder, type OrderKey, orderedRows } from './row-order';
+
+const labels = new LabelTable();
+const labelOf = (text: string): number =>
+  labels.intern({ text, module: '', kind: LabelKind.Native, inlined: false, named: true });
+
+/** Functions by name, each with its self and total. */
+function listOf(
+  rows: Readonly<Record<string, readonly [self: number, total: number]>>,
+): FunctionList {
+  const entries = Object.entries(rows);
+  return {
+    length: entries.length,
+    label: Uint32Array.from(entries, ([name]) => labelOf(name)),
+    self: Float64Array.from(entries, ([, [self]]) => self),
+    total: Float64Array.from(entries, ([, [, total]]) => total),
+    selfSamples: new Float64Array(entries.length),
+    totalSamples: new Float64Array(entries.length),
+  };
+}
+
+const names = (list: FunctionList, rows: Uint32Array): string[] =>
+  Array.from(rows, (row) => labels.text[list.label[row]]);
+
+describe('heaviestFirst', () => {
+  it('sorts as comparing would', () => {
+    const weight = fc.oneof(fc.nat(4), fc.double({ min: 0, max: 1e15, noNaN: true }));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(weight, weight), { maxLength: 50 }), (pairs) => {
+        const first = Float64Array.from(pairs, ([a]) => a);
+        const second = Float64Array.from(pairs, ([, b]) => b);
+        const compared = pairs
+          .map((_, row) => row)
+          .sort((a, b) => first[b] - first[a] || second[b] - second[a] || a - b);
+        expect([...heaviestFirst(pairs.length, first, second)]).toEqual(compared);
+      }),
+    );
+  });
+});
+
+describe('orderedRows', () => {
+  it('sorts by what is asked for', () => {
+    const list = listOf({ main: [0, 7], visit: [4, 5], walk: [3, 3] });
+    expect(names(list, orderedRows(list, 'self'))).toEqual(['visit', 'walk', 'main']);
+    expect(names(list, orderedRows(list, 'total'))).toEqual(['main', 'visit', 'walk']);
+    expect(names(list, orderedRows(list, 'name'))).toEqual(['main', 'visit', 'walk']);
+  });
+});
+
+describe('CalmOrder', () => {
+  const key: OrderKey = { labels, by: 'self', search: '' };
+  const before = listOf({ a: [3, 3], b: [2, 2] });
+  const after = listOf({ a: [3, 3], b: [9, 9], c: [5, 5] });
+
+  it('keeps rows in their places for a second, and lets new ones come last', () => {
+    const order = new CalmOrder();
+    expect(names(before, order.rows(before, key, undefined, { timeMs: 0, isHeld: false }))).toEqual(
+      ['a', 'b'],
+    );
+    expect(names(after, order.rows(after, key, undefined, { timeMs: 500, isHeld: false }))).toEqual(
+      ['a', 'b', 'c'],
+    );
+    expect(
+      names(after, order.rows(after, key, undefined, { timeMs: 1500, isHeld: false })),
+    ).toEqual(['b', 'c', 'a']);
+  });
+
+  it('keeps them for as long as the pointer is over them, unless another order is asked for', () => {
+    const order = new CalmOrder();
+    const held = { timeMs: 60_000, isHeld: true };
+    order.rows(before, key, undefined, { timeMs: 0, isHeld: false });
+    expect(names(after, order.rows(after, key, undefined, held))).toEqual(['a', 'b', 'c']);
+    expect(names(after, order.rows(after, { ...key, by: 'total' }, undefined, held))).toEqual([
+      'b',
+      'c',
+      'a',
+    ]);
+  });
+});

@@ -1,0 +1,68 @@
+/** Which functions are shown in what order, and how they stay in their places while their numbers change. */
+import type { FunctionList } from '@/profile/function-list';
+import type { LabelIndex, Labels } from '@/profile/labels';
+import { heaviestFirst } from './heaviest-first';
+
+export type FunctionOrder = 'self' | 'total' | 'name';
+
+/** Rows of a function list that are in the order of names, as those of an analysis are. */
+export function orderedRows(list: FunctionList, by: FunctionOrder): Uint32Array<ArrayBuffer> {
+  if (by === 'name') return Uint32Array.from({ length: list.length }, (_, row) => row);
+  const [first, second] = by === 'self' ? [list.self, list.total] : [list.total, list.self];
+  return heaviestFirst(list.length, first, second);
+}
+
+/** What the order is of: another makes all else void. */
+export interface OrderKey {
+  readonly labels: Labels;
+  readonly by: FunctionOrder;
+  /** The search's text. */
+  readonly search: string;
+}
+
+/** How often rows may change places: who aims at one must hit it. */
+const REORDER_MS = 1000;
+
+/** Keeps rows where they are for a while, and for as long as the pointer is over them. */
+export class CalmOrder {
+  #key: OrderKey | undefined;
+  #sortedAtMs = 0;
+  #labels: readonly LabelIndex[] | Uint32Array = [];
+
+  /** The rows to show. `matches`, by label: 1 for those to be shown; undefined for all. */
+  rows(
+    list: FunctionList,
+    key: OrderKey,
+    matches: Uint8Array | undefined,
+    now: { readonly timeMs: number; readonly isHeld: boolean },
+  ): Uint32Array<ArrayBuffer> {
+    const old = this.#key;
+    const isSame = old?.labels === key.labels && old.by === key.by && old.search === key.search;
+    const isDue = !now.isHeld && now.timeMs - this.#sortedAtMs >= REORDER_MS;
+    const rows =
+      isSame && !isDue ? this.#inPlace(list, key.labels.length) : orderedRows(list, key.by);
+    if (!isSame || isDue) {
+      this.#key = key;
+      this.#sortedAtMs = now.timeMs;
+    }
+    this.#labels = rows.map((row) => list.label[row]);
+    return matches === undefined ? rows : rows.filter((row) => matches[list.label[row]] === 1);
+  }
+
+  /** Rows in the order of before; functions that are new come last. */
+  #inPlace(list: FunctionList, labelCount: number): Uint32Array<ArrayBuffer> {
+    // Row + 1; 0 where the function is not in the list, or has its place already.
+    const rowOf = new Uint32Array(labelCount);
+    for (let row = 0; row < list.length; row++) rowOf[list.label[row]] = row + 1;
+    const rows = new Uint32Array(list.length);
+    let length = 0;
+    for (const label of this.#labels) {
+      if (rowOf[label] === 0) continue;
+      rows[length++] = rowOf[label] - 1;
+      rowOf[label] = 0;
+    }
+    for (let row = 0; row < list.length; row++)
+      if (rowOf[list.label[row]] !== 0) rows[length++] = row;
+    return rows;
+  }
+}

@@ -1,0 +1,29 @@
+/** The page's copy of the worker's labels: columns that grow as the worker sends more. */
+import type { LabelIndex, LabelKind, LabelRows, Labels } from '@/profile/labels';
+
+export class ReceivedLabels implements Labels {
+  readonly text: string[] = [];
+  readonly module: string[] = [];
+  readonly kind: LabelKind[] = [];
+  readonly inlined: boolean[] = [];
+  readonly named: boolean[] = [];
+  readonly outOfLine: LabelIndex[] = [];
+
+  get length(): number {
+    return this.text.length;
+  }
+
+  /** Throws RangeError where labels between these and the new ones are missing. */
+  append(rows: LabelRows): void {
+    if (rows.base !== this.length)
+      throw new RangeError(`labels continue at ${rows.base}, expected ${this.length}`);
+    for (let i = 0; i < rows.text.length; i++) {
+      this.text.push(rows.text[i]);
+      this.module.push(rows.module[i]);
+      this.kind.push(rows.kind[i]);
+      this.inlined.push(rows.inlined[i]);
+      this.named.push(rows.named[i]);
+      this.outOfLine.push(rows.outOfLine[i]);
+    }
+  }
+}

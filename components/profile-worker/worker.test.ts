@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Chunk, encodeChunk } from '@/profile/chunk';
+import { TestProfile } from '@/profile/profiles-for-tests';
+import type { FromWorker, ToWorker } from './protocol';
+
+/** The worker's global scope, and what it has posted. */
+class Scope {
+  onmessage: ((event: { readonly data: ToWorker }) => void) | undefined;
+  readonly posted: FromWorker[] = [];
+
+  postMessage(message: FromWorker): void {
+    this.posted.push(message);
+  }
+
+  send(message: ToWorker): void {
+    this.onmessage?.({ data: message });
+  }
+
+  /** What was posted since the last call, without updates. */
+  take(): FromWorker[] {
+    return this.posted.splice(0).filter(({ type }) => type !== 'update');
+  }
+}
+
+const bytesOf = (chunk: Chunk): ArrayBuffer => encodeChunk(chunk).slice().buffer;
+
+/** Three chunks of a live stream; each has rows that the others have not. */
+function stream(): ArrayBuffer[] {
+  const source = new TestProfile();
+  return ['a', 'b', 'c'].map((name) => bytesOf(source.add({ stack: ['main', name] }).cut()));
+}
+
+let scope: Scope;
+
+beforeEach(async () => {
+  vi.resetModules();
+  vi.useFakeTimers();
+  scope = new Scope();
+  vi.stubGlobal('self', scope);
+  await import('./worker');
+  scope.send({ type: 'live' });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+describe('a live stream', () => {
+  it('is acknowledged chunk by chunk', () => {
+    const [first, second] = stream();
+    scope.send({ type: 'snapshot', number: 1, bytes: first });
+    scope.send({ type: 'chunk', number: 2, bytes: second });
+    expect(scope.take()).toEqual([
+      { type: 'applied', number: 1 },
+      { type: 'applied', number: 2 },
+    ]);
+  });
+
+  it('is asked for anew, once, after a gap; what has to be dropped is acknowledged too', () => {
+    const [first, , third] = stream();
+    scope.send({ type: 'snapshot', number: 1, bytes: first });
+    scope.send({ type: 'chunk', number: 2, bytes: third.slice(0) });
+    scope.send({ type: 'chunk', number: 3, bytes: third.slice(0) });
+    const posted = scope.take();
+    expect(posted.filter(({ type }) => type === 'applied')).toEqual(
+      [1, 2, 3].map((number) => ({ type: 'applied', number })),
+    );
+    expect(posted.filter(({ type }) => type === 'resynchronize')).toHaveLength(1);
+    const [again, next] = stream();
+    scope.send({ type: 'snapshot', number: 4, bytes: again });
+    scope.send({ type: 'chunk', number: 5, bytes: next });
+    expect(scope.take()).toEqual([
+      { type: 'applied', number: 4 },
+      { type: 'applied', number: 5 },
+    ]);
+  });
+
+  it('is not asked for again where its snapshot can not be read', () => {
+    scope.send({ type: 'snapshot', number: 1, bytes: new ArrayBuffer(64) });
+    const types = scope.take().map(({ type }) => type);
+    expect(types.toSorted()).toEqual(['applied', 'error']);
+  });
+
+  it('is shown as soon as its snapshot is there', () => {
+    scope.send({ type: 'window', window: 'all' });
+    vi.runAllTimers();
+    expect(scope.posted).toEqual([]);
+    scope.send({ type: 'snapshot', number: 1, bytes: stream()[0] });
+    vi.runAllTimers();
+    const update = scope.posted.find((message) => message.type === 'update')?.update;
+    expect(update?.profile?.result.tree.totalSamples[0]).toBe(1);
+    expect(update?.profile?.labels.isNewTable).toBe(true);
+  });
+
+  it('sends no update before the page has taken the last one', () => {
+    const [first, second] = stream();
+    const updates = () => scope.posted.filter(({ type }) => type === 'update').length;
+    scope.send({ type: 'window', window: 'all' });
+    scope.send({ type: 'snapshot', number: 1, bytes: first });
+    vi.runAllTimers();
+    scope.send({ type: 'chunk', number: 2, bytes: second });
+    vi.runAllTimers();
+    expect(updates()).toBe(1);
+    scope.send({ type: 'taken' });
+    vi.runAllTimers();
+    expect(updates()).toBe(2);
+  });
+});
