@@ -7,6 +7,7 @@ import { raisePriority } from '../priority';
 import {
   type FrameColumns,
   SymbolError,
+  type SymbolsSettled,
   type WorkerAnswer,
   type WorkerRequest,
   type WorkerSettings,
@@ -26,7 +27,12 @@ if (port === null) throw new Error('symbol-worker.js runs as a worker thread, no
 raisePriority();
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-const service = new SymbolService(workerData as WorkerSettings);
+const service = new SymbolService({
+  ...(workerData as WorkerSettings),
+  onSettled: (keys, found) => {
+    port.postMessage({ settled: { keys, found } } satisfies SymbolsSettled);
+  },
+});
 const pause = setTimeout(() => {
   if (process.memoryUsage().arrayBuffers > service.bytes + GARBAGE_BYTES) collectGarbage();
 }, PAUSE_MS).unref();
