@@ -20,8 +20,8 @@ import {
 } from './protocol';
 import { FETCHING_CACHE_BYTES, SymbolCache } from './symbol-cache';
 
-const MODULES_BYTES = 32 * 1024 * 1024;
-const JIT_BYTES = 16 * 1024 * 1024;
+const MODULES_BYTES = 16 * 1024 * 1024;
+const JIT_BYTES = 8 * 1024 * 1024;
 const MAX_FAILURES = 1000;
 
 export interface SymbolServiceOptions {

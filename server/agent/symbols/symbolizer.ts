@@ -34,8 +34,8 @@ export {
 
 /** JavaScript heap of the worker. Its tables are outside of the heap, and have bounds of their own. */
 const RESOURCE_LIMITS = {
-  maxOldGenerationSizeMb: 80,
-  maxYoungGenerationSizeMb: 4,
+  maxOldGenerationSizeMb: 64,
+  maxYoungGenerationSizeMb: 2,
   stackSizeMb: 4,
 };
 /** No file takes so long; a file system of a process that does not answer can. */
