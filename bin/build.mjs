@@ -18,6 +18,7 @@ const PROGRAMS = {
   'symbol-worker': 'server/agent/symbols/worker.ts',
   'unwind-worker': 'server/agent/unwind/worker.ts',
   'session-symbols': 'server/agent/session-symbols-main.ts',
+  debuginfod: 'server/agent/debuginfod/main.ts',
 };
 
 const entryPoints = Object.entries(PROGRAMS)

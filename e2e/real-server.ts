@@ -30,6 +30,8 @@ export interface RealServer {
 
 export interface RealServerOptions {
   readonly args?: readonly string[];
+  /** Added to that of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** To start again with the data of an earlier server. */
   readonly dataDirectory?: string;
 }
@@ -41,7 +43,7 @@ export async function startServer(options: RealServerOptions = {}): Promise<Real
     join(ROOT, 'bin/hearth'),
     ['serve', '--port', String(port), ...(options.args ?? [])],
     {
-      env: { ...process.env, HEARTH_DATA_DIR: dataDirectory },
+      env: { ...process.env, ...options.environment, HEARTH_DATA_DIR: dataDirectory },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

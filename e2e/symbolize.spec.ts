@@ -1,10 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@playwright/test';
-import { compileWorkload } from '@/bench/workloads/compile';
+import { compileWorkload, FRAME_POINTERS } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';
 import { ROOT } from '@/server/root';
 import { type RealServer, startServer } from './real-server';
@@ -13,11 +16,10 @@ let server: RealServer;
 let workload: RunningWorkload;
 let folder: string;
 
-test.beforeEach(async () => {
+test.beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hearth-stripped-'));
   // For the web process, which is another user.
   chmodSync(folder, 0o755);
-  server = await startServer();
 });
 
 test.afterEach(async () => {
@@ -26,21 +28,24 @@ test.afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('a recording of a stripped program gets its names when its symbols are installed', async ({
-  page,
-}) => {
+/** A stripped program; the debug file that its debug link names is not there, but hidden. */
+function stripWorkload(): { program: string; debug: string; hidden: string } {
   const [program, debug, hidden] = ['shares', 'shares.debug', 'hidden.debug'].map((name) =>
     join(folder, name),
   );
-  execFileSync('objcopy', ['--only-keep-debug', compileWorkload('shares'), debug]);
-  execFileSync('objcopy', [
-    '--strip-all',
-    `--add-gnu-debuglink=${debug}`,
-    compileWorkload('shares'),
-    program,
-  ]);
+  const whole = compileWorkload('shares', [...FRAME_POINTERS, '-Wl,--build-id=sha1']);
+  execFileSync('objcopy', ['--only-keep-debug', whole, debug]);
+  execFileSync('objcopy', ['--strip-all', `--add-gnu-debuglink=${debug}`, whole, program]);
   copyFileSync(debug, hidden);
   rmSync(debug);
+  return { program, debug, hidden };
+}
+
+test('a recording of a stripped program gets its names when its symbols are installed', async ({
+  page,
+}) => {
+  const { program, debug, hidden } = stripWorkload();
+  server = await startServer();
   workload = new RunningWorkload(program, [60]);
 
   await page.goto(server.url);
@@ -51,6 +56,7 @@ test('a recording of a stripped program gets its names when its symbols are inst
   await page.request.post(`${api}/${id}/stop`, { data: {} });
 
   await page.goto(`${server.origin}/sessions/${id}`);
+  await page.getByRole('button', { name: `shares (${workload.pid})` }).click();
   const table = page.getByRole('table', { name: 'Functions' });
   await expect(table.getByRole('row').filter({ hasText: 'shares+0x' }).first()).toBeVisible();
   await expect(table.getByText('spin', { exact: true })).toHaveCount(0);
@@ -60,7 +66,6 @@ test('a recording of a stripped program gets its names when its symbols are inst
   await page.getByRole('button', { name: 'Look for symbols' }).click();
   const dialog = page.getByRole('dialog', { name: 'Symbolize again' });
   await expect(dialog.getByText(/places in the code, .* had no name before/)).toBeVisible();
-  await expect(dialog.getByText(program)).toBeVisible();
   await page.keyboard.press('Escape');
   await expect(table.getByText('spin', { exact: true })).toBeVisible();
   await page.reload();
@@ -86,4 +91,32 @@ test('a recording of a stripped program gets its names when its symbols are inst
   expect(byItself.stderr).toBe('');
   expect(byItself.status).toBe(0);
   expect(byItself.stdout).toMatch(/"unnamedBefore"/);
+});
+
+test('a stripped program gets its names from a debuginfod server while it is watched', async ({
+  page,
+}) => {
+  const { program, hidden } = stripWorkload();
+  const asked: string[] = [];
+  const debuginfod = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    const notes = execFileSync('readelf', ['-n', program], { encoding: 'utf8' });
+    const buildId = /Build ID: ([0-9a-f]+)/.exec(notes)?.[1];
+    if (request.url === `/buildid/${buildId}/debuginfo`) response.end(readFileSync(hidden));
+    else response.writeHead(404).end();
+  }).listen(0, '127.0.0.1');
+  await once(debuginfod, 'listening');
+  const { port } = debuginfod.address() as AddressInfo;
+  try {
+    server = await startServer({ environment: { DEBUGINFOD_URLS: `http://127.0.0.1:${port}` } });
+    workload = new RunningWorkload(program, [60]);
+    await page.goto(server.url);
+    await page.getByRole('button', { name: `shares (${workload.pid})` }).click();
+    const table = page.getByRole('table', { name: 'Functions' });
+    await expect(table.getByText('spin', { exact: true })).toBeVisible({ timeout: 30_000 });
+    expect(asked.length).toBeGreaterThan(0);
+  } finally {
+    debuginfod.close();
+    debuginfod.closeAllConnections();
+  }
 });

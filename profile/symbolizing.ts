@@ -1,6 +1,6 @@
 /** What came of naming a stored session again: what the command line and the screen show of it. */
 
-/** One file, or `[kernel]`, whose code is in the session. */
+/** One file, `[kernel]`, or `[JIT]` for what JIT compilers made, whose code is in the session. */
 export interface SymbolizedModule {
   /** Path as its processes saw it. */
   readonly module: string;

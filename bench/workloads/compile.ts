@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '@/server/root';
 
-const FRAME_POINTERS = [
+export const FRAME_POINTERS = [
   '-O1',
   '-g',
   '-fno-omit-frame-pointer',

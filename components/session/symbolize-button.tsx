@@ -106,14 +106,12 @@ function Report({ report }: { readonly report: SymbolizingReport }) {
   );
 }
 
-function describeModule({
-  frames,
-  unnamedBefore,
-  unnamedAfter,
-  changed,
-  reason,
-}: SymbolizedModule): string {
-  const counts = `${unnamedBefore} of ${frames} unnamed before, ${unnamedAfter} now, ${changed} changed`;
+function describeModule(module: SymbolizedModule): string {
+  const { frames, unnamedBefore, unnamedAfter, changed, reason } = module;
+  const counts =
+    changed === 0
+      ? `${unnamedAfter} of ${frames} places have no name`
+      : `${unnamedBefore} of ${frames} places had no name, ${unnamedAfter} have none now; ${changed} changed`;
   return reason === '' ? counts : `${counts}: ${reason}`;
 }
 

@@ -14,12 +14,19 @@ const JIT_RETRY_MS = 1000;
 /** Modules with unnamed frames that a status tells of. */
 const UNNAMED_MODULES = 20;
 
+/** Frames that wait for debug files: what is beyond is asked for again with a new table only. */
+const MAX_WAITING_FRAMES = 100_000;
+
 interface Retry {
   readonly builder: ProfileBuilder;
   readonly pending: PendingSymbols;
+  /** How many of them have been counted as unnamed. */
+  readonly unnamed: number;
   readonly atMs: number;
   readonly triesLeft: number;
 }
+
+type Waiting = Pick<Retry, 'builder' | 'pending' | 'unnamed'>;
 
 export class Namer {
   readonly #symbolizer: Symbolizer;
@@ -29,8 +36,15 @@ export class Namer {
   /** The builder whose frames are counted. */
   #counted: ProfileBuilder | undefined;
 
+  /** Frames whose module's debug file is being fetched, by the module's key. */
+  readonly #waiting = new Map<string, Waiting[]>();
+  #waitingFrames = 0;
+
   constructor(symbolizer: Symbolizer) {
     this.#symbolizer = symbolizer;
+    symbolizer.onSettled = (keys, found) => {
+      for (const key of keys) this.#settle(key, found);
+    };
   }
 
   /**
@@ -50,9 +64,7 @@ export class Namer {
     this.#counted = builder;
     const answers = [
       ...pending.map((group) => this.#ask(builder, group, JIT_TRIES, 0)),
-      ...due.map(({ pending: group, triesLeft }) =>
-        this.#ask(builder, group, triesLeft, group.frames.length),
-      ),
+      ...due.map((retry) => this.#ask(builder, retry.pending, retry.triesLeft, retry.unnamed)),
     ];
     await within(Promise.all(answers), waitMs);
   }
@@ -88,7 +100,8 @@ export class Namer {
     counted: number,
   ): Promise<void> {
     const addresses = Float64Array.from(group.addresses);
-    const { frames: symbols, unnamedReason } = await this.#request(group, addresses);
+    const naming = await this.#request(group, addresses);
+    const symbols = naming.frames;
     const unnamed: PendingSymbols = { source: group.source, frames: [], addresses: [] };
     group.frames.forEach((frame, i) => {
       const symbol = symbols[i];
@@ -101,15 +114,40 @@ export class Namer {
     });
     if (builder === this.#counted) {
       const change = unnamed.frames.length - counted;
-      this.#unnamed.add(moduleOf(group), change, unnamedReason);
+      this.#unnamed.add(moduleOf(group), change, naming.unnamedReason);
+    }
+    if (naming.isFetching) {
+      this.#wait({ builder, pending: group, unnamed: unnamed.frames.length });
     }
     if (group.source.kind === 'jit' && unnamed.frames.length > 0 && triesLeft > 1) {
       this.#retries.push({
         builder,
         pending: unnamed,
+        unnamed: unnamed.frames.length,
         atMs: Date.now() + JIT_RETRY_MS,
         triesLeft: triesLeft - 1,
       });
+    }
+  }
+
+  /** All frames of the group are asked for again when the debug file has come: their names may be better then. */
+  #wait(waiting: Waiting): void {
+    const { source, frames } = waiting.pending;
+    if (source.kind !== 'module') return;
+    if (this.#waitingFrames + frames.length > MAX_WAITING_FRAMES) return;
+    this.#waitingFrames += frames.length;
+    const { key } = source.module;
+    const others = this.#waiting.get(key);
+    if (others === undefined) this.#waiting.set(key, [waiting]);
+    else others.push(waiting);
+  }
+
+  #settle(key: string, found: boolean): void {
+    const groups = this.#waiting.get(key) ?? [];
+    this.#waiting.delete(key);
+    for (const group of groups) {
+      this.#waitingFrames -= group.pending.frames.length;
+      if (found) this.#retries.push({ ...group, atMs: 0, triesLeft: 1 });
     }
   }
 
@@ -134,7 +172,7 @@ export class Namer {
       }
     } catch (error) {
       if (!(error instanceof SymbolError)) throw error;
-      return { frames: [], unnamedReason: error.message, isPoor: false };
+      return { frames: [], unnamedReason: error.message, isPoor: false, isFetching: false };
     }
   }
 }

@@ -8,15 +8,18 @@
  * have changed, and lines of JSON (SymbolizingMessage) to file descriptor 3.
  */
 import { writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
 import { applyChunk, chunkByteLength, decodeChunk, encodeChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
-import type { SymbolizingMessage } from '@/profile/symbolizing';
+import type { SymbolizingMessage, SymbolizingReport } from '@/profile/symbolizing';
 import { nameSession } from './session-symbols';
 import { SymbolService } from './symbols/symbol-service';
 
 const MESSAGES_FD = 3;
 const RESULT_FD = 1;
+const FETCH_MS = 300_000;
+const FETCH_POLL_MS = 250;
 
 function tell(message: SymbolizingMessage): void {
   writeAll(MESSAGES_FD, Buffer.from(`${JSON.stringify(message)}\n`));
@@ -50,16 +53,47 @@ async function readProfile(input: AsyncIterable<Buffer>): Promise<Profile> {
   return profile;
 }
 
+/** Resolves when the debug files that were asked for have come, or will not, or have taken too long. */
+async function fetched(service: SymbolService, modules: number): Promise<void> {
+  const endMs = performance.now() + FETCH_MS;
+  while (service.isFetching && performance.now() < endMs) {
+    tell({ kind: 'progress', done: 0, modules, module: 'waiting for debuginfod' });
+    await sleep(FETCH_POLL_MS);
+  }
+}
+
+/** What has come of it, where all was named a second time. */
+function inTwoSteps(first: SymbolizingReport, second: SymbolizingReport): SymbolizingReport {
+  const before = new Map(first.modules.map((module) => [module.module, module]));
+  const changed = (frames: number, a: number, b: number): number => Math.min(frames, a + b);
+  return {
+    ...second,
+    unnamedBefore: first.unnamedBefore,
+    changed: changed(second.frames, first.changed, second.changed),
+    modules: second.modules.map((module) => ({
+      ...module,
+      unnamedBefore: before.get(module.module)?.unnamedBefore ?? module.unnamedBefore,
+      changed: changed(module.frames, before.get(module.module)?.changed ?? 0, module.changed),
+    })),
+  };
+}
+
 async function main(): Promise<void> {
   const [startedMs, cacheDirectory] = [Number(process.argv[2]), process.argv[3]];
   const profile = await readProfile(process.stdin);
   const { header } = profile;
   const builder = new ProfileBuilder(profile);
   const service = new SymbolService({ cacheDirectory });
-  const report = nameSession(builder, service, {
-    startedMs,
-    onProgress: (done, modules, module) => tell({ kind: 'progress', done, modules, module }),
-  });
+  const name = (): SymbolizingReport =>
+    nameSession(builder, service, {
+      startedMs,
+      onProgress: (done, modules, module) => tell({ kind: 'progress', done, modules, module }),
+    });
+  let report = name();
+  if (service.isFetching) {
+    await fetched(service, report.modules.length);
+    report = inTwoSteps(report, name());
+  }
   service.close();
   if (report.changed > 0 && header !== undefined) {
     // It adds no time: what it holds belongs to the whole session.

@@ -50,16 +50,18 @@ export function nameSession(
   };
 }
 
-/** Those with most frames first, so that what matters is done first. */
+/** Those with most frames first, so that what matters is done first; JIT code of all processes is one. */
 function framesByModule({ profile }: ProfileBuilder): ModuleFrames[] {
   const { mapping, offset } = profile.frames.columns;
-  const groups = new Map<MappingIndex, ModuleFrames>();
+  const groups = new Map<MappingIndex | 'jit', ModuleFrames>();
   for (let frame = 0; frame < profile.frames.length; frame++) {
     if (offset[frame] < 0 || mapping[frame] === NONE) continue;
-    let group = groups.get(mapping[frame]);
+    const isJit = profile.mappings.columns.kind[mapping[frame]] === MappingKind.Jit;
+    const key = isJit ? 'jit' : mapping[frame];
+    let group = groups.get(key);
     if (group === undefined) {
       group = { mapping: mapping[frame], frames: [] };
-      groups.set(mapping[frame], group);
+      groups.set(key, group);
     }
     group.frames.push(frame);
   }
@@ -109,8 +111,11 @@ function nameModule(
   };
 }
 
-const pathOf = ({ profile }: ProfileBuilder, mapping: MappingIndex): string =>
-  profile.string(profile.mappings.columns.path[mapping]);
+/** As in SymbolizedModule. */
+function pathOf({ profile }: ProfileBuilder, mapping: MappingIndex): string {
+  const { kind, path } = profile.mappings.columns;
+  return kind[mapping] === MappingKind.Jit ? '[JIT]' : profile.string(path[mapping]);
+}
 
 /** Throws SymbolError where nothing can be asked. */
 function queryFor(

@@ -69,7 +69,8 @@ function candidatePaths(path: string, buildId: string, linkName: string | undefi
   return names.flatMap((name) => roots.map((root) => root + name));
 }
 
-function hasSymbols(elf: ElfFile): boolean {
+/** Whether there is anything in it for which one would look into a debug file. */
+export function hasSymbols(elf: ElfFile): boolean {
   return ['.symtab', '.debug_info'].some((name) => {
     const section = elf.section(name);
     return section !== undefined && section.type !== SectionType.NoBits && section.size > 0;

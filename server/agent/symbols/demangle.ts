@@ -40,6 +40,8 @@ export class Demangler {
   constructor() {
     const path = createRequire(import.meta.url).resolve('gecko-profiler-demangle/index_bg.wasm');
     this.#module = new WebAssembly.Module(withMaxMemory(readFileSync(path), MAX_MEMORY_PAGES));
+    // Now, so that the first name does not wait for it.
+    this.#exports = instantiate(this.#module);
   }
 
   /** The demangled name; the name itself where it is not mangled, or can't be demangled. */

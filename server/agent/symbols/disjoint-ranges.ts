@@ -51,6 +51,8 @@ class Sweep {
   readonly #preferName: (a: number, b: number) => number;
   /** The functions that are open at the sweep's position, innermost last; each ends before the one below it does. */
   readonly #open: number[] = [];
+  /** Those that start at the sweep's position. */
+  readonly #group: number[] = [];
 
   constructor(
     symbols: SymbolColumns,
@@ -115,7 +117,7 @@ class Sweep {
     const [order, open] = [this.#order, this.#open];
     let to = from + 1;
     while (to < order.length && startOf[order[to]] === start) to++;
-    const group = this.#worstFirst(order.subarray(from, to));
+    const group = this.#worstFirst(from, to);
     const best = group[group.length - 1];
     if (rankOf[best] & Rank.Sized) {
       for (const symbol of group) {
@@ -143,8 +145,11 @@ class Sweep {
     this.names[this.length++] = name;
   }
 
-  /** Symbols of one address, the one to show last. */
-  #worstFirst(group: Uint32Array): Uint32Array {
+  /** The symbols `from` to `to` in order, which have one address, the one to show last. Good until the next call. */
+  #worstFirst(from: number, to: number): readonly number[] {
+    const group = this.#group;
+    group.length = 0;
+    for (let i = from; i < to; i++) group.push(this.#order[i]);
     // Aliases are few, and then this is quicker than a call to sort.
     if (group.length > 8) return group.sort((a, b) => this.#compare(a, b));
     for (let i = 1; i < group.length; i++) {

@@ -23,6 +23,8 @@ const MIN_CACHED_SYMBOLS = 2000;
 const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
 /** Objects, and what the kernel keeps for open files. */
 const OWN_BYTES = 8 * 1024;
+/** What a debug file is called that a debuginfod server had. */
+const FETCHED = 'debuginfod';
 const NO_SYMBOLS = 'the file is stripped: it has no symbols';
 /** For an inlined function whose name is in a file that we don't read. */
 const NAMELESS = '[inlined function]';
@@ -80,9 +82,14 @@ export class ModuleSymbols {
     };
   }
 
+  /** Of the file; '' where it has none. */
+  get buildId(): string {
+    return this.#elf.buildId;
+  }
+
   /** As in Naming. */
   get isPoor(): boolean {
-    return this.#sources.every((source) => source === '.dynsym' || source === '.debug_info');
+    return this.#sources.every((source) => source === '.dynsym');
   }
 
   /** As in Naming. */
@@ -291,9 +298,17 @@ class Loader {
   }
 
   #findDebugFile(): DebugFile | undefined {
-    const found = this.#attempt('', () => findDebugFile(this.elf, this.#path, this.notes));
+    const found =
+      this.#attempt('', () => findDebugFile(this.elf, this.#path, this.notes)) ??
+      this.#fetchedDebugFile();
     if (found !== undefined) this.#files.push(found.elf);
     return found;
+  }
+
+  #fetchedDebugFile(): DebugFile | undefined {
+    const { buildId } = this.elf;
+    const elf = buildId === '' ? undefined : this.#cache?.debugFile(buildId);
+    return elf && { elf, path: FETCHED };
   }
 
   #openDwarf(what: string, elf: ElfFile): void {

@@ -32,6 +32,8 @@ export interface Naming {
   readonly unnamedReason: string;
   /** Names are only those that dynamic linking needs, or none: the module was stripped, and its symbols were not found. */
   readonly isPoor: boolean;
+  /** Its debug file is being fetched: when that has ended, `SymbolsSettled` tells. */
+  readonly isFetching: boolean;
 }
 
 /** Code in a file that a process mapped. */
@@ -110,6 +112,8 @@ export interface SymbolizerReport {
 export interface WorkerSettings {
   /** Where tables are kept from run to run, undefined for nowhere. */
   readonly cacheDirectory: string | undefined;
+  /** The program that asks debuginfod; undefined for Hearth's own. */
+  readonly fetchProgram: string | undefined;
 }
 
 /** Rows of distinct frames, as columns; `frame[i]` is the row of the request's address i, or NONE. */
@@ -147,6 +151,16 @@ export type SymbolResult =
 export interface WorkerRequest {
   readonly id: number;
   readonly query: SymbolQuery;
+}
+
+/** Debug files that modules waited for have come, or will not. */
+export interface SymbolsSettled {
+  readonly settled: {
+    /** Of the modules. */
+    readonly keys: readonly string[];
+    /** Their names are better now: it is worth asking again. */
+    readonly found: boolean;
+  };
 }
 
 export type WorkerAnswer =

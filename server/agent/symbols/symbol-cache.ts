@@ -3,17 +3,22 @@
  * debug sections that were compressed. What is as quickly read from the file itself is not kept.
  */
 import { closeSync } from 'node:fs';
-import { DiskCache } from '../disk-cache';
+import { DiskCache, type NewFile } from '../disk-cache';
 import { type ByteSource, openByteSource } from '../elf/byte-source';
-import { ElfError, type ElfFile, type ElfSection } from '../elf/elf-file';
+import { ElfError, ElfFile, type ElfSection } from '../elf/elf-file';
 import { Checksum } from './checksum';
+import { hasSymbols } from './debug-files';
 import { decodeUnits, encodeUnits, type UnitRanges } from './dwarf/units-file';
 import { decodeSymbols, encodeSymbols, type StoredSymbols, type SymbolFiles } from './symbol-file';
 
 const SYMBOLS = '.symbols';
 const SECTION = '.section';
 const UNITS = '.units';
+/** A debug file that was fetched. */
+const DEBUG = '.debug';
 const CACHE_BYTES = 256 * 1024 * 1024;
+/** Where debug files are fetched: those of large programs have hundreds of megabytes. */
+export const FETCHING_CACHE_BYTES = 2 * 1024 * 1024 * 1024;
 /** Shorter ones are no hashes. */
 const MIN_BUILD_ID_DIGITS = 16;
 /** "HRTH", "SECT", version, checksum of the contents. */
@@ -48,7 +53,10 @@ export class SymbolCache {
 
   /** Makes the folder, mode 0700, if it is not there; the one above it must be. */
   constructor(directory: string, maxBytes = CACHE_BYTES) {
-    this.#files = new DiskCache(directory, { suffixes: [SYMBOLS, SECTION, UNITS], maxBytes });
+    this.#files = new DiskCache(directory, {
+      suffixes: [SYMBOLS, SECTION, UNITS, DEBUG],
+      maxBytes,
+    });
   }
 
   close(): void {
@@ -132,6 +140,35 @@ export class SymbolCache {
   putUnits(elf: ElfFile, units: UnitRanges): void {
     const key = fileKey(elf);
     if (key !== undefined) this.#files.put(key, UNITS, encodeUnits(units));
+  }
+
+  /** No file in it may be larger. */
+  get maxFileBytes(): number {
+    return this.#files.maxFileBytes;
+  }
+
+  /** The debug file with that build ID, if it was fetched; it is the caller's to close. */
+  debugFile(buildId: string): ElfFile | undefined {
+    const fd = this.#files.open(buildId, DEBUG);
+    if (fd === undefined) return undefined;
+    try {
+      const elf = ElfFile.open(`/proc/self/fd/${fd}`);
+      if (elf.buildId === buildId && hasSymbols(elf)) return elf;
+      elf.close();
+      this.#files.fail(new Error(`a fetched debug file is not that of build ID ${buildId}`));
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      this.#files.fail(error);
+    } finally {
+      closeSync(fd);
+    }
+    this.#files.remove(buildId, DEBUG);
+    return undefined;
+  }
+
+  /** A debug file to be filled; `debugFile` looks at it when it is there. */
+  createDebugFile(buildId: string): NewFile | undefined {
+    return buildId.length < MIN_BUILD_ID_DIGITS ? undefined : this.#files.create(buildId, DEBUG);
   }
 
   #forget(key: string, suffix: string, error: unknown): void {

@@ -1,4 +1,6 @@
 /** What the worker does: answers queries, and keeps what it has read within bounds. */
+import { DebuginfodClient } from '../debuginfod/client';
+import { debuginfodSettings } from '../debuginfod/settings';
 import { ElfError } from '../elf/elf-file';
 import { ByteLru } from './byte-lru';
 import { Demangler } from './demangle';
@@ -16,10 +18,10 @@ import {
   type SymbolQuery,
   type SymbolResult,
 } from './protocol';
-import { SymbolCache } from './symbol-cache';
+import { FETCHING_CACHE_BYTES, SymbolCache } from './symbol-cache';
 
-const MODULES_BYTES = 32 * 1024 * 1024;
-const JIT_BYTES = 16 * 1024 * 1024;
+const MODULES_BYTES = 16 * 1024 * 1024;
+const JIT_BYTES = 8 * 1024 * 1024;
 const MAX_FAILURES = 1000;
 
 export interface SymbolServiceOptions {
@@ -27,7 +29,16 @@ export interface SymbolServiceOptions {
   readonly modulesBytes?: number;
   /** Where tables are kept from run to run; undefined for nowhere. */
   readonly cacheDirectory?: string | undefined;
+  /** As in WorkerSettings. */
+  readonly fetchProgram?: string | undefined;
+  /** Where DEBUGINFOD_URLS and others are looked for. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Called when debug files have come that modules with these keys waited for, or will not. */
+  readonly onSettled?: (keys: readonly string[], found: boolean) => void;
 }
+
+/** What no debug file makes better. */
+const SETTLED = { isPoor: false, isFetching: false } as const;
 
 type Frames = Extract<SymbolResult, { kind: 'frames' }>;
 
@@ -47,9 +58,35 @@ export class SymbolService {
 
   readonly #cache: SymbolCache | undefined;
 
-  constructor({ modulesBytes = MODULES_BYTES, cacheDirectory }: SymbolServiceOptions = {}) {
-    this.#cache = cacheDirectory === undefined ? undefined : new SymbolCache(cacheDirectory);
+  /** Undefined where debug files are not to be fetched, or can't be kept. */
+  readonly #debuginfod: DebuginfodClient | undefined;
+  /** Keys of the modules that wait for the debug file of a build ID. */
+  readonly #waiting = new Map<string, Set<string>>();
+  readonly #onSettled: NonNullable<SymbolServiceOptions['onSettled']>;
+
+  constructor(options: SymbolServiceOptions = {}) {
+    const { modulesBytes = MODULES_BYTES, cacheDirectory, environment = process.env } = options;
     this.#modules = new ByteLru(modulesBytes, (module) => module.close());
+    this.#onSettled = options.onSettled ?? (() => {});
+    if (cacheDirectory === undefined) return;
+    const wantsFetching = debuginfodSettings(environment, 1) !== undefined;
+    const cache = new SymbolCache(cacheDirectory, wantsFetching ? FETCHING_CACHE_BYTES : undefined);
+    this.#cache = cache;
+    const settings = debuginfodSettings(environment, cache.maxFileBytes);
+    if (settings === undefined) return;
+    this.#debuginfod = new DebuginfodClient({
+      settings,
+      ...(options.fetchProgram !== undefined && { program: options.fetchProgram }),
+      store: {
+        create: (buildId) => cache.createDebugFile(buildId),
+        accept: (buildId) => {
+          const elf = cache.debugFile(buildId);
+          elf?.close();
+          return elf !== undefined;
+        },
+      },
+      onSettled: (buildId, found) => this.#settle(buildId, found),
+    });
   }
 
   /** Throws SymbolError. */
@@ -74,6 +111,11 @@ export class SymbolService {
     this.#jit.forgetUnused(beforeMs);
   }
 
+  /** Whether debug files are under way. */
+  get isFetching(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Bytes of the tables that are in memory. */
   get bytes(): number {
     return this.#modules.bytes + this.#jit.bytes + (this.#kernel.last?.bytes ?? 0);
@@ -81,6 +123,7 @@ export class SymbolService {
 
   /** Closes what is open. */
   close(): void {
+    this.#debuginfod?.close();
     for (const module of this.#modules.values()) module.close();
     this.#cache?.close();
   }
@@ -101,7 +144,7 @@ export class SymbolService {
       return row;
     });
     const unnamedReason = '/proc/kallsyms has no function there';
-    return { kind: 'frames', frames: rows.finish(frame), unnamedReason, isPoor: false };
+    return { kind: 'frames', frames: rows.finish(frame), unnamedReason, ...SETTLED };
   }
 
   #moduleFrames(reference: ModuleReference, fileOffsets: Float64Array): Frames {
@@ -109,8 +152,15 @@ export class SymbolService {
     const module = this.#module(reference);
     try {
       const frames = rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
-      const { unnamedReason, isPoor } = module;
-      return { kind: 'frames', frames, unnamedReason, isPoor };
+      const isFetching = this.#fetch(reference.key, module);
+      const problem = this.#debuginfod?.problem(module.buildId) ?? '';
+      return {
+        kind: 'frames',
+        frames,
+        unnamedReason: module.unnamedReason + (problem === '' ? '' : `; ${problem}`),
+        isPoor: module.isPoor,
+        isFetching,
+      };
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;
       // A file that names are read from has changed: the next request opens what is there then.
@@ -120,6 +170,23 @@ export class SymbolService {
       // Reading debug information makes a module larger.
       this.#modules.trim();
     }
+  }
+
+  /** Asks for the debug file of a module that could have better names; whether one is under way. */
+  #fetch(key: string, { isPoor, buildId }: ModuleSymbols): boolean {
+    if (!isPoor || buildId === '' || this.#debuginfod?.request(buildId) !== true) return false;
+    const waiting = this.#waiting.get(buildId);
+    if (waiting === undefined) this.#waiting.set(buildId, new Set([key]));
+    else waiting.add(key);
+    return true;
+  }
+
+  #settle(buildId: string, found: boolean): void {
+    const keys = [...(this.#waiting.get(buildId) ?? [])];
+    this.#waiting.delete(buildId);
+    // Read again, with the debug file, when it is asked for the next time.
+    if (found) for (const key of keys) this.#modules.delete(key);
+    this.#onSettled(keys, found);
   }
 
   #module(reference: ModuleReference): ModuleSymbols {
@@ -168,7 +235,7 @@ export class SymbolService {
     });
     this.#jit.trim();
     const { unnamedReason } = map;
-    return { kind: 'frames', frames: rows.finish(frame), unnamedReason, isPoor: false };
+    return { kind: 'frames', frames: rows.finish(frame), unnamedReason, ...SETTLED };
   }
 
   #report(): SymbolizerReport {

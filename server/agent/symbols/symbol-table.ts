@@ -13,6 +13,8 @@ const SYMBOLS_PER_READ = 64 * 1024;
 const SymbolType = { None: 0, Function: 2, IndirectFunction: 10 } as const;
 const Binding = { Local: 0, Global: 1, Weak: 2, Unique: 10 } as const;
 const RESERVED_SECTIONS = 0xff00;
+/** Code that is further from where it starts is not named. */
+const MAX_CODE_BYTES = 0x7fffffff;
 
 export class SymbolTable {
   /** Where ranges start, relative to `base`, rising; each ends where the next starts. */
@@ -173,11 +175,12 @@ export class SymbolTableBuilder {
     const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >>> 2);
     const [startOf, endOf, nameOf, rankOf] = [this.#start, this.#end, this.#name, this.#rank];
     const base = this.#base ?? 0;
-    const executable = Float64Array.from(sections, ({ flags, address }) =>
-      flags & SectionFlag.Execute ? address - base : NaN,
-    );
-    const sizes = Float64Array.from(sections, ({ size }) => size);
+    const { starts: sectionStarts, ends: sectionEnds } = codeSections(sections, base);
+    const baseHigh = Math.floor(base / 2 ** 32) >>> 0;
+    const baseLow = base - Math.floor(base / 2 ** 32) * 2 ** 32;
     let length = this.#length;
+    // This runs once for a file, interpreted at first, where only small integers cost nothing: so no 64-bit arithmetic
+    // for what is usual.
     for (let at = 0; at + 5 < words.length; at += 6) {
       const packed = words[at + 1];
       const type = packed & 0xf;
@@ -190,17 +193,19 @@ export class SymbolTableBuilder {
       }
       const section = packed >>> 16;
       const name = words[at];
-      if (section === 0 || section >= RESERVED_SECTIONS || name === 0 || name >= namesSize)
+      if (section === 0 || section >= sectionEnds.length || name === 0 || name >= namesSize)
         continue;
-      const start = words[at + 2] + (words[at + 3] | 0) * 2 ** 32 - base;
-      const sectionStart = executable[section];
-      const sectionEnd = sectionStart + sizes[section];
-      // Also false where the section is none, or has no code: then its start is NaN.
-      if (!(start >= sectionStart && start < sectionEnd && sectionEnd < NONE)) continue;
+      const start =
+        words[at + 3] === baseHigh
+          ? words[at + 2] - baseLow
+          : words[at + 2] + (words[at + 3] | 0) * 2 ** 32 - base;
+      const sectionEnd = sectionEnds[section];
+      // Also false where the section has no code: then it ends at 0.
+      if (!(start >= sectionStarts[section] && start < sectionEnd)) continue;
       if (type === SymbolType.None && isMarker(this.#strings.byteAt(namesAt + name))) continue;
-      const size = words[at + 4] + words[at + 5] * 2 ** 32;
+      const size = words[at + 5] === 0 ? words[at + 4] : MAX_CODE_BYTES;
       startOf[length] = start;
-      endOf[length] = size === 0 ? sectionEnd : Math.min(start + size, sectionEnd);
+      endOf[length] = size === 0 || size > sectionEnd - start ? sectionEnd : start + size;
       nameOf[length] = namesAt + name;
       rankOf[length++] =
         (size === 0 ? 0 : Rank.Sized) |
@@ -263,6 +268,23 @@ export class SymbolTableBuilder {
     );
     return new SymbolTable(this.#base ?? 0, ranges, strings.take(ranges.names));
   }
+}
+
+/** Where the sections with code are, relative to `base`, by index; 0 to 0 for all others, and what is too far off. */
+function codeSections(
+  sections: readonly ElfSection[],
+  base: number,
+): { readonly starts: Int32Array; readonly ends: Int32Array } {
+  const count = Math.min(sections.length, RESERVED_SECTIONS);
+  const [starts, ends] = [new Int32Array(count), new Int32Array(count)];
+  for (let i = 0; i < count; i++) {
+    const { flags, address, size } = sections[i];
+    const start = address - base;
+    if (!(flags & SectionFlag.Execute) || start < 0 || start + size > MAX_CODE_BYTES) continue;
+    starts[i] = start;
+    ends[i] = start + size;
+  }
+  return { starts, ends };
 }
 
 /** Not functions: arm64's `$x` and `$d`, annobin's and assemblers' `.name` labels. */

@@ -13,6 +13,7 @@ import {
   type SymbolizerReport,
   type SymbolQuery,
   type SymbolResult,
+  type SymbolsSettled,
   type WorkerAnswer,
   type WorkerRequest,
   type WorkerSettings,
@@ -33,8 +34,8 @@ export {
 
 /** JavaScript heap of the worker. Its tables are outside of the heap, and have bounds of their own. */
 const RESOURCE_LIMITS = {
-  maxOldGenerationSizeMb: 80,
-  maxYoungGenerationSizeMb: 4,
+  maxOldGenerationSizeMb: 64,
+  maxYoungGenerationSizeMb: 2,
   stackSizeMb: 4,
 };
 /** No file takes so long; a file system of a process that does not answer can. */
@@ -51,6 +52,8 @@ export interface SymbolizerOptions {
   /** The worker's bundle. */
   readonly workerFile?: string | URL;
   readonly timeoutMs?: number;
+  /** As in WorkerSettings. */
+  readonly fetchProgram?: string | undefined;
   /** Where tables are kept from run to run, usually `symbols` in the agent's directory; undefined for nowhere. */
   readonly cacheDirectory?: string | undefined;
 }
@@ -65,6 +68,11 @@ export class Symbolizer {
   #nextId = 0;
   /** In the order in which they were sent, which is that in which they are answered. */
   readonly #pending = new Map<number, Pending>();
+  /**
+   * Called when the debug files of modules with these keys, of which a Naming said that they are being fetched, have come,
+   * or will not. None comes where the worker ends meanwhile.
+   */
+  onSettled: (keys: readonly string[], found: boolean) => void = () => {};
   /** Modules at which a worker ended: it is not tried again with them. */
   readonly #blocked = new Map<string, string>();
   /** Watches the oldest request. */
@@ -82,8 +90,8 @@ export class Symbolizer {
     return symbolizer;
   }
 
-  private constructor({ workerFile, timeoutMs, cacheDirectory }: SymbolizerOptions) {
-    this.#settings = { cacheDirectory };
+  private constructor({ workerFile, timeoutMs, cacheDirectory, fetchProgram }: SymbolizerOptions) {
+    this.#settings = { cacheDirectory, fetchProgram };
     this.#workerFile = workerFile ?? distFile('symbol-worker.js');
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
   }
@@ -126,8 +134,8 @@ export class Symbolizer {
 
   async #name(query: SymbolQuery): Promise<Naming> {
     const result = (await this.#ask(query)) as Extract<SymbolResult, { kind: 'frames' }>;
-    const { frames, unnamedReason, isPoor } = result;
-    return { frames: toFrames(frames), unnamedReason, isPoor };
+    const { frames, unnamedReason, isPoor, isFetching } = result;
+    return { frames: toFrames(frames), unnamedReason, isPoor, isFetching };
   }
 
   #ask(query: SymbolQuery): Promise<SymbolResult> {
@@ -150,7 +158,10 @@ export class Symbolizer {
       workerData: this.#settings,
       resourceLimits: RESOURCE_LIMITS,
     });
-    worker.on('message', (answer: WorkerAnswer) => this.#settle(answer));
+    worker.on('message', (message: WorkerAnswer | SymbolsSettled) => {
+      if ('settled' in message) this.onSettled(message.settled.keys, message.settled.found);
+      else this.#settle(message);
+    });
     let reason = 'it exited';
     worker.on('error', (error) => {
       reason = error.message;

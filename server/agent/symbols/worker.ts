@@ -7,6 +7,7 @@ import { raisePriority } from '../priority';
 import {
   type FrameColumns,
   SymbolError,
+  type SymbolsSettled,
   type WorkerAnswer,
   type WorkerRequest,
   type WorkerSettings,
@@ -19,6 +20,8 @@ const IDLE_MS = 60_000;
 const PAUSE_MS = 500;
 /** What is left of making tables is as large as they are, and V8 sees no reason to look for it in its small heap. */
 const GARBAGE_BYTES = 2 * 1024 * 1024;
+/** Looking takes about 10 ms. */
+const COLLECT_MS = 10_000;
 
 const port = parentPort;
 if (port === null) throw new Error('symbol-worker.js runs as a worker thread, not by itself');
@@ -26,9 +29,21 @@ if (port === null) throw new Error('symbol-worker.js runs as a worker thread, no
 raisePriority();
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-const service = new SymbolService(workerData as WorkerSettings);
+const service = new SymbolService({
+  ...(workerData as WorkerSettings),
+  onSettled: (keys, found) => {
+    port.postMessage({ settled: { keys, found } } satisfies SymbolsSettled);
+  },
+});
+let heapAfterBytes = 0;
+let nextCollectMs = 0;
 const pause = setTimeout(() => {
-  if (process.memoryUsage().arrayBuffers > service.bytes + GARBAGE_BYTES) collectGarbage();
+  const { arrayBuffers, heapUsed } = process.memoryUsage();
+  const garbage = Math.max(arrayBuffers - service.bytes, heapUsed - heapAfterBytes);
+  if (garbage < GARBAGE_BYTES || performance.now() < nextCollectMs) return;
+  collectGarbage();
+  heapAfterBytes = process.memoryUsage().heapUsed;
+  nextCollectMs = performance.now() + COLLECT_MS;
 }, PAUSE_MS).unref();
 setInterval(() => {
   service.forgetUnused(performance.now() - IDLE_MS);

@@ -16,7 +16,7 @@ const MAX_UNIT_BYTES = 32 * 1024 * 1024;
 /** Fewer are read as quickly from the file itself. */
 const MIN_CACHED_UNITS = 64;
 /** What is kept of units that were read. */
-const MAX_UNITS_BYTES = 16 * 1024 * 1024;
+const MAX_UNITS_BYTES = 4 * 1024 * 1024;
 
 export interface DwarfPlace {
   /** Mangled where the language does so; undefined where there is none, or it is in a file that we don't read. */

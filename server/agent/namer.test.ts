@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { ProfileBuilder } from '@/profile/builder';
+import { FrameKind, MappingKind, NONE } from '@/profile/schema';
+import { Namer } from './namer';
+import type { PendingSymbols } from './stacks';
+import { type Naming, SymbolError } from './symbols/protocol';
+import type { Symbolizer } from './symbols/symbolizer';
+
+const WAIT_MS = 1000;
+const MODULE = {
+  key: 'build-id:ab',
+  path: '/lib/a.so',
+  buildId: 'ab',
+  kind: MappingKind.Executable,
+  fd: undefined,
+  reachablePath: '/proc/1/root/lib/a.so',
+};
+
+/** A symbolizer that answers what it is told to. */
+class FakeSymbolizer {
+  onSettled: (keys: readonly string[], found: boolean) => void = () => {};
+  answer: () => Naming = () => {
+    throw new Error('nothing to answer');
+  };
+  asked: number[][] = [];
+
+  async module(_: unknown, offsets: Float64Array): Promise<Naming> {
+    this.asked.push([...offsets]);
+    return this.answer();
+  }
+}
+
+function setUp(...offsets: readonly number[]) {
+  const symbolizer = new FakeSymbolizer();
+  const namer = new Namer(symbolizer as unknown as Symbolizer);
+  const builder = new ProfileBuilder();
+  const mapping = builder.mapping(MODULE.buildId, MODULE.path, MODULE.kind);
+  const frames = offsets.map((offset) => builder.frameAt(mapping, offset, FrameKind.Native));
+  const pending: PendingSymbols = {
+    source: { kind: 'module', module: MODULE },
+    frames,
+    addresses: [...offsets],
+  };
+  const names = (): (string | undefined)[] => {
+    const { functionName } = builder.profile.frames.columns;
+    return frames.map((frame) =>
+      functionName[frame] === NONE ? undefined : builder.profile.string(functionName[frame]),
+    );
+  };
+  return { symbolizer, namer, builder, pending, names };
+}
+
+const naming = (isFetching: boolean, ...names: (string | undefined)[]): Naming => ({
+  frames: names.map((functionName) => functionName && { functionName }) as Naming['frames'],
+  unnamedReason: 'it is stripped',
+  isPoor: isFetching,
+  isFetching,
+});
+
+describe('the namer', () => {
+  it('asks again when a debug file has come, and patches what was sent before', async () => {
+    const { symbolizer, namer, builder, pending, names } = setUp(16, 32, 48);
+    symbolizer.answer = () => naming(true, undefined, 'exported', undefined);
+    await namer.name(builder, [pending], WAIT_MS);
+    expect(names()).toEqual([undefined, 'exported', undefined]);
+    expect(namer.unnamed()).toEqual([{ module: '/lib/a.so', frames: 2, reason: 'it is stripped' }]);
+    builder.cutChunk({ startNs: 0, endNs: 1, wallOffsetNs: 0, frequencyHz: 99 }, []);
+    await namer.name(builder, [], WAIT_MS);
+    expect(symbolizer.asked).toHaveLength(1);
+
+    symbolizer.answer = () => naming(false, 'first', 'exported_alias', undefined);
+    symbolizer.onSettled(['build-id:ab', 'build-id:cd'], true);
+    await namer.name(builder, [], WAIT_MS);
+    expect(symbolizer.asked).toEqual([
+      [16, 32, 48],
+      [16, 32, 48],
+    ]);
+    expect(names()).toEqual(['first', 'exported_alias', undefined]);
+    expect(namer.unnamed()).toMatchObject([{ frames: 1 }]);
+    const { patch } = builder.cutChunk(
+      { startNs: 1, endNs: 2, wallOffsetNs: 0, frequencyHz: 99 },
+      [],
+    );
+    expect(patch.frame).toHaveLength(2);
+    await namer.name(builder, [], WAIT_MS);
+    expect(symbolizer.asked).toHaveLength(2);
+  });
+
+  it('does not ask again where no debug file is to be had', async () => {
+    const { symbolizer, namer, builder, pending } = setUp(16);
+    symbolizer.answer = () => naming(true, undefined);
+    await namer.name(builder, [pending], WAIT_MS);
+    symbolizer.onSettled(['build-id:ab'], false);
+    await namer.name(builder, [], WAIT_MS);
+    expect(symbolizer.asked).toHaveLength(1);
+  });
+
+  it('says why a file could not be read', async () => {
+    const { symbolizer, namer, builder, pending, names } = setUp(16, 32);
+    symbolizer.answer = () => {
+      throw new SymbolError('malformed', '/lib/a.so: .symtab is cut short');
+    };
+    await namer.name(builder, [pending], WAIT_MS);
+    expect(names()).toEqual([undefined, undefined]);
+    expect(namer.unnamed()).toEqual([
+      { module: '/lib/a.so', frames: 2, reason: '/lib/a.so: .symtab is cut short' },
+    ]);
+    // Other tables have other frames.
+    const other = setUp(64);
+    symbolizer.answer = () => naming(false, 'named');
+    await namer.name(other.builder, [other.pending], WAIT_MS);
+    expect(namer.unnamed()).toEqual([]);
+  });
+});
