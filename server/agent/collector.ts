@@ -54,8 +54,10 @@ const NAMES_MS = 120;
 /** The last chunk has no next one whose patch could bring names. */
 const LAST_NAMES_MS = 10_000;
 /** Tables larger than this are begun anew, so that the agent's memory is bounded. */
-const MAX_STACKS = 300_000;
-const MAX_FRAMES = 150_000;
+const MAX_STACKS = 120_000;
+const MAX_FRAMES = 60_000;
+/** Each process has stacks of its own in the kernel's eyes; on a machine that starts many, they are the most. */
+const MAX_RAW_STACKS = 150_000;
 /** Reading a process's mappings costs up to a millisecond. */
 const PREPARED_PER_TICK = 64;
 
@@ -286,7 +288,12 @@ export class Collector {
     if (this.#previous !== undefined && --this.#previous.ticksLeft === 0)
       this.#previous = undefined;
     const { profile } = this.#epoch.builder;
-    if (profile.stacks.length <= MAX_STACKS && profile.frames.length <= MAX_FRAMES) return;
+    if (
+      profile.stacks.length <= MAX_STACKS &&
+      profile.frames.length <= MAX_FRAMES &&
+      this.#epoch.stacks.size <= MAX_RAW_STACKS
+    )
+      return;
     const epoch = new Epoch(this.#processes, this.#kernel);
     // Samples that are in the ring already name stacks that were sent for the old tables.
     this.#previous = {

@@ -58,6 +58,11 @@ export class Stacks {
     this.#userStacks.push(raw.isUser ? this.#resolveUser(raw) : NONE);
   }
 
+  /** How many stacks of the kernel's it remembers. */
+  get size(): number {
+    return this.#userStacks.length;
+  }
+
   has(idLow: number, idHigh: number): boolean {
     return (idLow | idHigh) === 0 || this.#ids.get(idLow, idHigh) !== NONE;
   }

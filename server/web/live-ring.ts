@@ -21,7 +21,7 @@ export interface RingBounds {
   readonly tables: number;
 }
 
-const BOUNDS: RingBounds = { seconds: 600, samples: 1_000_000, tables: 500_000 };
+const BOUNDS: RingBounds = { seconds: 600, samples: 1_000_000, tables: 250_000 };
 
 /** What the tables take in memory, in units of about 60 bytes, interning included. */
 const sizeOf = ({ stacks, frames, strings, threads, processes }: Profile): number =>
