@@ -31,6 +31,7 @@ const MAX_SECTION_BYTES = 128 * 1024 * 1024;
 const MAX_ROWS = 16_000_000;
 /** With this guess the columns of FDEs seldom grow. */
 const TYPICAL_FDE_BYTES = 32;
+const PLT_SECTIONS = ['.plt', '.plt.got', '.plt.sec', '.iplt'];
 /** What may be taken for the program's entry where no FDE says how far it goes. */
 const MAX_ENTRY_BYTES = 64;
 const MAX_DYNAMIC_BYTES = 65536;
@@ -70,7 +71,7 @@ export function compileUnwindTable(elf: ElfFile, options: CompileOptions = {}): 
 
 function findBareCode(elf: ElfFile, code: CodeRanges): BareCode[] {
   const bare: BareCode[] = [];
-  const add = (address: number, size: number, rule: number): void => {
+  const add = (address: number, size: number, rule: BareCode['rule']): void => {
     const start = address - code.base;
     if (size > 0 && code.has(start, size)) bare.push({ start, end: start + size, rule });
   };
@@ -83,6 +84,13 @@ function findBareCode(elf: ElfFile, code: CodeRanges): BareCode[] {
   const isGo = elf.section('.gopclntab') ?? elf.section('.data.rel.ro.gopclntab');
   if (isGo !== undefined && text !== undefined) {
     add(text.address, text.size, SpecialRule.FramePointer);
+  }
+  // GNU ld describes its procedure linkage tables, but not those of static programs; lld describes none.
+  if (elf.machine === 'x86-64') {
+    for (const name of PLT_SECTIONS) {
+      const section = elf.section(name);
+      if (section !== undefined) add(section.address, section.size, 'plt');
+    }
   }
   return bare;
 }
