@@ -83,6 +83,27 @@ export function compiledPrograms(): Program[] {
   ];
 }
 
+/** Programs whose stacks are short enough for a copy of each, and native to the root. */
+export function programsForPerf(): Program[] {
+  const [calls, objects, crate] = [
+    built('gcc', 'calls.c', ['-O2', '-fomit-frame-pointer'], ['-lm']),
+    built('g++', 'objects.cpp', ['-O2', '-fomit-frame-pointer'], ['-pthread']),
+    built('rustc', 'crate.rs', ['-O'], []),
+  ];
+  return [
+    { ...calls, args: ['one-stack'] },
+    objects,
+    crate,
+    script(process.execPath, 'natives.cjs'),
+  ];
+}
+
+/** A script and what runs it. */
+function script(command: string, source: string, args: readonly string[] = []): Program {
+  const path = join(SOURCES, source);
+  return { title: `${basename(command)} ${source}`, command, args: [...args, path], chains: [] };
+}
+
 /** No `.eh_frame` of its own: what a debugger needs is in `.debug_frame`. */
 const DEBUG_FRAME_ONLY = ['-fno-asynchronous-unwind-tables', '-fno-unwind-tables'];
 const RUST_OPTIONS = [

@@ -38,14 +38,20 @@ export function shareBound(count: number, of: number): ShareBound {
 }
 
 /**
- * The user stacks of the samples from these processes, from `sinceNs` (CLOCK_MONOTONIC) on. Samples that have none are
+ * The user stacks of the samples from these processes in [fromNs, toNs) of CLOCK_MONOTONIC. Samples that have none are
  * counted as a stack without frames.
  */
-export function userStacks(profile: Profile, pids: ReadonlySet<number>, sinceNs = 0): UserStack[] {
+export function userStacks(
+  profile: Profile,
+  pids: ReadonlySet<number>,
+  fromNs = 0,
+  toNs = Number.POSITIVE_INFINITY,
+): UserStack[] {
   const { samples, threads, processes } = profile;
   const counts = new Map<StackIndex, number>();
   for (let i = 0; i < samples.length; i++) {
-    if (samples.columns.timeNs[i] < sinceNs) continue;
+    const timeNs = samples.columns.timeNs[i];
+    if (timeNs < fromNs || timeNs >= toNs) continue;
     const pid = processes.columns.pid[threads.columns.process[samples.columns.thread[i]]];
     if (!pids.has(pid)) continue;
     const stack = samples.columns.stack[i];
@@ -167,6 +173,7 @@ export function plainName(name: string): string {
   let depth = 0;
   for (const character of name
     .replace(/\(anonymous namespace\)/g, 'anonymous')
+    .replace(/@.*/, '')
     .replace(/operator(<<|>>|<=>|<|>|\(\))/g, 'operator')) {
     if (character === '(' && depth === 0 && plain !== '' && !plain.endsWith(' ')) break;
     if (character === '<') depth++;
