@@ -13,8 +13,8 @@ import {
 const LEAST_SHARE = 0.995;
 const LEAST_SEEN = 5;
 
-/** Where threads begin; code of the C library that has no name is `__start_context`, where coroutines do. */
-const ROOTS = /^(_start|_{0,2}clone3?|__start_context|runtime\.\w+|.*\/libc\.so\.6|.*\/calls)$/;
+/** Where threads begin, by name or, where the file has no name for it, by file: stripped programs, and coroutines in libc. */
+const ROOTS = /^(_start|_{0,2}clone3?|runtime\.[\w.]+|\/.*)$/;
 
 /** At least 99.5% of the stacks go to their root, with three standard errors to spare, and that is where threads begin. */
 export function expectWhole(title: string, stacks: readonly UserStack[], roots = ROOTS): void {

@@ -25,7 +25,11 @@ export class RunningProgram {
 
   /** Starts it. `ready` waits until it has begun its work. */
   static start(program: Program): RunningProgram {
-    const child = spawn(program.command, program.args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(program.command, program.args, {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      cwd: '/',
+      ...program.user,
+    });
     const running = new RunningProgram(program, child);
     // Not that of the profiler, which comes first.
     setPriority(running.pid, 0);
@@ -43,10 +47,10 @@ export class RunningProgram {
     });
   }
 
-  async stop(): Promise<void> {
+  async stop(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exit = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
+    this.child.kill(signal);
     await exit;
   }
 }
@@ -92,6 +96,15 @@ export class Profiling {
       this.#samples.set(sampled, (this.#samples.get(sampled) ?? 0) + 1);
     }
     return this.#samples.get(pid) ?? 0;
+  }
+
+  /** Waits until the processes have been sampled so often together; throws where `maxMs` are not enough for it. */
+  async sampledTogether(pids: readonly number[], samples: number, maxMs: number): Promise<void> {
+    const endMs = Date.now() + maxMs;
+    while (pids.reduce((sum, pid) => sum + this.samplesOf(pid), 0) < samples) {
+      if (Date.now() > endMs) throw new Error(`fewer than ${samples} samples in ${maxMs} ms`);
+      await sleep(POLL_MS);
+    }
   }
 
   /** Waits until each process has been sampled so often; throws where `maxMs` are not enough for it. */

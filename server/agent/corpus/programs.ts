@@ -15,6 +15,8 @@ export interface Program {
   readonly title: string;
   readonly command: string;
   readonly args: readonly string[];
+  /** Whom it runs as, if not as root. */
+  readonly user?: { readonly uid: number; readonly gid: number };
   /** Calls that are in its stacks whenever the last function of the chain is. */
   readonly chains: readonly CallChain[];
 }
@@ -98,10 +100,21 @@ export function programsForPerf(): Program[] {
   ];
 }
 
-/** A script and what runs it. */
-function script(command: string, source: string, args: readonly string[] = []): Program {
+/** A script and what runs it; `options` are the interpreter's, `args` the script's. */
+export function script(
+  command: string,
+  source: string,
+  options: readonly string[] = [],
+  args: readonly string[] = [],
+): Program {
   const path = join(SOURCES, source);
-  return { title: `${basename(command)} ${source}`, command, args: [...args, path], chains: [] };
+  const title = [basename(command), ...options, source].join(' ');
+  return { title, command, args: [...options, path, ...args], chains: [] };
+}
+
+/** Throws where Go is missing. */
+export function builtGo(): Program {
+  return built('go', 'goroutines.go', [], []);
 }
 
 /** No `.eh_frame` of its own: what a debugger needs is in `.debug_frame`. */
@@ -147,9 +160,11 @@ function build(
   if (!existsSync(program)) {
     mkdirSync(directory, { recursive: true });
     const unfinished = `${program}.${process.pid}`;
-    execFileSync(compiler, [...options, path, '-o', unfinished, ...libraries], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const args =
+      compiler === 'go'
+        ? ['build', ...options, '-o', unfinished, path]
+        : [...options, path, '-o', unfinished, ...libraries];
+    execFileSync(compiler, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     renameSync(unfinished, program);
   }
   return program;

@@ -55,6 +55,9 @@ describe('plain names', () => {
     ['operator<<(std::ostream&, int)', 'operator'],
     ['std::vector<int, std::allocator<int> >::push_back(int&&)', 'std::vector::push_back'],
     ['(anonymous namespace)::twice(int)', 'anonymous::twice'],
+    ['__libc_start_main@@GLIBC_2.34', '__libc_start_main'],
+    ['non-virtual thunk to a::Job<b::C>::run()', 'a::Job::run'],
+    ['{virtual override thunk({offset(-56)}, a::Job<b::C>::run())}', 'a::Job::run'],
     ['main.sortCase.func1', 'main.sortCase.func1'],
   ])('%s', (name, plain) => {
     expect(plainName(name)).toBe(plain);

@@ -165,8 +165,8 @@ export function hasCalls(stack: UserStack, chain: CallChain): boolean {
 }
 
 /**
- * A function's name without return type, parameters, template arguments, clone suffixes (`.constprop.0`) and Rust's
- * hashes, so that names from different demanglers can be compared.
+ * A function's name without return type, parameters, template arguments, versions, clone suffixes (`.constprop.0`),
+ * Rust's hashes, and what says that it is a thunk, so that names from different demanglers can be compared.
  */
 export function plainName(name: string): string {
   let plain = '';
@@ -174,6 +174,7 @@ export function plainName(name: string): string {
   for (const character of name
     .replace(/\(anonymous namespace\)/g, 'anonymous')
     .replace(/@.*/, '')
+    .replace(/^(non-virtual|virtual) thunk to |^\{virtual override thunk\(\{[^}]*\}, /, '')
     .replace(/operator(<<|>>|<=>|<|>|\(\))/g, 'operator')) {
     if (character === '(' && depth === 0 && plain !== '' && !plain.endsWith(' ')) break;
     if (character === '<') depth++;
