@@ -187,13 +187,12 @@ export function plainName(name: string): string {
   return plain.slice(plain.lastIndexOf(' ') + 1);
 }
 
-/** The functions at the roots of complete stacks, with their samples. */
+/** The functions at the roots of complete stacks, with their samples. A process that is not in its program yet has none. */
 export function rootFunctions(stacks: readonly UserStack[]): Map<string, number> {
   const roots = new Map<string, number>();
   for (const { stop, frames, samples } of stacks) {
-    if (stop !== undefined) continue;
-    const root = frames[0];
-    const name = root === undefined ? '' : plainName(root.name) || root.module;
+    if (stop !== undefined || frames.length === 0) continue;
+    const name = plainName(frames[0].name) || frames[0].module;
     roots.set(name, (roots.get(name) ?? 0) + samples);
   }
   return roots;
