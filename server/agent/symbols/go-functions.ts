@@ -17,8 +17,30 @@ const MAX_TABLE_BYTES = 128 * 1024 * 1024;
 const NAME_OFFSET_1_16 = 8;
 const NAME_OFFSET_1_18 = 4;
 
+/** The Go runtime's table of functions. */
+export interface GoFunctions {
+  readonly sectionName: string;
+  readonly base: number;
+  /** Offsets from the base, by address; the last one is the end of the last function. */
+  readonly starts: Uint32Array;
+  /** Where each function's name begins, in bytes from the start of the names. */
+  readonly names: Uint32Array;
+  /** Where the names are in the file: text in UTF-8, each with a zero behind it. */
+  readonly namesOffset: number;
+  readonly namesSize: number;
+}
+
 /** Adds the functions of the Go runtime's table, if the file has one; returns the section's name. Throws ElfError. */
 export function addGoFunctions(elf: ElfFile, builder: SymbolTableBuilder): string | undefined {
+  const found = readGoFunctions(elf);
+  if (found === undefined) return undefined;
+  const { sectionName, base, starts, names, namesOffset, namesSize } = found;
+  builder.addFunctions(base, starts, names, builder.addNames(elf, namesOffset, namesSize));
+  return sectionName;
+}
+
+/** Undefined where the file has no such table. Throws ElfError. */
+export function readGoFunctions(elf: ElfFile): GoFunctions | undefined {
   const section = elf.sections.find(({ name }) =>
     (GO_SECTIONS as readonly string[]).includes(name),
   );
@@ -74,9 +96,14 @@ export function addGoFunctions(elf: ElfFile, builder: SymbolTableBuilder): strin
     }
   }
   starts[count] = field(2 * count) - origin;
-  const firstName = builder.addNames(elf, section.offset + namesAt, namesEnd - namesAt);
-  builder.addFunctions(base, starts, names, firstName);
-  return section.name;
+  return {
+    sectionName: section.name,
+    base,
+    starts,
+    names,
+    namesOffset: section.offset + namesAt,
+    namesSize: namesEnd - namesAt,
+  };
 }
 
 /** Where addresses count from in position-independent programs, whose table has 0 there until it is relocated. */

@@ -566,6 +566,31 @@ describe('frame entries', () => {
     expect(findRule(table, T + 0x1000)).toBe(SpecialRule.NoRow);
   });
 
+  it('of procedure linkage tables are not needed on x86-64, and count where they are there', () => {
+    const writer = new FrameWriter();
+    writer.fde(writer.cie(X86_START), T + 0x400, 16, []);
+    const linkage = (name: string, offset: number): ImageSection => ({
+      name,
+      address: T + offset,
+      bytes: new Uint8Array(0x20),
+    });
+    const table = compileSections([
+      section(writer),
+      linkage('.plt', 0x100),
+      linkage('.plt.got', 0x400),
+    ]);
+    expect(findRule(table, T + 0xff)).toBe(SpecialRule.NoRow);
+    expect(ruleAt(table, T + 0x100)).toEqual(rule(RuleKind.Plt, 11));
+    expect(ruleAt(table, T + 0x11f)).toEqual(rule(RuleKind.Plt, 11));
+    expect(findRule(table, T + 0x120)).toBe(SpecialRule.NoRow);
+    expect(ruleAt(table, T + 0x400)).toEqual(rule(RuleKind.CfaSp, 8));
+    expect(ruleAt(table, T + 0x410)).toEqual(rule(RuleKind.Plt, 11));
+    const arm = new FrameWriter();
+    arm.fde(arm.cie(ARM64_START), T, 16, []);
+    const armTable = compileSections([section(arm), linkage('.plt', 0x100)], 'arm64');
+    expect(findRule(armTable, T + 0x100)).toBe(SpecialRule.NoRow);
+  });
+
   it('more of them, or more of anything, than the bounds allow is refused', () => {
     const writer = new FrameWriter();
     const cie = writer.cie(X86_START);

@@ -1,5 +1,6 @@
 /** Compiles an ELF file's call frame information into an unwind table. */
 import { type ElfFile, type ElfSection, SectionType, SegmentType } from '../elf/elf-file';
+import { GO_SECTIONS } from '../symbols/go-functions';
 import { ByteReader } from './byte-reader';
 import { CodeRanges } from './code-ranges';
 import {
@@ -12,6 +13,7 @@ import {
 } from './eh-frame';
 import { SpecialRule, type UnwindTable } from './format';
 import { type BareCode, FrameCompiler } from './frame-compiler';
+import { findGoFrames } from './go-frames';
 import { MACHINES } from './machine';
 import { UnwindError } from './unwind-error';
 
@@ -31,6 +33,7 @@ const MAX_SECTION_BYTES = 128 * 1024 * 1024;
 const MAX_ROWS = 16_000_000;
 /** With this guess the columns of FDEs seldom grow. */
 const TYPICAL_FDE_BYTES = 32;
+const PLT_SECTIONS = ['.plt', '.plt.got', '.plt.sec', '.iplt'];
 /** What may be taken for the program's entry where no FDE says how far it goes. */
 const MAX_ENTRY_BYTES = 64;
 const MAX_DYNAMIC_BYTES = 65536;
@@ -52,6 +55,9 @@ export function compileUnwindTable(elf: ElfFile, options: CompileOptions = {}): 
   const ehFrame = findEhFrame(elf, maxBytes);
   const code = new CodeRanges(elf);
   const entries = new FrameEntries(code, (ehFrame?.bytes.length ?? 0) / TYPICAL_FDE_BYTES);
+  // First, for they count where others begin at the same address.
+  const goFrames = findGoFrames(elf);
+  if (goFrames !== undefined) readFrames(goFrames, entries, limits);
   if (ehFrame !== undefined) readFrames(ehFrame, entries, limits);
   const ehEntries = entries.length;
   const debugSection = elf.section('.debug_frame');
@@ -70,7 +76,7 @@ export function compileUnwindTable(elf: ElfFile, options: CompileOptions = {}): 
 
 function findBareCode(elf: ElfFile, code: CodeRanges): BareCode[] {
   const bare: BareCode[] = [];
-  const add = (address: number, size: number, rule: number): void => {
+  const add = (address: number, size: number, rule: BareCode['rule']): void => {
     const start = address - code.base;
     if (size > 0 && code.has(start, size)) bare.push({ start, end: start + size, rule });
   };
@@ -80,9 +86,16 @@ function findBareCode(elf: ElfFile, code: CodeRanges): BareCode[] {
   }
   // Go's compiler keeps frame pointers, and its linker may leave out all other information.
   const text = elf.section('.text');
-  const isGo = elf.section('.gopclntab') ?? elf.section('.data.rel.ro.gopclntab');
-  if (isGo !== undefined && text !== undefined) {
+  const isGo = GO_SECTIONS.some((name) => elf.section(name) !== undefined);
+  if (isGo && text !== undefined) {
     add(text.address, text.size, SpecialRule.FramePointer);
+  }
+  // GNU ld describes its procedure linkage tables, but not those of static programs; lld describes none.
+  if (elf.machine === 'x86-64') {
+    for (const name of PLT_SECTIONS) {
+      const section = elf.section(name);
+      if (section !== undefined) add(section.address, section.size, 'plt');
+    }
   }
   return bare;
 }

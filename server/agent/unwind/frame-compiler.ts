@@ -1,7 +1,15 @@
 /** Runs frame entries in the order of their code, and makes a table of their rows and of the gaps between them. */
 import { CfaInterpreter, CfaKind, type FrameSink, SavedKind, Slot } from './cfa';
 import type { FrameEntries } from './eh-frame';
-import { SpecialRule, UnsupportedReason, type UnwindTable } from './format';
+import {
+  FpRule,
+  RaRule,
+  RuleKind,
+  ruleLow,
+  SpecialRule,
+  UnsupportedReason,
+  type UnwindTable,
+} from './format';
 import { ruleOf } from './frame-rule';
 import type { Machine } from './machine';
 import { TableBuilder } from './table-builder';
@@ -13,12 +21,18 @@ const CHECK_DEADLINE_EVERY = 1024;
 /** Between functions, up to the next 16-byte boundary: it never runs, so the last row may as well cover it. */
 const MAX_PADDING = 16;
 
-/** Code that no FDE may cover, in [start, end), and the special rule for it then. Offsets from the code's base. */
+/** Code that no FDE may cover, in [start, end), and the rule for it then. Offsets from the code's base. */
 export interface BareCode {
   readonly start: number;
   readonly end: number;
-  readonly rule: number;
+  readonly rule: typeof SpecialRule.End | typeof SpecialRule.FramePointer | 'plt';
 }
+
+/**
+ * In an entry of a procedure linkage table, the jump to the dynamic linker is here, behind a push. Entries without one
+ * have no instruction that begins there.
+ */
+const PLT_PUSHED = 11;
 
 export class FrameCompiler implements FrameSink {
   readonly #machine: Machine;
@@ -33,6 +47,7 @@ export class FrameCompiler implements FrameSink {
   /** Rules by #commonKey; 0 where the rule isn't known yet. */
   readonly #commonRules = new Uint16Array(32768);
   #isSignalFrame = false;
+  readonly #pltRule: number;
   #rule: number = SpecialRule.NoRow;
   /** The end of the code that has its rows. */
   #end = 0;
@@ -52,6 +67,12 @@ export class FrameCompiler implements FrameSink {
     this.#bareStart = Math.min(...bare.map(({ start }) => start));
     this.#bareEnd = Math.max(...bare.map(({ end }) => end));
     this.#builder = new TableBuilder(maxRows, entries.code.base);
+    this.#pltRule = bare.some(({ rule }) => rule === 'plt')
+      ? this.#builder.rules.intern(
+          ruleLow(RuleKind.Plt, FpRule.Same, RaRule.BelowCfa, 0),
+          PLT_PUSHED,
+        )
+      : SpecialRule.NoRow;
     this.#interpreter = new CfaInterpreter(machine, this);
   }
 
@@ -158,10 +179,15 @@ export class FrameCompiler implements FrameSink {
   #gap(to: number): void {
     const from = this.#end;
     if (from >= to) return;
-    if (to <= this.#bareStart || from >= this.#bareEnd) {
+    if (!this.#hasBare(from, to)) {
       const isPadding = to - from < MAX_PADDING && to % MAX_PADDING === 0;
       if (!isPadding) this.#builder.addAt(from, SpecialRule.NoRow);
     } else this.#bareGap(from, to);
+  }
+
+  #hasBare(from: number, to: number): boolean {
+    if (to <= this.#bareStart || from >= this.#bareEnd) return false;
+    return this.#bare.some(({ start, end }) => start < to && end > from);
   }
 
   #bareGap(from: number, to: number): void {
@@ -171,7 +197,8 @@ export class FrameCompiler implements FrameSink {
       .sort((a, b) => a - b);
     for (const at of borders) {
       const bare = bares.find(({ start, end }) => at >= start && at < end);
-      this.#builder.addAt(at, bare?.rule ?? SpecialRule.NoRow);
+      const rule = bare?.rule ?? SpecialRule.NoRow;
+      this.#builder.addAt(at, rule === 'plt' ? this.#pltRule : rule);
     }
   }
 }

@@ -1,0 +1,109 @@
+/** A second opinion on stacks: `perf record --call-graph dwarf` on the same process, unwound by perf from copies of its stack. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { UserStack } from './user-stacks';
+
+const ATTACH_POLL_MS = 20;
+const ATTACH_MS = 20_000;
+
+export interface PerfOptions {
+  readonly frequencyHz: number;
+  readonly pid: number;
+  /** Of stack that are copied with each sample; up to 65,528. */
+  readonly stackBytes: number;
+}
+
+/** `perf record` that runs. */
+export class PerfRecording {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'hearth-perf-'));
+  readonly #file = join(this.#directory, 'perf.data');
+  readonly #child: ChildProcess;
+
+  private constructor({ frequencyHz, pid, stackBytes }: PerfOptions) {
+    const args = ['record', '-q', '-e', 'cpu-clock', '-F', String(frequencyHz)];
+    args.push('--call-graph', `dwarf,${stackBytes}`, '-k', 'CLOCK_MONOTONIC', '-p', String(pid));
+    this.#child = spawn('perf', [...args, '-o', this.#file], { stdio: 'ignore' });
+  }
+
+  /** Starts it, and waits until it records. */
+  static async start(options: PerfOptions): Promise<PerfRecording> {
+    const recording = new PerfRecording(options);
+    const endMs = Date.now() + ATTACH_MS;
+    while (recording.bytes === 0) {
+      if (recording.#child.exitCode !== null || Date.now() > endMs)
+        throw new Error('perf record does not record');
+      await sleep(ATTACH_POLL_MS);
+    }
+    return recording;
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('perf did not start: install linux-perf');
+    return this.#child.pid;
+  }
+
+  /** Written until now. */
+  get bytes(): number {
+    return statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** Ends the recording; what it wrote stays until `dispose`. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGINT');
+    await exit;
+  }
+
+  /** The stacks of the samples between two times, CLOCK_MONOTONIC in nanoseconds. Functions that were inlined are left out. */
+  async stacks(fromNs: number, toNs: number): Promise<UserStack[]> {
+    const args = ['script', '-i', this.#file, '--no-inline', '--ns', '-F', 'time,ip,sym,dso'];
+    const script = spawn('perf', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    return readPerfScript(createInterface({ input: script.stdout }), fromNs, toNs);
+  }
+
+  async dispose(): Promise<void> {
+    await this.stop();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Reads what `perf script -F time,ip,sym,dso` prints: a line with the time in seconds, a line for each frame from the
+ * leaf (`address function (file)`), and an empty line. Kernel frames are left out.
+ */
+export async function readPerfScript(
+  lines: AsyncIterable<string>,
+  fromNs: number,
+  toNs: number,
+): Promise<UserStack[]> {
+  const stacks: UserStack[] = [];
+  let frames: { name: string; module: string }[] = [];
+  let timeNs: number | undefined;
+  const finish = (): void => {
+    if (timeNs !== undefined && timeNs >= fromNs && timeNs < toNs)
+      stacks.push({ frames: frames.reverse(), stop: undefined, samples: 1 });
+    frames = [];
+    timeNs = undefined;
+  };
+  for await (const line of lines) {
+    const time = /^\s*(\d+)\.(\d{9}):/.exec(line);
+    if (time !== null) {
+      finish();
+      timeNs = Number(time[1]) * 1e9 + Number(time[2]);
+      continue;
+    }
+    const frame = /^\s+[0-9a-f]+ (.*) \(([^()]*(?:\([^()]*\))?[^()]*)\)$/.exec(line);
+    if (frame === null) continue;
+    const [, name, module] = frame;
+    if (module.startsWith('[kernel') || module === '[guest.kernel.kallsyms]') continue;
+    frames.push({ name: name === '[unknown]' ? '' : name, module });
+  }
+  finish();
+  return stacks;
+}
