@@ -255,6 +255,7 @@ describe('draw', () => {
         font: '12px sans-serif',
         fitter: new Fitter((text) => text.length * 7),
         pixelRatio: 1,
+        nameOf: (label) => labels.text[label],
         colorOf: () => ({ fill: '#888', text: 'bright' }),
         matches: undefined,
         hovered: NO_NODE,
