@@ -116,10 +116,10 @@ export function FlameGraph({
     event.stopPropagation();
   };
 
-  // Arrows mean the graph while nothing else has the keyboard.
+  // Arrows mean the graph while nothing that has the keyboard moves by them itself.
   const take = (key: string) => (): boolean => {
     const direction = STEPS[orientation][key];
-    if (direction === undefined || document.activeElement !== document.body) return false;
+    if (direction === undefined || !isFreeForArrows(document.activeElement)) return false;
     graph.current?.focus({ preventScroll: true });
     select(selected === NO_NODE ? zoomed : step(tree, selected, zoomed, direction));
     return true;
@@ -129,6 +129,11 @@ export function FlameGraph({
     arrowdown: take('ArrowDown'),
     arrowleft: take('ArrowLeft'),
     arrowright: take('ArrowRight'),
+    escape: () => {
+      if (zoomed === 0) return false;
+      zoomOut();
+      return true;
+    },
   });
 
   const facts =
@@ -199,6 +204,14 @@ const STEPS: Readonly<Record<View['orientation'], Readonly<Record<string, Step>>
   icicle: { ArrowDown: 'in', ArrowUp: 'out', ArrowLeft: 'previous', ArrowRight: 'next' },
   flame: { ArrowUp: 'in', ArrowDown: 'out', ArrowLeft: 'previous', ArrowRight: 'next' },
 };
+
+/** Buttons and links do nothing with arrow keys; lists that scroll, fields, switches and panels do. */
+function isFreeForArrows(focused: Element | null): boolean {
+  if (document.querySelector(':popover-open') !== null) return false;
+  return (
+    focused === null || focused === document.body || focused.matches('button:not([role=tab]), a')
+  );
+}
 
 function offsetIn(event: MouseEvent): { x: number; y: number } {
   const bounds = event.currentTarget.getBoundingClientRect();

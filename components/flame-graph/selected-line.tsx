@@ -9,7 +9,10 @@ export function SelectedLine({
   readonly facts: NodeFacts;
 }) {
   return (
-    <div className="flex h-6 shrink-0 items-center gap-3 overflow-hidden bg-surface-2 px-2 text-xs whitespace-nowrap">
+    <div
+      data-testid="selected-frame"
+      className="flex h-6 shrink-0 items-center gap-3 overflow-hidden bg-surface-2 px-2 text-xs whitespace-nowrap"
+    >
       <span className="min-w-24 truncate font-mono font-semibold" title={facts.name}>
         {name}
       </span>
