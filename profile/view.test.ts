@@ -22,6 +22,7 @@ const arbitraryView: fc.Arbitrary<View> = fc.record({
     text.filter((name) => name !== ''),
     { nil: undefined },
   ),
+  names: fc.constantFrom('short', 'full'),
 });
 
 describe('a view in a link', () => {

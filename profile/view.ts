@@ -27,6 +27,8 @@ export interface View {
   readonly orientation: Orientation;
   /** Name of the sample type, such as 'cpu'; undefined: the profile's first. */
   readonly sampleType: string | undefined;
+  /** Of functions; see short-name.ts. */
+  readonly names: 'short' | 'full';
 }
 
 export const DEFAULT_VIEW: View = {
@@ -38,6 +40,7 @@ export const DEFAULT_VIEW: View = {
   zoom: [],
   orientation: 'icicle',
   sampleType: undefined,
+  names: 'short',
 };
 
 /** Version of the text; readers of a later version upgrade older links. */
@@ -62,6 +65,7 @@ export function viewToQuery(view: View): string {
   for (const label of view.zoom) query.append('zoom', label);
   if (view.orientation !== DEFAULT_VIEW.orientation) query.set('orientation', view.orientation);
   if (view.sampleType !== undefined) query.set('type', view.sampleType);
+  if (view.names !== DEFAULT_VIEW.names) query.set('names', view.names);
   const text = query.toString();
   return text === '' ? '' : `v=${VIEW_VERSION}&${text}`;
 }
@@ -83,6 +87,7 @@ export function viewFromQuery(text: string): View {
     zoom: query.getAll('zoom'),
     orientation: query.get('orientation') === 'flame' ? 'flame' : 'icicle',
     sampleType: query.get('type') || undefined,
+    names: query.get('names') === 'full' ? 'full' : 'short',
   };
 }
 

@@ -1,9 +1,12 @@
 /** The way from the root to what fills the width; each step leads back there. */
 export function Breadcrumb({
   path,
+  names,
   onZoom,
 }: {
   readonly path: readonly string[];
+  /** What its steps are called, as far as they are there now. */
+  readonly names: readonly string[];
   readonly onZoom: (path: readonly string[]) => void;
 }) {
   if (path.length === 0) return null;
@@ -37,10 +40,10 @@ export function Breadcrumb({
                 type="button"
                 aria-current={depth === path.length ? 'location' : undefined}
                 className="max-w-52 truncate hover:underline aria-[current]:font-semibold"
-                title={step}
+                title={step.split('\t')[0]}
                 onClick={() => onZoom(path.slice(0, depth))}
               >
-                {step.split('\t')[0]}
+                {names[depth - 1] ?? step.split('\t')[0]}
               </button>
             )}
           </span>

@@ -29,6 +29,7 @@ export interface Picture {
   /** Device pixels in a pixel: boxes start and end on whole ones. */
   readonly pixelRatio: number;
   colorOf(label: number): BoxColor;
+  nameOf(label: number): string;
   /** By label: 1 where the search matches; undefined without a search. */
   readonly matches: Uint8Array | undefined;
   /** Node under the pointer, node that the keyboard has; NO_NODE for none. */
@@ -97,7 +98,7 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
     if ((kind === LabelKind.Stop || kind === LabelKind.Lost) && width > 2)
       hatch(context, left, top, width, height, color.text);
     if (width < MIN_TEXT_WIDTH) continue;
-    const text = picture.fitter.fit(labels.text[label], width - 2 * TEXT_PADDING);
+    const text = picture.fitter.fit(picture.nameOf(label), width - 2 * TEXT_PADDING);
     if (text === '') continue;
     // Text is never seen through: on a paler box it is read the better.
     context.globalAlpha = 1;

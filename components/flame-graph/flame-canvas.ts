@@ -4,7 +4,7 @@
  */
 import type { Analysis } from '@/components/profile-worker/client';
 import type { CallTree, NodeIndex } from '@/profile/call-tree';
-import type { Labels } from '@/profile/labels';
+import type { LabelIndex, Labels } from '@/profile/labels';
 import type { Orientation } from '@/profile/view';
 import { Palette } from './color';
 import { draw } from './draw';
@@ -31,6 +31,8 @@ export interface Scene {
   /** NO_NODE for none. */
   readonly selected: NodeIndex;
   readonly orientation: Orientation;
+  /** What a label's boxes are called. */
+  nameOf(label: LabelIndex): string;
   readonly theme: CanvasTheme;
 }
 
@@ -229,6 +231,7 @@ export class FlameCanvas {
         fitter: this.#fitterFor(context, theme.font),
         pixelRatio,
         colorOf: (label) => palette.color(label),
+        nameOf: scene.nameOf,
         matches: analysis.search?.matches,
         hovered: this.#hovered?.node ?? NO_NODE,
         selected: scene.selected,

@@ -6,6 +6,7 @@ import type { Analysis } from '@/components/profile-worker/client';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
 import type { NodeIndex } from '@/profile/call-tree';
 import { findNode, pathOf } from '@/profile/call-tree-path';
+import type { LabelIndex } from '@/profile/labels';
 import type { View } from '@/profile/view';
 import { Breadcrumb } from './breadcrumb';
 import { FlameCanvas, type Spot } from './flame-canvas';
@@ -21,6 +22,8 @@ export interface FlameGraphProps {
   readonly view: View;
   /** Of the sampler; 0 where it is not known. */
   readonly frequencyHz: number;
+  /** What a label is called in the graph; hovering tells its full name. */
+  nameOf(label: LabelIndex): string;
   onZoom(path: readonly string[]): void;
   onHelp?(): void;
   /** Accessible name. */
@@ -31,6 +34,7 @@ export function FlameGraph({
   analysis,
   view,
   frequencyHz,
+  nameOf,
   onZoom,
   onHelp,
   label,
@@ -75,8 +79,8 @@ export function FlameGraph({
   const { orientation } = view;
   useEffect(() => {
     if (theme === undefined) return;
-    flames.current?.show({ analysis, zoomed, zoomKey, selected, orientation, theme });
-  }, [analysis, zoomed, zoomKey, selected, orientation, theme]);
+    flames.current?.show({ analysis, zoomed, zoomKey, selected, orientation, nameOf, theme });
+  }, [analysis, zoomed, zoomKey, selected, orientation, nameOf, theme]);
 
   const select = (node: NodeIndex): void => {
     setSelectedPath(pathOf(tree, labels, node));
@@ -112,10 +116,10 @@ export function FlameGraph({
     event.stopPropagation();
   };
 
-  // Arrows mean the graph while nothing else has the keyboard.
+  // Arrows mean the graph while nothing that has the keyboard moves by them itself.
   const take = (key: string) => (): boolean => {
     const direction = STEPS[orientation][key];
-    if (direction === undefined || document.activeElement !== document.body) return false;
+    if (direction === undefined || !isFreeForArrows(document.activeElement)) return false;
     graph.current?.focus({ preventScroll: true });
     select(selected === NO_NODE ? zoomed : step(tree, selected, zoomed, direction));
     return true;
@@ -125,6 +129,11 @@ export function FlameGraph({
     arrowdown: take('ArrowDown'),
     arrowleft: take('ArrowLeft'),
     arrowright: take('ArrowRight'),
+    escape: () => {
+      if (zoomed === 0) return false;
+      zoomOut();
+      return true;
+    },
   });
 
   const facts =
@@ -132,11 +141,14 @@ export function FlameGraph({
   // At the edge that the graph reaches last: what is seen stays where it is when the line comes.
   const line =
     selected === NO_NODE ? null : (
-      <SelectedLine facts={nodeFacts(analysis, selected, frequencyHz)} />
+      <SelectedLine
+        name={nameOf(tree.label[selected])}
+        facts={nodeFacts(analysis, selected, frequencyHz)}
+      />
     );
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <Breadcrumb path={view.zoom} onZoom={onZoom} />
+      <Breadcrumb path={view.zoom} names={namesTo(analysis, zoomed, nameOf)} onZoom={onZoom} />
       {orientation === 'flame' ? line : null}
       <div className="relative min-h-0 flex-1">
         <div ref={scroller} className="absolute inset-0 overflow-x-hidden overflow-y-auto">
@@ -177,10 +189,29 @@ export function FlameGraph({
   );
 }
 
+/** What the nodes from the root's child to a node are called. */
+function namesTo(
+  { tree }: Analysis,
+  node: NodeIndex,
+  nameOf: (label: LabelIndex) => string,
+): string[] {
+  const names: string[] = [];
+  for (let at = node; at !== 0; at = tree.parent[at]) names.push(nameOf(tree.label[at]));
+  return names.reverse();
+}
+
 const STEPS: Readonly<Record<View['orientation'], Readonly<Record<string, Step>>>> = {
   icicle: { ArrowDown: 'in', ArrowUp: 'out', ArrowLeft: 'previous', ArrowRight: 'next' },
   flame: { ArrowUp: 'in', ArrowDown: 'out', ArrowLeft: 'previous', ArrowRight: 'next' },
 };
+
+/** Buttons and links do nothing with arrow keys; lists that scroll, fields, switches and panels do. */
+function isFreeForArrows(focused: Element | null): boolean {
+  if (document.querySelector(':popover-open') !== null) return false;
+  return (
+    focused === null || focused === document.body || focused.matches('button:not([role=tab]), a')
+  );
+}
 
 function offsetIn(event: MouseEvent): { x: number; y: number } {
   const bounds = event.currentTarget.getBoundingClientRect();

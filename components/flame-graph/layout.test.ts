@@ -194,10 +194,12 @@ describe('step', () => {
   });
 
   it('zooms out to the next ancestor that looks different', () => {
-    const { tree } = treeOf([['a', 'x', 'y'], ['b']]);
-    const y = 4;
+    const { tree } = treeOf([['a', 'x', 'y'], ['a', 'z'], ['b']]);
+    const [process, a, y] = [1, 2, 4];
     expect(tree.depth[y]).toBe(4);
-    expect(tree.total[zoomedOut(tree, y)]).toBe(20);
+    expect(zoomedOut(tree, y)).toBe(a);
+    expect(zoomedOut(tree, a)).toBe(0);
+    expect(zoomedOut(tree, process)).toBe(0);
   });
 });
 
@@ -255,6 +257,7 @@ describe('draw', () => {
         font: '12px sans-serif',
         fitter: new Fitter((text) => text.length * 7),
         pixelRatio: 1,
+        nameOf: (label) => labels.text[label],
         colorOf: () => ({ fill: '#888', text: 'bright' }),
         matches: undefined,
         hovered: NO_NODE,

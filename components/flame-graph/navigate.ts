@@ -31,12 +31,13 @@ export function isWithin(tree: CallTree, node: NodeIndex, ancestor: NodeIndex): 
   return node >= ancestor && node < tree.subtreeEnd[ancestor];
 }
 
-/** The next node to zoom out to: the nearest ancestor that is wider, for the others would look the same. */
+/** The next node to zoom out to: the nearest ancestor that is wider, the root where that is as wide, for others look the same. */
 export function zoomedOut(tree: CallTree, node: NodeIndex): NodeIndex {
   let at = node;
   while (at !== 0) {
     at = tree.parent[at];
-    if (tree.total[at] > tree.total[node] * VISIBLY_WIDER) return at;
+    if (tree.total[at] > tree.total[node] * VISIBLY_WIDER)
+      return tree.total[0] > tree.total[at] * VISIBLY_WIDER ? at : 0;
   }
   return 0;
 }

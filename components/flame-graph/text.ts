@@ -1,4 +1,5 @@
 /** Names in boxes: cut so that what tells functions apart stays readable. */
+import { shortName } from '@/profile/short-name';
 
 /** Width of a text in pixels. */
 export type Measure = (text: string) => number;
@@ -18,10 +19,10 @@ export class Fitter {
   }
 
   /**
-   * The text in at most `room` pixels; '' where nothing useful fits. What can best be missed goes first: arguments,
-   * template arguments, namespaces, then the end, but of `module+0xoffset` the module's.
+   * The text in at most `room` pixels; '' where nothing useful fits. What can best be missed goes first: arguments and
+   * template parameters, namespaces, then the end, but of `module+0xoffset` the module's.
    *
-   *     std::map<int, Node>::find(int const&)  >  std::map<int, Node>::find  >  std::map<…>::find  >  …find  >  fin…
+   *     std::map<int, Node>::find(int const&)  >  std::map<…>::find  >  …find  >  fin…
    */
   fit(text: string, room: number): string {
     // Not even two narrow characters and an ellipsis.
@@ -48,7 +49,7 @@ export class Fitter {
     const known = this.#forms.get(text);
     if (known !== undefined) return known;
     const forms = [text];
-    for (const drop of [withoutArguments, withoutTemplateArguments, withoutNamespaces]) {
+    for (const drop of [shortName, withoutNamespaces]) {
       const longer = forms[forms.length - 1];
       const form = drop(longer);
       if (form !== longer) forms.push(form);
@@ -71,36 +72,6 @@ function cutEnd(text: string, room: number, measure: Measure): string {
   // Not through the middle of a character that takes two code units.
   if (isHighSurrogate(text.charCodeAt(fits - 1))) fits--;
   return fits < 3 ? '' : text.slice(0, fits) + ELLIPSIS;
-}
-
-/** `f(int) const` -> `f`; names such as `operator()` and `(anonymous namespace)::f` keep what belongs to them. */
-export function withoutArguments(name: string): string {
-  const end = /\)(?: const| volatile| noexcept|\s?&{1,2})*(?: \[[^\]]*\])*$/.exec(name)?.index;
-  if (end === undefined) return name;
-  let depth = 0;
-  for (let at = end; at >= 0; at--) {
-    if (name[at] === ')') depth++;
-    else if (name[at] === '(' && --depth === 0)
-      return at === 0 || name.slice(0, at).endsWith('operator') ? name : name.slice(0, at);
-  }
-  return name;
-}
-
-/** `map<int, list<int>>::find` -> `map<…>::find`. */
-export function withoutTemplateArguments(name: string): string {
-  let result = '';
-  let depth = 0;
-  for (let at = 0; at < name.length; at++) {
-    const character = name[at];
-    const isOperator =
-      '<>'.includes(character) && /operator[<>=-]*$/.test(name.slice(Math.max(0, at - 11), at));
-    if (character === '<' && !isOperator) {
-      if (depth++ === 0) result += `<${ELLIPSIS}`;
-    } else if (character === '>' && !isOperator && name[at - 1] !== '-' && depth > 0) {
-      if (--depth === 0) result += '>';
-    } else if (depth === 0) result += character;
-  }
-  return depth === 0 ? result : name;
 }
 
 /** `std::chrono::now` -> `…now`, but not where `::` stands between brackets or at the end. */

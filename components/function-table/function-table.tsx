@@ -4,11 +4,13 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Analysis } from '@/components/profile-worker/client';
 import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
-import { LabelKind } from '@/profile/labels';
+import { type LabelIndex, LabelKind } from '@/profile/labels';
 import { CalmOrder, type FunctionOrder } from './row-order';
 
 export interface FunctionTableProps {
   readonly analysis: Analysis;
+  /** What a label is called in the table; hovering tells its full name. */
+  nameOf(label: LabelIndex): string;
   /** A function was picked, by its name. */
   onSelect(name: string): void;
   /** As in the view: matching functions only, while there is one. */
@@ -26,7 +28,7 @@ const TITLES = {
   name: { text: 'Function', title: 'Name' },
 } as const;
 
-export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps) {
+export function FunctionTable({ analysis, nameOf, onSelect, search }: FunctionTableProps) {
   const { functions, labels, tree, unit } = analysis;
   const hasModules = !analysis.isImport;
   const [by, setBy] = useState<FunctionOrder>('self');
@@ -38,11 +40,11 @@ export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps
   const found = analysis.search;
   const rows = useMemo(
     () =>
-      order.rows(functions, { labels, by, search: found?.text ?? '' }, found?.matches, {
+      order.rows(functions, { labels, by, search: found?.text ?? '', nameOf }, found?.matches, {
         timeMs: performance.now(),
         isHeld,
       }),
-    [order, functions, labels, by, found, isHeld],
+    [order, functions, labels, by, found, nameOf, isHeld],
   );
 
   useEffect(() => {
@@ -146,7 +148,7 @@ export function FunctionTable({ analysis, onSelect, search }: FunctionTableProps
                     title={module === '' ? name : `${name}\n${module}`}
                     onClick={() => onSelect(name)}
                   >
-                    <Name text={name} isNamed={labels.named[label]} />
+                    <Name text={nameOf(label)} isNamed={labels.named[label]} />
                   </button>
                 </td>
                 {hasModules ? (

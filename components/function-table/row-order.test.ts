@@ -27,6 +27,8 @@ function listOf(
 const names = (list: FunctionList, rows: Uint32Array): string[] =>
   Array.from(rows, (row) => labels.text[list.label[row]]);
 
+const nameOf = (label: number): string => labels.text[label];
+
 describe('heaviestFirst', () => {
   it('sorts as comparing would', () => {
     const weight = fc.oneof(fc.nat(4), fc.double({ min: 0, max: 1e15, noNaN: true }));
@@ -46,14 +48,32 @@ describe('heaviestFirst', () => {
 describe('orderedRows', () => {
   it('sorts by what is asked for', () => {
     const list = listOf({ main: [0, 7], visit: [4, 5], walk: [3, 3] });
-    expect(names(list, orderedRows(list, 'self'))).toEqual(['visit', 'walk', 'main']);
-    expect(names(list, orderedRows(list, 'total'))).toEqual(['main', 'visit', 'walk']);
-    expect(names(list, orderedRows(list, 'name'))).toEqual(['main', 'visit', 'walk']);
+    expect(names(list, orderedRows(list, { by: 'self', nameOf }))).toEqual([
+      'visit',
+      'walk',
+      'main',
+    ]);
+    expect(names(list, orderedRows(list, { by: 'total', nameOf }))).toEqual([
+      'main',
+      'visit',
+      'walk',
+    ]);
+    const backwards = (label: number): string => [...nameOf(label)].reverse().join('');
+    expect(names(list, orderedRows(list, { by: 'name', nameOf }))).toEqual([
+      'main',
+      'visit',
+      'walk',
+    ]);
+    expect(names(list, orderedRows(list, { by: 'name', nameOf: backwards }))).toEqual([
+      'walk',
+      'main',
+      'visit',
+    ]);
   });
 });
 
 describe('CalmOrder', () => {
-  const key: OrderKey = { labels, by: 'self', search: '' };
+  const key: OrderKey = { labels, by: 'self', search: '', nameOf };
   const before = listOf({ a: [3, 3], b: [2, 2] });
   const after = listOf({ a: [3, 3], b: [9, 9], c: [5, 5] });
 

@@ -6,10 +6,23 @@ import { heaviestFirst } from './heaviest-first';
 export type FunctionOrder = 'self' | 'total' | 'name';
 
 /** Rows of a function list that are in the order of names, as those of an analysis are. */
-export function orderedRows(list: FunctionList, by: FunctionOrder): Uint32Array<ArrayBuffer> {
-  if (by === 'name') return Uint32Array.from({ length: list.length }, (_, row) => row);
+export function orderedRows(
+  list: FunctionList,
+  { by, nameOf }: Pick<OrderKey, 'by' | 'nameOf'>,
+): Uint32Array<ArrayBuffer> {
+  if (by === 'name') return rowsByName(list, nameOf);
   const [first, second] = by === 'self' ? [list.self, list.total] : [list.total, list.self];
   return heaviestFirst(list.length, first, second);
+}
+
+function rowsByName(
+  list: FunctionList,
+  nameOf: (label: LabelIndex) => string,
+): Uint32Array<ArrayBuffer> {
+  const names = Array.from(list.label, nameOf);
+  const rows = Uint32Array.from({ length: list.length }, (_, row) => row);
+  // Code units: the names that come together by it are those that look alike.
+  return rows.sort((a, b) => (names[a] < names[b] ? -1 : names[a] > names[b] ? 1 : a - b));
 }
 
 /** What the order is of: another makes all else void. */
@@ -18,6 +31,8 @@ export interface OrderKey {
   readonly by: FunctionOrder;
   /** The search's text. */
   readonly search: string;
+  /** What functions are called on the screen. */
+  nameOf(label: LabelIndex): string;
 }
 
 /** How often rows may change places: who aims at one must hit it. */
@@ -37,10 +52,13 @@ export class CalmOrder {
     now: { readonly timeMs: number; readonly isHeld: boolean },
   ): Uint32Array<ArrayBuffer> {
     const old = this.#key;
-    const isSame = old?.labels === key.labels && old.by === key.by && old.search === key.search;
+    const isSame =
+      old?.labels === key.labels &&
+      old.by === key.by &&
+      old.search === key.search &&
+      old.nameOf === key.nameOf;
     const isDue = !now.isHeld && now.timeMs - this.#sortedAtMs >= REORDER_MS;
-    const rows =
-      isSame && !isDue ? this.#inPlace(list, key.labels.length) : orderedRows(list, key.by);
+    const rows = isSame && !isDue ? this.#inPlace(list, key.labels.length) : orderedRows(list, key);
     if (!isSame || isDue) {
       this.#key = key;
       this.#sortedAtMs = now.timeMs;

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from 'react';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
+import { NamesSwitch } from '@/components/shell/names-switch';
 import { OrientationSwitch } from '@/components/shell/orientation-switch';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { ProfileWorkspace } from '@/components/shell/profile-workspace';
@@ -78,6 +79,7 @@ export function LivePage() {
           value={view.orientation}
           onChange={(orientation) => changeView({ orientation })}
         />
+        <NamesSwitch value={view.names} onChange={(names) => changeView({ names })} />
         <Button
           aria-label={paused ? 'Resume' : 'Pause'}
           aria-keyshortcuts="Space"

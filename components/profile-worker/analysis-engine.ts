@@ -12,6 +12,8 @@ import { Profile } from '@/profile/profile';
 import { quality } from '@/profile/quality';
 import { SampleOrder } from '@/profile/sample-order';
 import { type SearchResult, searchTree } from '@/profile/search';
+import { StackEnds, stackHealth } from '@/profile/stack-health';
+import { unnamedModules } from '@/profile/unnamed-code';
 import { DEFAULT_VIEW, type TimeRange, type View } from '@/profile/view';
 import {
   ALL_TIME,
@@ -65,6 +67,7 @@ export class AnalysisEngine {
   #profile = new Profile();
   #order = new SampleOrder(this.#profile);
   #functions = new FunctionTable(this.#profile);
+  #ends = new StackEnds(this.#profile);
   #isLive = false;
   #view: View = DEFAULT_VIEW;
   #window: LiveWindow = 15;
@@ -101,6 +104,7 @@ export class AnalysisEngine {
     this.#profile = profile;
     this.#order = new SampleOrder(profile);
     this.#functions = new FunctionTable(profile);
+    this.#ends = new StackEnds(profile);
     this.#isLive = false;
     this.#all = undefined;
     this.#threads = undefined;
@@ -174,6 +178,8 @@ export class AnalysisEngine {
       processes: imported ? [] : processList(profile, everything),
       functions: byName(functionList(tree, labels), labels),
       quality: quality(tree, labels),
+      health: stackHealth(this.#ends, weights),
+      unnamed: unnamedModules(tree, labels),
       unit:
         sampleTypes.length === 0
           ? 'nanoseconds'

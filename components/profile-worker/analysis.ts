@@ -5,6 +5,8 @@ import type { LabelRows, Labels } from '@/profile/labels';
 import type { ProcessRow } from '@/profile/process-list';
 import type { Quality } from '@/profile/quality';
 import type { SearchResult } from '@/profile/search';
+import type { StackHealth } from '@/profile/stack-health';
+import type { UnnamedModule } from '@/profile/unnamed-code';
 
 /** Seconds up to now, or everything that is held. */
 export type LiveWindow = 5 | 15 | 60 | 'all';
@@ -24,6 +26,8 @@ export interface ProfileResult {
   /** In the order of their names. */
   readonly functions: FunctionList;
   readonly quality: Quality;
+  readonly health: StackHealth;
+  readonly unnamed: readonly UnnamedModule[];
   /** Of weights: 'nanoseconds', 'count'. */
   readonly unit: string;
   /** What is covered, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */

@@ -1,11 +1,13 @@
 'use client';
 
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useMemo, useState } from 'react';
 import { FlameGraph } from '@/components/flame-graph/flame-graph';
 import { FunctionTable } from '@/components/function-table/function-table';
 import { useOpenHelp } from '@/components/help/help';
 import { ProcessList } from '@/components/process-list/process-list';
 import type { Analysis } from '@/components/profile-worker/client';
+import type { LabelIndex, Labels } from '@/profile/labels';
+import { ShortNames } from '@/profile/short-name';
 import type { View } from '@/profile/view';
 import { SidePane } from './side-pane';
 import { WorkspaceSkeleton } from './workspace-skeleton';
@@ -43,6 +45,7 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
   const { analysis, view, onView } = props;
   const [tab, setTab] = useState<Tab>('graph');
   const openHelp = useOpenHelp();
+  const nameOf = useNames(analysis?.labels, view.names);
   if (props.instead !== undefined) {
     return <div className="flex min-h-0 flex-1 overflow-auto bg-surface">{props.instead}</div>;
   }
@@ -94,6 +97,7 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
             analysis={analysis}
             view={view}
             frequencyHz={props.frequencyHz}
+            nameOf={nameOf}
             onZoom={(zoom) => onView({ zoom })}
             onHelp={openHelp}
             label={props.label}
@@ -111,6 +115,7 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
         >
           <FunctionTable
             analysis={analysis}
+            nameOf={nameOf}
             onSelect={(name) => onView({ search: name === view.search ? '' : name })}
             search={view.search}
           />
@@ -118,4 +123,14 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
       </div>
     </div>
   );
+}
+
+/** What labels are called; the same function for as long as the answers are the same. */
+function useNames(labels: Labels | undefined, names: View['names']): (label: LabelIndex) => string {
+  return useMemo<(label: LabelIndex) => string>(() => {
+    if (labels === undefined) return () => '';
+    if (names === 'full') return (label) => labels.text[label];
+    const short = new ShortNames(labels);
+    return (label) => short.of(label);
+  }, [labels, names]);
 }

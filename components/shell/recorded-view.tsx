@@ -8,6 +8,7 @@ import { Button } from '@/components/ui/button';
 import { formatBytes } from '@/components/ui/format';
 import { Notice } from '@/components/ui/notice';
 import { CopyLink } from './copy-link';
+import { NamesSwitch } from './names-switch';
 import { OrientationSwitch } from './orientation-switch';
 import { ProfileError } from './profile-error';
 import { ProfileWorkspace } from './profile-workspace';
@@ -74,6 +75,7 @@ export function RecordedView({
           value={view.orientation}
           onChange={(orientation) => changeView({ orientation })}
         />
+        <NamesSwitch value={view.names} onChange={(names) => changeView({ names })} />
         {canLink ? <CopyLink /> : null}
         {actions}
       </div>

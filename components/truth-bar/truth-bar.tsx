@@ -2,10 +2,14 @@
 
 import type { ReactNode } from 'react';
 import type { Analysis } from '@/components/profile-worker/client';
+import { HealthPanel } from '@/components/stack-health/health-panel';
+import { UnnamedPanel } from '@/components/stack-health/unnamed-panel';
+import { IconButton } from '@/components/ui/button';
 import { formatBytes, formatCount, formatShare, formatShortCount } from '@/components/ui/format';
+import { CloseIcon } from '@/components/ui/icons';
 import { Popover } from '@/components/ui/popover';
 import type { Share } from '@/profile/quality';
-import type { LiveStatus, Measured, ProcessCost } from '@/profile/status';
+import type { LiveStatus, Measured, ProcessCost, UnnamedCode } from '@/profile/status';
 import { lossRows, lossSummary } from './losses';
 import { SamplingForm } from './sampling-form';
 
@@ -73,7 +77,7 @@ function LiveItems({ status, analysis }: Extract<TruthBarProps, { kind: 'live' }
           )}
         </Item>
       </span>
-      <QualityItems analysis={analysis} />
+      <QualityItems analysis={analysis} unnamedReasons={collector?.unnamed ?? []} />
       <LossItem losses={collector?.losses} since="since the agent started" />
       <Divider />
       <CostItem label="Agent" cost={collector?.agent} waiting={waiting} />
@@ -121,7 +125,7 @@ function RecordedItems({ frequencyHz, analysis }: Extract<TruthBarProps, { kind:
           )}
         </Item>
       </span>
-      <QualityItems analysis={analysis} />
+      <QualityItems analysis={analysis} unnamedReasons={[]} />
       {analysis?.isImport === true ? (
         <span className={ITEM}>
           <Item label="Lost">
@@ -135,47 +139,60 @@ function RecordedItems({ frequencyHz, analysis }: Extract<TruthBarProps, { kind:
   );
 }
 
-function QualityItems({ analysis }: { readonly analysis: Analysis | undefined }) {
+function QualityItems({
+  analysis,
+  unnamedReasons,
+}: {
+  readonly analysis: Analysis | undefined;
+  readonly unnamedReasons: readonly UnnamedCode[];
+}) {
   return (
     <>
       <ShareItem
         label="Whole stacks"
+        panel="Stack health"
         analysis={analysis}
         of="whole"
         what="samples whose stack reached the root of its thread"
-        why={analysis === undefined ? undefined : brokenLines(analysis)}
         whyNotMeasured="an imported file does not say where its stacks end"
-      />
+      >
+        {(shown) => <HealthPanel health={shown.health} />}
+      </ShareItem>
       <ShareItem
         label="Named frames"
+        panel="Frames without names"
         analysis={analysis}
         of="named"
         what="frames that have a function’s name"
-        why={undefined}
         whyNotMeasured="an imported file does not say which of its frames are names"
-      />
+      >
+        {(shown) => <UnnamedPanel analysis={shown} reasons={unnamedReasons} />}
+      </ShareItem>
     </>
   );
 }
 
 function ShareItem({
   label,
+  panel,
   analysis,
   of,
   what,
-  why,
   whyNotMeasured,
+  children,
 }: {
   readonly label: string;
+  /** The name of what opens. */
+  readonly panel: string;
   readonly analysis: Analysis | undefined;
   readonly of: 'whole' | 'named';
   readonly what: string;
-  readonly why: string | undefined;
   /** Of imports. */
   readonly whyNotMeasured: string;
+  readonly children: (analysis: Analysis) => ReactNode;
 }) {
   const share = analysis?.quality[of];
-  if (share?.share === undefined || analysis?.isImport === true) {
+  if (analysis === undefined || share?.share === undefined || analysis.isImport) {
     return (
       <span className={ITEM}>
         <Item label={label}>
@@ -191,27 +208,38 @@ function ShareItem({
     );
   }
   return (
-    <span className={ITEM} title={shareTitle(share, what, why)}>
-      <Item label={label}>
-        <Steady width={5}>
-          <span className={share.share < 0.9 ? 'text-warn' : ''}>{formatShare(share.share)}</span>
-        </Steady>
-      </Item>
-    </span>
+    <Popover
+      label={panel}
+      buttonClass={ITEM_BUTTON}
+      buttonLabel={`${label}: ${formatShare(share.share)}`}
+      buttonTitle={`${shareTitle(share, what)}\nClick to see why, and in which files.`}
+      button={
+        <Item label={label}>
+          <Steady width={5}>
+            <span
+              className={`border-b border-dotted border-line-strong ${share.share < 0.9 ? 'text-warn' : ''}`}
+            >
+              {formatShare(share.share)}
+            </span>
+          </Steady>
+        </Item>
+      }
+    >
+      {(close) => (
+        <div className="relative">
+          {children(analysis)}
+          <IconButton label="Close" className="absolute -top-1 -right-1" onClick={close}>
+            <CloseIcon />
+          </IconButton>
+        </div>
+      )}
+    </Popover>
   );
 }
 
-function shareTitle(share: Share, what: string, why: string | undefined): string {
+function shareTitle(share: Share, what: string): string {
   const error = `± ${(share.standardError * 100).toFixed(2)}%`;
-  const text = `${formatCount(share.count)} of ${formatCount(share.of)} ${what} (${error})`;
-  return why === undefined || why === '' ? text : `${text}\n${why}`;
-}
-
-function brokenLines({ quality, labels }: Analysis): string {
-  return quality.broken
-    .slice(0, 8)
-    .map(({ label, samples }) => `${formatCount(samples)} ${labels.text[label]}`)
-    .join('\n');
+  return `${formatCount(share.count)} of ${formatCount(share.of)} ${what} (${error})`;
 }
 
 function LossItem({

@@ -1,6 +1,6 @@
 'use client';
 
-import { type ReactNode, useId, useRef, useState } from 'react';
+import { type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react';
 
 export interface PopoverProps {
   /** The dialog's accessible name. */
@@ -23,7 +23,7 @@ export function Popover(props: PopoverProps) {
   const panel = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
 
-  const place = (): void => {
+  const place = useCallback((): void => {
     if (button.current === null || panel.current === null) return;
     const from = button.current.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = panel.current;
@@ -32,7 +32,19 @@ export function Popover(props: PopoverProps) {
     const fitsBelow = below + height <= window.innerHeight - MARGIN;
     panel.current.style.left = `${left}px`;
     panel.current.style.top = `${fitsBelow ? below : Math.max(MARGIN, from.top - GAP - height)}px`;
-  };
+  }, []);
+
+  // What is inside may grow while it is open, as live numbers do.
+  useEffect(() => {
+    if (!open || panel.current === null) return;
+    const observer = new ResizeObserver(place);
+    observer.observe(panel.current);
+    addEventListener('resize', place);
+    return () => {
+      observer.disconnect();
+      removeEventListener('resize', place);
+    };
+  }, [open, place]);
 
   return (
     <>
@@ -54,7 +66,7 @@ export function Popover(props: PopoverProps) {
         popover="auto"
         role="dialog"
         aria-label={props.label}
-        className="max-h-[calc(100dvh-16px)] max-w-[calc(100vw-16px)] overflow-auto rounded-lg border border-line bg-surface p-3 text-ink shadow-(--shadow)"
+        className="max-h-[min(680px,calc(100dvh-16px))] max-w-[calc(100vw-16px)] overflow-auto rounded-lg border border-line bg-surface p-3 text-ink shadow-(--shadow)"
         onToggle={(event) => {
           const isOpen = event.newState === 'open';
           setOpen(isOpen);

@@ -25,12 +25,20 @@ export class AgentLink {
   #socket: Socket | undefined;
   #restarts = 0;
   #failure: string | undefined;
-  state: LiveStatus['agent'] = { state: 'starting' };
+  #state: LiveStatus['agent'] = { state: 'starting' };
+  /** When a dead agent is started again, by performance.now(). */
+  #restartAtMs = 0;
   collector: CollectorStatus | undefined;
   host: HostDescription | undefined;
 
   constructor(events: AgentEvents) {
     this.#events = events;
+  }
+
+  /** As of now: the time to the restart of a dead agent gets shorter. */
+  get state(): LiveStatus['agent'] {
+    if (this.#state.state !== 'dead') return this.#state;
+    return { ...this.#state, restartInMs: Math.max(0, this.#restartAtMs - performance.now()) };
   }
 
   /** A new agent has been started; the socket is its other end. */
@@ -55,7 +63,8 @@ export class AgentLink {
   exited(reason: string, restartInMs: number): void {
     this.#socket = undefined;
     this.collector = undefined;
-    this.state = { state: 'dead', reason: this.#failure ?? reason, restartInMs };
+    this.#state = { state: 'dead', reason: this.#failure ?? reason, restartInMs };
+    this.#restartAtMs = performance.now() + restartInMs;
     this.#failure = undefined;
     this.#events.changed();
   }
@@ -69,7 +78,7 @@ export class AgentLink {
     switch (frame.type) {
       case 'hello':
         this.host = frame.hello.host;
-        this.state = {
+        this.#state = {
           state: 'running',
           pid: frame.hello.pid,
           sinceMs: Date.now(),

@@ -66,7 +66,19 @@ async function main(): Promise<void> {
   let broadcast: Broadcast | undefined;
   const ring = new LiveRing((update) => broadcast?.update(update));
   source.add(ring);
-  const sessions = await Sessions.open(store, source, (known) => broadcast?.sessions(known));
+  const sessions = await Sessions.open(store, source, (known) => {
+    broadcast?.sessions(known);
+    tellRecording();
+  });
+  let toldRecording = '';
+  /** A recording's start and stop are seen at once, also while no agent reports. */
+  const tellRecording = (): void => {
+    const { recording, storeProblem } = status();
+    const text = JSON.stringify([recording, storeProblem]);
+    if (text === toldRecording) return;
+    toldRecording = text;
+    broadcast?.status(status());
+  };
   const readCost = costMeter();
   let cost = readCost();
   const agent = new AgentLink({

@@ -33,6 +33,7 @@ export class Sessions {
     this.#onChange = onChange;
   }
 
+  /** `onChange`: a session, the recording or what is wrong with it has changed. */
   static async open(
     store: Store,
     source: LiveSource,
@@ -78,6 +79,7 @@ export class Sessions {
         problem: (text) => {
           if (text !== undefined && text !== this.#problem) console.error(`hearth: ${text}`);
           this.#problem = text;
+          this.#onChange(this.#known);
         },
         exhausted: () => void this.#stopExhausted(session.id),
       });
