@@ -299,6 +299,16 @@ describe('the server', () => {
       expect((await ask('GET', `/api/v1/sessions/${id}`)).status).toBe(404);
     });
 
+    it('names no session again that is being recorded, or that there is not', async () => {
+      const { id } = (await ask('POST', '/api/v1/sessions', {})).json() as { id: string };
+      const recording = await ask('POST', `/api/v1/sessions/${id}/symbolize`, {});
+      expect(recording.status).toBe(409);
+      expect(recording.text).toMatch(/is being recorded/);
+      expect((await ask('POST', '/api/v1/sessions/nothing/symbolize', {})).status).toBe(404);
+      expect((await ask('POST', `/api/v1/sessions/${id}/symbolize`, { x: 1 })).status).toBe(400);
+      expect((await ask('GET', `/api/v1/sessions/${id}/symbolize`)).status).toBe(405);
+    });
+
     it('says when the disk is full', async () => {
       running();
       store.create = async () => {

@@ -93,6 +93,8 @@ export class ElfFile {
   readonly programHeaders: readonly ElfSegment[];
   /** The PT_LOAD ones: what is mapped. */
   readonly segments: readonly ElfSegment[];
+  /** Those of them that are mapped executable. */
+  readonly #code: readonly ElfSegment[];
   readonly #source: ByteSource;
   readonly #header: Header;
   #sections: readonly ElfSection[] | undefined;
@@ -123,6 +125,7 @@ export class ElfFile {
     this.segments = this.programHeaders.filter(
       (segment) => segment.type === SegmentType.Load && segment.memorySize > 0,
     );
+    this.#code = this.segments.filter(({ flags }) => flags & SegmentFlag.Execute);
   }
 
   /** Closes the file if `open` opened it. What was read stays valid. */
@@ -212,8 +215,7 @@ export class ElfFile {
   addressOfFileOffset(offset: number): number | undefined {
     const page = PAGE_BYTES[this.machine];
     let rounded: ElfSegment | undefined;
-    for (const segment of this.segments) {
-      if (!(segment.flags & SegmentFlag.Execute)) continue;
+    for (const segment of this.#code) {
       const end = segment.offset + segment.fileSize;
       if (offset >= segment.offset && offset < end)
         return offset - segment.offset + segment.address;
