@@ -2,6 +2,7 @@
  * libbpf by FFI: the only file that knows its C interface. Objects and links own kernel resources and free them in
  * `dispose`; errors carry what libbpf and the verifier said.
  */
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { closeFd, errnoName } from './libc';
 
@@ -102,6 +103,22 @@ function bind() {
     nextKey: f<(fd: number, key: Uint8Array | null, next: Uint8Array) => number>(
       'int bpf_map_get_next_key(int fd, uint8_t *key, _Out_ uint8_t *next)',
     ),
+    updateSlowly: library.func(
+      'int bpf_map_update_elem(int fd, uint8_t *key, uint8_t *value, uint64_t flags)',
+    ),
+    takeBatch: f<
+      (
+        fd: number,
+        from: Uint8Array | null,
+        next: Uint8Array,
+        keys: Uint8Array,
+        values: Uint8Array,
+        count: Uint32Array,
+        options: null,
+      ) => number
+    >(
+      'int bpf_map_lookup_and_delete_batch(int fd, uint8_t *from, _Out_ uint8_t *next, _Out_ uint8_t *keys, _Out_ uint8_t *values, _Inout_ uint32_t *count, void *options)',
+    ),
     enableStats: f<(type: number) => number>('int bpf_enable_stats(int type)'),
     objectInformation: f<(fd: number, information: Uint8Array, length: Uint32Array) => number>(
       'int bpf_obj_get_info_by_fd(int fd, _Inout_ uint8_t *information, _Inout_ uint32_t *length)',
@@ -187,6 +204,43 @@ export class BpfMap {
       key = next;
     }
     return keys;
+  }
+
+  /**
+   * Takes all entries out of a hash map and hands them over, some at a time: keys, and values as `lookup` has them, one
+   * after another in buffers that are used again. What programs write meanwhile may be lost: they must not.
+   */
+  takeAll(visit: (keys: Uint8Array, values: Uint8Array, count: number) => void): void {
+    const rowBytes = this.#copies * ((this.valueBytes + 7) & ~7);
+    const BATCH = 4096;
+    const [keys, values] = [
+      new Uint8Array(BATCH * this.keyBytes),
+      new Uint8Array(BATCH * rowBytes),
+    ];
+    let from: Uint8Array | null = null;
+    for (let isLast = false; !isLast; ) {
+      const next = new Uint8Array(Math.max(4, this.keyBytes));
+      const count = Uint32Array.of(BATCH);
+      const result = libbpf().takeBatch(this.fd, from, next, keys, values, count, null);
+      isLast = result === -constants.errno.ENOENT;
+      if (!isLast) check(`reading map ${this.name}`, result);
+      if (count[0] > 0) visit(keys, values, count[0]);
+      from = next;
+    }
+  }
+
+  /** Puts another map into slot 0 of this map of maps. Resolves when no program uses the one that was there any more. */
+  replaceInner(inner: BpfMap): Promise<void> {
+    const { fd, name } = this;
+    const [key, value] = [new Uint8Array(4), new Uint8Array(Uint32Array.of(inner.fd).buffer)];
+    return new Promise((resolve, reject) => {
+      // Not on this thread: the kernel waits until every CPU has been elsewhere.
+      libbpf().updateSlowly.async(fd, key, value, 0, (error: unknown, result: number) => {
+        if (error !== null) return reject(error);
+        if (result >= 0) resolve();
+        else reject(new BpfError(`update of map ${name}`, -result, ''));
+      });
+    });
   }
 
   #checkKey(key: Uint8Array): void {
@@ -298,6 +352,11 @@ export class BpfObject {
     };
   }
 
+  /** Ends what `attachAll` began; maps can still be read. */
+  detachAll(): void {
+    for (const link of this.#links.splice(0)) libbpf().destroyLink(link);
+  }
+
   /** All zero unless statistics are on (`enableRunTimeStatistics`). */
   runTimes(): ProgramRunTime[] {
     return this.#programs().map((program) => {
@@ -320,7 +379,7 @@ export class BpfObject {
   }
 
   dispose(): void {
-    for (const link of this.#links.splice(0)) libbpf().destroyLink(link);
+    this.detachAll();
     if (this.#pointer !== 0n) libbpf().close(this.#pointer);
     this.#pointer = 0n;
   }
