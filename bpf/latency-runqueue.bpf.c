@@ -5,7 +5,7 @@
  * adds up to what /proc/PID/schedstat says. The account has a wait when it has ended; it is counted when the thread
  * leaves the CPU again, as one wait even where the thread was moved between CPUs in the middle of it.
  */
-#include "latency.bpf.h"
+#include "latency-slots.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -53,6 +53,6 @@ int BPF_PROG(latency_runqueue, bool preempt, struct task_struct *task)
 	account->delay_ns = delay_ns;
 	account->is_known = true;
 	if (is_whole)
-		count_latency(&key, delay_ns - before_ns);
+		count_latency_fast(&key, delay_ns - before_ns);
 	return 0;
 }

@@ -6,7 +6,7 @@
  * Files are those of the call's file descriptor, looked up when it ends. What goes through memory mappings, io_uring or
  * the kernel itself is no system call of these, and is not in here.
  */
-#include "latency.bpf.h"
+#include "latency-slots.bpf.h"
 #include <linux/futex.h>
 #include <linux/errno.h>
 
@@ -198,19 +198,19 @@ static __always_inline void count_file(struct task_struct *task, const struct ca
 				       __u64 ns)
 {
 	struct latency_key key = {.kind = LATENCY_FILE, .pid = task->tgid, .operation = class - CALL_READ};
-	struct fdtable *table = BPF_CORE_READ((struct task_struct___latency *)task, files, fdt);
+	struct fdtable *table = ((struct task_struct___latency *)task)->files->fdt;
 	__u32 fd = class == CALL_OPEN ? result : call->first;
-	struct file **files = BPF_CORE_READ(table, fd), *file = NULL;
+	struct file **files = table->fd, *file = NULL;
 	struct inode___latency *inode;
 
-	if ((class == CALL_OPEN && result < 0) || fd >= BPF_CORE_READ(table, max_fds))
+	if ((class == CALL_OPEN && result < 0) || fd >= table->max_fds)
 		return;
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	inode = (void *)BPF_CORE_READ(file, f_inode);
 	if ((BPF_CORE_READ(inode, i_mode) & MODE_TYPE_MASK) != MODE_REGULAR)
 		return;
 	bpf_probe_read_kernel_str(key.label, sizeof(key.label), BPF_CORE_READ(inode, i_sb, s_type, name));
-	count_latency(&key, ns);
+	count_latency_fast(&key, ns);
 }
 
 static __always_inline void count_futex(struct task_struct *task, const struct call *call, __u8 class, long result,
@@ -236,7 +236,7 @@ static __always_inline void count_futex(struct task_struct *task, const struct c
 		key.label[0] = FUTEX_INTERRUPTED;
 	else
 		key.label[0] = FUTEX_FAILED;
-	count_latency(&key, ns);
+	count_latency_fast(&key, ns);
 }
 
 SEC("tp_btf/sys_exit")
@@ -261,7 +261,7 @@ int BPF_PROG(latency_syscall_exit, struct pt_regs___latency *regs, long result)
 			.label = {call->number},
 		};
 
-		count_latency(&key, ns);
+		count_latency_fast(&key, ns);
 	}
 	if (active & MODE_FILES && class >= CALL_READ && class <= CALL_FSYNC)
 		count_file(task, call, class, result, ns);

@@ -73,4 +73,11 @@ struct latency_value {
 	__u64 sum;		/* nanoseconds or bytes */
 };
 
+#define SLOT_BITS 10
+
+struct latency_slot {
+	struct latency_key key;
+	struct latency_value value;
+};
+
 #endif

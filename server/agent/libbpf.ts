@@ -119,6 +119,30 @@ function bind() {
     >(
       'int bpf_map_lookup_and_delete_batch(int fd, uint8_t *from, _Out_ uint8_t *next, _Out_ uint8_t *keys, _Out_ uint8_t *values, _Inout_ uint32_t *count, void *options)',
     ),
+    readBatch: f<
+      (
+        fd: number,
+        from: null,
+        next: Uint8Array,
+        keys: Uint8Array,
+        values: Uint8Array,
+        count: Uint32Array,
+        options: null,
+      ) => number
+    >(
+      'int bpf_map_lookup_batch(int fd, uint8_t *from, _Out_ uint8_t *next, _Out_ uint8_t *keys, _Out_ uint8_t *values, _Inout_ uint32_t *count, void *options)',
+    ),
+    updateBatch: f<
+      (
+        fd: number,
+        keys: Uint8Array,
+        values: Uint8Array,
+        count: Uint32Array,
+        options: null,
+      ) => number
+    >(
+      'int bpf_map_update_batch(int fd, uint8_t *keys, uint8_t *values, _Inout_ uint32_t *count, void *options)',
+    ),
     enableStats: f<(type: number) => number>('int bpf_enable_stats(int type)'),
     objectInformation: f<(fd: number, information: Uint8Array, length: Uint32Array) => number>(
       'int bpf_obj_get_info_by_fd(int fd, _Inout_ uint8_t *information, _Inout_ uint32_t *length)',
@@ -229,6 +253,22 @@ export class BpfMap {
     }
   }
 
+  /** All values of an array, and of each those of all CPUs, one after another; zero afterwards. Programs must not write. */
+  takeArray(): Uint8Array {
+    const rowBytes = this.#copies * ((this.valueBytes + 7) & ~7);
+    const keys = new Uint8Array(this.maxEntries * 4);
+    const values = new Uint8Array(this.maxEntries * rowBytes);
+    const count = Uint32Array.of(this.maxEntries);
+    const result = libbpf().readBatch(this.fd, null, new Uint8Array(4), keys, values, count, null);
+    if (result !== -constants.errno.ENOENT) check(`reading map ${this.name}`, result);
+    const zeros = new Uint8Array(values.length);
+    check(
+      `emptying map ${this.name}`,
+      libbpf().updateBatch(this.fd, keys, zeros, Uint32Array.of(this.maxEntries), null),
+    );
+    return values;
+  }
+
   /** Puts another map into slot 0 of this map of maps. Resolves when no program uses the one that was there any more. */
   replaceInner(inner: BpfMap): Promise<void> {
     const { fd, name } = this;
@@ -303,6 +343,10 @@ export class BpfObject {
       object.dispose();
       throw error;
     }
+  }
+
+  hasMap(name: string): boolean {
+    return libbpf().findMap(this.#pointer, name) !== null;
   }
 
   map(name: string, kind: 'shared' | 'perCpu' = 'shared'): BpfMap {

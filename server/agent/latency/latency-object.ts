@@ -2,7 +2,13 @@
 import { distFile } from '@/server/root';
 import { type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
 import { CONFIGURATION, CONFIGURATION_BYTES, FILTER_KINDS } from '../records';
-import { LATENCY_KEY_BYTES, LATENCY_VALUE, LATENCY_VALUE_BYTES } from './layout';
+import {
+  LATENCY_KEY_BYTES,
+  LATENCY_SLOT,
+  LATENCY_SLOT_BYTES,
+  LATENCY_VALUE,
+  LATENCY_VALUE_BYTES,
+} from './layout';
 
 /** Whose events are counted: what an object's filter maps say, or some processes', or (undefined) everybody's. */
 export type LatencyFilter =
@@ -14,12 +20,32 @@ const ZERO_KEY = new Uint8Array(4);
 /** One bucket of one key (struct latency_key), summed over CPUs. The key is in a buffer that is used again. */
 export type ReceiveBucket = (keys: Buffer, at: number, count: number, sum: number) => void;
 
-export class LatencyObject {
-  readonly #object: BpfObject;
-  readonly #tables: BpfMap;
-  readonly #lostMap: BpfMap;
+/** Two maps and the map of maps that says which of them is written to. */
+class DoubleBuffer {
+  readonly #outer: BpfMap;
   #active: BpfMap;
   #spare: BpfMap;
+
+  constructor(object: BpfObject, outer: string, first: string, second: string) {
+    this.#outer = object.map(outer);
+    this.#active = object.map(first, 'perCpu');
+    this.#spare = object.map(second, 'perCpu');
+  }
+
+  /** The one that was written to until now, and is no more. */
+  async swap(): Promise<BpfMap> {
+    await this.#outer.replaceInner(this.#spare);
+    [this.#active, this.#spare] = [this.#spare, this.#active];
+    return this.#spare;
+  }
+}
+
+export class LatencyObject {
+  readonly #object: BpfObject;
+  readonly #tables: DoubleBuffer;
+  /** Of objects that count in them first. */
+  readonly #slots: DoubleBuffer | undefined;
+  readonly #lostMap: BpfMap;
 
   /** Loads and attaches. Throws BpfError. */
   constructor(
@@ -31,10 +57,16 @@ export class LatencyObject {
     });
     try {
       if ('onlyPids' in filter && filter.onlyPids !== undefined) this.#watch(filter.onlyPids);
-      this.#tables = this.#object.map('latency_tables');
+      this.#tables = new DoubleBuffer(this.#object, 'latency_tables', 'latency_a', 'latency_b');
+      this.#slots = this.#object.hasMap('latency_slot_tables')
+        ? new DoubleBuffer(
+            this.#object,
+            'latency_slot_tables',
+            'latency_slots_a',
+            'latency_slots_b',
+          )
+        : undefined;
       this.#lostMap = this.#object.map('latency_lost', 'perCpu');
-      this.#active = this.#object.map('latency_a', 'perCpu');
-      this.#spare = this.#object.map('latency_b', 'perCpu');
       this.#object.attachAll();
     } catch (error) {
       this.#object.dispose();
@@ -49,9 +81,9 @@ export class LatencyObject {
 
   /** Hands over all that was counted since the last time, each event once. One call at a time. */
   async take(receive: ReceiveBucket): Promise<void> {
-    await this.#tables.replaceInner(this.#spare);
-    [this.#active, this.#spare] = [this.#spare, this.#active];
-    readTable(this.#spare, receive);
+    const [table, slots] = await Promise.all([this.#tables.swap(), this.#slots?.swap()]);
+    readTable(table, receive);
+    if (slots !== undefined) readSlots(slots, receive);
   }
 
   /** Ends measuring, then hands over what is left. */
@@ -103,4 +135,14 @@ function readTable(table: BpfMap, receive: ReceiveBucket): void {
       receive(keys, row * LATENCY_KEY_BYTES, count, sum);
     }
   });
+}
+
+function readSlots(slots: BpfMap, receive: ReceiveBucket): void {
+  const values = Buffer.from(slots.takeArray().buffer);
+  for (let at = 0; at < values.length; at += LATENCY_SLOT_BYTES) {
+    const value = at + LATENCY_SLOT.value;
+    const count = Number(values.readBigUInt64LE(value + LATENCY_VALUE.count));
+    if (count > 0)
+      receive(values, at, count, Number(values.readBigUInt64LE(value + LATENCY_VALUE.sum)));
+  }
 }

@@ -5,6 +5,8 @@ export const LATENCY_KEY_BYTES = 24;
 export const LATENCY_LABEL_BYTES = 16;
 export const LATENCY_VALUE = { count: 0, sum: 8 } as const;
 export const LATENCY_VALUE_BYTES = 16;
+export const LATENCY_SLOT = { key: 0, value: 24 } as const;
+export const LATENCY_SLOT_BYTES = 40;
 
 /** Order of `enum latency_kind`. */
 export const LATENCY_KINDS = [
