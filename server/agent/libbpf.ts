@@ -143,6 +143,14 @@ function bind() {
     >(
       'int bpf_map_update_batch(int fd, uint8_t *keys, uint8_t *values, _Inout_ uint32_t *count, void *options)',
     ),
+    setInitialValue: f<(map: Pointer, value: Uint8Array, bytes: number) => number>(
+      'int bpf_map__set_initial_value(void *map, uint8_t *value, size_t bytes)',
+    ),
+    linkFd: f<(link: Pointer) => number>('int bpf_link__fd(void *link)'),
+    createIterator: f<(linkFd: number) => number>('int bpf_iter_create(int link_fd)'),
+    attachIterator: f<(program: Pointer, options: null) => Pointer | null>(
+      'void *bpf_program__attach_iter(void *program, void *options)',
+    ),
     enableStats: f<(type: number) => number>('int bpf_enable_stats(int type)'),
     objectInformation: f<(fd: number, information: Uint8Array, length: Uint32Array) => number>(
       'int bpf_obj_get_info_by_fd(int fd, _Inout_ uint8_t *information, _Inout_ uint32_t *length)',
@@ -304,6 +312,8 @@ export interface LoadOptions {
   readonly shared?: readonly BpfMap[];
   /** Programs not to load. */
   readonly without?: readonly string[];
+  /** Contents of data sections that are maps of their own, by the section's name. */
+  readonly constants?: Readonly<Record<string, Uint8Array>>;
 }
 
 /** A loaded object file: programs in the kernel, and their maps. */
@@ -335,6 +345,10 @@ export class BpfObject {
       for (const name of options.without ?? []) {
         const program = libbpf().findProgram(pointer, name);
         if (program !== null) check(`leave out ${name}`, libbpf().setAutoload(program, false));
+      }
+      for (const [name, value] of Object.entries(options.constants ?? {})) {
+        const map = checkPointer(`section ${name}`, libbpf().findMap(pointer, name));
+        check(`value of ${name}`, libbpf().setInitialValue(map, value, value.length));
       }
       check(`load ${path}`, libbpf().load(pointer));
       log.length = 0;
@@ -377,23 +391,28 @@ export class BpfObject {
     }
   }
 
+  /** Attaches one program by its section's name; returns the function that detaches it. */
+  attachProgram(programName: string): () => void {
+    const program = this.#program(programName);
+    const link = checkPointer(`attach ${programName}`, libbpf().attach(program));
+    return this.#own(link);
+  }
+
+  /** Makes an iterator of a program; the returned function opens a pass, a file to be read and closed. */
+  iterator(programName: string): () => number {
+    const program = this.#program(programName);
+    const link = checkPointer(`attach ${programName}`, libbpf().attachIterator(program, null));
+    this.#own(link);
+    return () => check(`iterate ${programName}`, libbpf().createIterator(libbpf().linkFd(link)));
+  }
+
   /** Runs a program at each overflow of a perf event; returns the function that ends that. */
   attachPerfEvent(programName: string, perfEventFd: number): () => void {
-    const program = checkPointer(
-      `program ${programName}`,
-      libbpf().findProgram(this.#pointer, programName),
-    );
     const link = checkPointer(
       `attach ${programName}`,
-      libbpf().attachPerfEvent(program, perfEventFd),
+      libbpf().attachPerfEvent(this.#program(programName), perfEventFd),
     );
-    this.#links.push(link);
-    return () => {
-      const index = this.#links.indexOf(link);
-      if (index < 0) return;
-      this.#links.splice(index, 1);
-      libbpf().destroyLink(link);
-    };
+    return this.#own(link);
   }
 
   /** Ends what `attachAll` began; maps can still be read. */
@@ -426,6 +445,21 @@ export class BpfObject {
     this.detachAll();
     if (this.#pointer !== 0n) libbpf().close(this.#pointer);
     this.#pointer = 0n;
+  }
+
+  #program(name: string): Pointer {
+    return checkPointer(`program ${name}`, libbpf().findProgram(this.#pointer, name));
+  }
+
+  /** Keeps the link until `dispose`, or until the returned function is called. */
+  #own(link: Pointer): () => void {
+    this.#links.push(link);
+    return () => {
+      const index = this.#links.indexOf(link);
+      if (index < 0) return;
+      this.#links.splice(index, 1);
+      libbpf().destroyLink(link);
+    };
   }
 
   #programs(): Pointer[] {
