@@ -2,7 +2,17 @@
  * The layouts of bpf/hearth.h on this side: offsets in bytes, and the orders of its enums. records.test.ts compares them
  * with the BTF of the compiled objects.
  */
-export const RecordType = { Sample: 1, Stack: 2, Fork: 3, Exec: 4, Exit: 5, Rename: 6, Wait: 7, WaitStack: 8, Thread: 9 } as const;
+export const RecordType = {
+  Sample: 1,
+  Stack: 2,
+  Fork: 3,
+  Exec: 4,
+  Exit: 5,
+  Rename: 6,
+  Wait: 7,
+  WaitStack: 8,
+  Thread: 9,
+} as const;
 
 export const SAMPLE = {
   type: 0,
