@@ -4,6 +4,7 @@
 #define HEARTH_COMMON_BPF_H
 
 #include "kernel.h"
+#include "filter.bpf.h"
 #include "hearth.h"
 #include "unwind.h"
 
@@ -24,22 +25,6 @@ struct {
 	__type(value, struct counters);
 } counters SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct configuration);
-} configurations SEC(".maps");
-
-/* The processes that FILTER_PROCESSES and FILTER_TREES let through. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
-	__type(value, __u8);
-} watched SEC(".maps");
-
 /* Where unwinding finds a process's mappings, by pid. The agent writes it; fork copies it, exec deletes it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -56,13 +41,6 @@ static __always_inline void count(enum counter counter)
 
 	if (values)
 		values->at[counter] += 1;
-}
-
-static __always_inline const struct configuration *configuration(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&configurations, &zero);
 }
 
 /* Submits without waking anybody: the agent reads the ring on a timer. False, and counted, where the ring is full. */

@@ -18,6 +18,25 @@ enum record_type {
 	RECORD_EXEC,
 	RECORD_EXIT,
 	RECORD_RENAME,
+	RECORD_WAIT,
+	RECORD_WAIT_STACK,
+	RECORD_THREAD,
+};
+
+/* What a thread's time is spent on. Order shared with profile/schema.ts. */
+enum thread_state {
+	STATE_RUNNING,
+	STATE_RUNNABLE,		/* could run, but waits for a CPU */
+	STATE_THROTTLED,	/* could run, but its cgroup has used up its quota */
+	STATE_SLEEP,		/* a timer that it asked for */
+	STATE_LOCK,
+	STATE_DISK,
+	STATE_NETWORK,
+	STATE_PIPE,
+	STATE_POLL,
+	STATE_PAGE_FAULT,
+	STATE_OTHER,
+	STATE_MAX,
 };
 
 /* How the walk of a user stack ended. Order and names are shared with server/agent/records.ts. */
@@ -105,6 +124,54 @@ struct record_rename {
 	char comm[COMM_LEN];
 };
 
+/*
+ * A wait that was drawn, when it has ended. It stands for `weight_ns` of waiting. User stacks that can only be taken when
+ * their thread returns to user mode come later, in the RECORD_WAIT_STACK of the same thread with the key; 0 for none.
+ */
+struct record_wait {
+	__u32 type;
+	__u32 state;		/* enum thread_state */
+	__u64 time_ns;
+	__u32 pid;
+	__u32 tid;
+	__u64 duration_ns;
+	__u64 weight_ns;
+	__u64 kernel_stack;
+	__u64 user_stack;
+	__u64 user_key;
+	__u32 waker_pid;	/* 0 where an interrupt woke it */
+	__u32 waker_tid;
+	__u64 waker_kernel_stack;
+	__u64 waker_user_stack;
+	__u64 waker_user_key;
+};
+
+struct record_wait_stack {
+	__u32 type;
+	__u32 pid;
+	__u32 tid;
+	__u32 padding;
+	__u64 time_ns;
+	__u64 key;
+	__u64 user_stack;
+};
+
+/* What a thread's time until `time_ns` was spent on: read by the iterator, and in the ring at its end. */
+struct record_thread {
+	__u32 type;
+	__u32 state;		/* enum thread_state */
+	__u64 time_ns;
+	__u64 id;		/* no other thread has or had it */
+	__u32 pid;
+	__u32 tid;
+	__u64 since_ns;		/* when the present state began */
+	__u64 kernel_stack;	/* of one that has been blocked for longer than a second */
+	__u32 waker_pid;	/* who ended its last wait that was drawn */
+	__u32 waker_tid;
+	__u64 ns[STATE_MAX];
+	__u64 count[STATE_MAX];	/* of intervals that have ended */
+};
+
 /* Losses and other counts, summed over CPUs by the agent. Order shared with server/agent/records.ts. */
 enum counter {
 	COUNT_SAMPLES,			/* samples taken, lost ones too */
@@ -115,6 +182,10 @@ enum counter {
 	LOST_PROCESS_EVENT,
 	LOST_MAP_FULL,
 	LOST_SCRATCH_BUSY,
+	LOST_WAIT,
+	LOST_WAIT_STACK,
+	LOST_WAKEUP,
+	LOST_THREAD,
 	COUNTER_MAX,
 };
 
@@ -134,6 +205,11 @@ struct configuration {
 	__u32 padding;
 	/* Of the perf events: the kernel tells a program the first period for ever, even after it was changed. */
 	__u64 period_ns;
+};
+
+struct off_cpu_configuration {
+	/* A wait of this length or longer is always taken, a shorter one with a probability in proportion. At most 2^31. */
+	__u64 threshold_ns;
 };
 
 #endif

@@ -3,8 +3,10 @@ import type { Chunk, ChunkHeader, Increment, Loss } from './chunk';
 import { PairTable } from './pair-table';
 import { EMPTY_PATCH, Profile, type SymbolPatch } from './profile';
 import {
+  EVENT_TABLES,
   type FrameIndex,
   type FrameKind,
+  isEventTable,
   type MappingIndex,
   type MappingKind,
   NONE,
@@ -42,7 +44,7 @@ export class ProfileBuilder {
 
   /**
    * Continues `profile`, which becomes the builder's own: its rows keep their indices, and are in no chunk that is cut
-   * from here on. Its samples are forgotten, as after a cut.
+   * from here on. Its samples, waits and thread times are forgotten, as after a cut.
    */
   constructor(profile = new Profile()) {
     this.profile = profile;
@@ -53,7 +55,7 @@ export class ProfileBuilder {
         number
       >),
     };
-    profile.samples.clear();
+    for (const name of EVENT_TABLES) profile[name].clear();
     if (profile.header !== undefined) this.#sequence = profile.header.sequence + 1;
     this.#internRows();
   }
@@ -190,12 +192,20 @@ export class ProfileBuilder {
     this.profile.samples.push(row);
   }
 
-  /** What has been added since the last cut, as a chunk; its columns are copies. Samples that were cut are forgotten. */
+  wait(row: Row<'waits'>): void {
+    this.profile.waits.push(row);
+  }
+
+  threadTime(row: Row<'threadTimes'>): void {
+    this.profile.threadTimes.push(row);
+  }
+
+  /** What has been added since the last cut, as a chunk; its columns are copies. What happened is forgotten once it is cut. */
   cutChunk(header: Omit<ChunkHeader, 'sequence'>, losses: readonly Loss[]): Chunk {
     const { profile } = this;
     const increment = <T extends TableName>(name: T): Increment<T> => {
       const { columns, length } = profile[name] as unknown as Table<T>;
-      const base = name === 'samples' ? 0 : this.#cut[name];
+      const base = isEventTable(name) ? 0 : this.#cut[name];
       const copies = Object.fromEntries(
         Object.entries(columns).map(([column, values]) => [
           column,
@@ -215,10 +225,10 @@ export class ProfileBuilder {
     };
     this.#cut.strings = profile.strings.length;
     for (const name of TABLE_NAMES) {
-      this.#cut[name] =
-        name === 'samples' ? this.#cut.samples + profile.samples.length : profile[name].length;
+      const { length } = profile[name];
+      this.#cut[name] = isEventTable(name) ? this.#cut[name] + length : length;
     }
-    profile.samples.clear();
+    for (const name of EVENT_TABLES) profile[name].clear();
     profile.addLosses(losses);
     if (profile.header === undefined) profile.startNs = header.startNs;
     profile.header = chunk.header;

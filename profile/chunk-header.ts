@@ -1,13 +1,14 @@
 /** The header of an encoded chunk, checked: what comes from a file or a socket may be anything. */
 import type { ChunkHeader, Loss } from './chunk';
-import { TABLE_NAMES, type TableName } from './schema';
+import { isEventTable, TABLE_NAMES, type TableName } from './schema';
 
 /** As in the chunk's JSON: what the sections behind it are, in numbers. */
 export interface EncodedHeader {
   readonly header: ChunkHeader;
   readonly losses: readonly Loss[];
   readonly strings: readonly [base: number, count: number, bytes: number];
-  readonly tables: Readonly<Record<TableName, readonly [base: number, length: number]>>;
+  /** Those that are not there are empty: a chunk of an older version has fewer. */
+  readonly tables: Readonly<Partial<Record<TableName, readonly [base: number, length: number]>>>;
   /** Rows of the symbol patch. */
   readonly patch: number;
 }
@@ -29,7 +30,9 @@ export function parseEncodedHeader(text: string): EncodedHeader | undefined {
     Array.isArray(losses) &&
     losses.every(isLoss) &&
     isCounts(strings, 3) &&
-    TABLE_NAMES.every((name) => isCounts(tables[name], 2)) &&
+    TABLE_NAMES.every((name) =>
+      tables[name] === undefined ? isEventTable(name) : isCounts(tables[name], 2),
+    ) &&
     isCount(patch);
   return isValid ? (parsed as unknown as EncodedHeader) : undefined;
 }

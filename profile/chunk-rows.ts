@@ -5,12 +5,15 @@
 import type { Chunk } from './chunk';
 import type { Profile } from './profile';
 import {
+  EVENT_TABLES,
   type FrameIndex,
   FrameKind,
   MappingKind,
   NONE,
+  SCHEMA,
   TABLE_NAMES,
   type TableName,
+  ThreadState,
 } from './schema';
 
 /** Columns that point to rows of a table, or are NONE. */
@@ -22,6 +25,8 @@ const REFERENCES: Readonly<Record<TableName, Readonly<Record<string, TableName |
   processes: { name: 'strings', commandLine: 'strings', container: 'strings' },
   threads: { process: 'processes', name: 'strings' },
   samples: { thread: 'threads', stack: 'stacks', sampleType: 'sampleTypes' },
+  waits: { thread: 'threads', stack: 'stacks', wakerThread: 'threads', wakerStack: 'stacks' },
+  threadTimes: { thread: 'threads' },
 };
 const PATCH_REFERENCES = {
   frame: 'frames',
@@ -35,9 +40,16 @@ const REQUIRED: ReadonlySet<string> = new Set([
   'stacks.frame',
   'threads.process',
   'samples.thread',
+  'waits.thread',
+  'threadTimes.thread',
   'patch.frame',
 ]);
 
+const STATE_COLUMNS = [
+  ['waits', 'waitClass'],
+  ['threadTimes', 'state'],
+] as const;
+const MAX_THREAD_STATE = Math.max(...Object.values(ThreadState));
 const MAX_FRAME_KIND = Math.max(...Object.values(FrameKind));
 const MAX_MAPPING_KIND = Math.max(...Object.values(MappingKind));
 const MAX_ADDRESS = 2 ** 64;
@@ -97,7 +109,7 @@ function wrongParent({ tables: { stacks } }: Chunk): string | undefined {
   return undefined;
 }
 
-function wrongValue({ tables: { mappings, frames, samples } }: Chunk): string | undefined {
+function wrongValue({ tables: { mappings, frames, ...tables } }: Chunk): string | undefined {
   for (let row = 0; row < mappings.length; row++) {
     if (mappings.columns.kind[row] > MAX_MAPPING_KIND) return `mappings.kind of row ${row}`;
   }
@@ -106,10 +118,24 @@ function wrongValue({ tables: { mappings, frames, samples } }: Chunk): string | 
     const offset = frames.columns.offset[row];
     if (!(offset >= -1 && offset <= MAX_ADDRESS)) return `frames.offset of row ${row} is ${offset}`;
   }
-  for (let row = 0; row < samples.length; row++) {
-    const { timeNs, weight } = samples.columns;
-    if (!Number.isFinite(timeNs[row])) return `samples.timeNs of row ${row} is ${timeNs[row]}`;
-    if (!Number.isFinite(weight[row])) return `samples.weight of row ${row} is ${weight[row]}`;
+  for (const name of EVENT_TABLES) {
+    const { length, columns } = tables[name];
+    for (const [column, type] of Object.entries(SCHEMA[name])) {
+      if (type !== 'f64') continue;
+      const values = (columns as unknown as Record<string, Float64Array>)[column];
+      for (let row = 0; row < length; row++) {
+        if (!Number.isFinite(values[row]))
+          return `${name}.${column} of row ${row} is ${values[row]}`;
+      }
+    }
+  }
+  for (const [name, column] of STATE_COLUMNS) {
+    const { length, columns } = tables[name];
+    const states = (columns as unknown as Record<string, Uint8Array>)[column];
+    for (let row = 0; row < length; row++) {
+      if (states[row] > MAX_THREAD_STATE)
+        return `${name}.${column} of row ${row} is ${states[row]}`;
+    }
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 /**
  * The chunk codec. A chunk is an increment of a profile: the rows that were added to each table since the last chunk,
- * late symbols for frames of earlier chunks, the samples of its time slice, and what was lost in it. The same bytes go
+ * late symbols for frames of earlier chunks, the samples and waits of its time slice, and what was lost in it. The same bytes go
  * from the agent to the web process, into the store, and to the browser; a profile is a fold over chunks.
  *
  *   offset  0  u32  magic "HRTH"          every number is little endian
@@ -23,6 +23,7 @@ import {
   COLUMN_BYTES,
   type Columns,
   columnArray,
+  isEventTable,
   SCHEMA,
   TABLE_NAMES,
   type TableName,
@@ -70,7 +71,8 @@ export class ChunkFormatError extends Error {
 }
 
 const MAGIC = 0x48545248; // "HRTH"
-export const CHUNK_VERSION = 1;
+/** Version 1 had no waits and no thread times: a table that the header doesn't name is empty. */
+export const CHUNK_VERSION = 2;
 const PREFIX_BYTES = 16;
 const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;
 
@@ -147,9 +149,9 @@ export function chunkByteLength(bytes: Uint8Array, offset = 0): number | undefin
   if (view.getUint32(0, true) !== MAGIC)
     throw new ChunkFormatError('not a Hearth chunk: wrong magic number');
   const version = view.getUint16(4, true);
-  if (version !== CHUNK_VERSION) {
+  if (version < 1 || version > CHUNK_VERSION) {
     throw new ChunkFormatError(
-      `chunk version ${version}, but this Hearth reads version ${CHUNK_VERSION}: open it with the Hearth that wrote it`,
+      `chunk version ${version}, but this Hearth reads versions 1 to ${CHUNK_VERSION}: open it with the Hearth that wrote it`,
     );
   }
   return view.getUint32(8, true);
@@ -191,7 +193,7 @@ export function decodeChunk(received: Uint8Array): Chunk {
   }
   const tables: Partial<Record<TableName, unknown>> = {};
   for (const name of TABLE_NAMES) {
-    const [base, length] = encoded.tables[name];
+    const [base, length] = encoded.tables[name] ?? [0, 0];
     const columns: Record<string, unknown> = {};
     for (const [column, type] of Object.entries(SCHEMA[name])) {
       columns[column] = columnArray(type, length, bytes.buffer, take(length * COLUMN_BYTES[type]));
@@ -224,7 +226,7 @@ export function applyChunk(profile: Profile, chunk: Chunk): void {
   if (chunk.strings.base !== profile.strings.length)
     throw missing('strings', chunk.strings.base, profile.strings.length);
   for (const name of TABLE_NAMES) {
-    if (name === 'samples') continue; // a viewer may hold only the newest samples
+    if (isEventTable(name)) continue; // a viewer may hold only the newest
     const table = profile[name];
     if (chunk.tables[name].base !== table.length)
       throw missing(name, chunk.tables[name].base, table.length);

@@ -8,6 +8,8 @@ import { applyChunk, type Chunk } from './chunk';
 import { Profile } from './profile';
 import {
   type Columns,
+  EVENT_TABLES,
+  type EventTable,
   type FrameIndex,
   type FrameKind,
   type MappingKind,
@@ -15,6 +17,14 @@ import {
   type StackIndex,
   type ThreadIndex,
 } from './schema';
+
+export interface EventRows<T extends EventTable> {
+  readonly length: number;
+  readonly columns: Columns<T>;
+}
+
+/** Rows of the event tables. */
+export type Events = { readonly [T in EventTable]: EventRows<T> };
 
 /** Source index to target index + 1; 0 means that the row was not taken yet. */
 class IndexMap {
@@ -54,24 +64,58 @@ export class Merger {
   /** Applies a chunk to the source and takes over what it adds. */
   append(chunk: Chunk): void {
     applyChunk(this.source, chunk);
-    this.source.samples.clear();
+    for (const name of EVENT_TABLES) this.source[name].clear();
     this.take(chunk);
   }
 
   /**
-   * Takes over a chunk's samples, and better symbols for frames that were taken already. The chunk must have been applied
+   * Takes over what happened in a chunk, and better symbols for frames that were taken already. The chunk must have been applied
    * to the source: several targets can share one.
    */
   take(chunk: Chunk): void {
-    this.takeSamples(chunk.tables.samples.columns, chunk.tables.samples.length);
+    this.takeEvents(chunk.tables);
     for (const frame of chunk.patch.frame) {
       const taken = this.#frames.get(frame);
       if (taken !== undefined) this.#symbolize(frame, taken);
     }
   }
 
-  /** Takes over `length` samples whose indices are the source's. */
-  takeSamples(columns: Columns<'samples'>, length: number): void {
+  /** Takes over events whose indices are the source's. */
+  takeEvents({ samples, waits, threadTimes }: Events): void {
+    this.#takeSamples(samples.columns, samples.length);
+    this.#takeWaits(waits.columns, waits.length);
+    this.#takeThreadTimes(threadTimes.columns, threadTimes.length);
+  }
+
+  #takeWaits(columns: Columns<'waits'>, length: number): void {
+    for (let i = 0; i < length; i++) {
+      const waker = columns.wakerThread[i];
+      this.#target.wait({
+        timeNs: columns.timeNs[i],
+        weight: columns.weight[i],
+        durationNs: columns.durationNs[i],
+        thread: this.thread(columns.thread[i]),
+        stack: this.stack(columns.stack[i]),
+        waitClass: columns.waitClass[i],
+        wakerThread: waker === NONE ? NONE : this.thread(waker),
+        wakerStack: this.stack(columns.wakerStack[i]),
+      });
+    }
+  }
+
+  #takeThreadTimes(columns: Columns<'threadTimes'>, length: number): void {
+    for (let i = 0; i < length; i++) {
+      this.#target.threadTime({
+        timeNs: columns.timeNs[i],
+        thread: this.thread(columns.thread[i]),
+        state: columns.state[i],
+        ns: columns.ns[i],
+        count: columns.count[i],
+      });
+    }
+  }
+
+  #takeSamples(columns: Columns<'samples'>, length: number): void {
     for (let i = 0; i < length; i++) {
       this.#target.sample({
         timeNs: columns.timeNs[i],

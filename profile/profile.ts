@@ -29,6 +29,8 @@ export class Profile {
   readonly processes = new Table('processes');
   readonly threads = new Table('threads');
   readonly samples = new Table('samples');
+  readonly waits = new Table('waits');
+  readonly threadTimes = new Table('threadTimes');
   /** Losses summed over all chunks, by reason. */
   readonly losses = new Map<string, number>();
   /** The newest chunk's header; undefined for an empty profile. Times are CLOCK_MONOTONIC. */

@@ -33,6 +33,26 @@ export type MappingKind = (typeof MappingKind)[keyof typeof MappingKind];
 export const FrameKind = { Kernel: 0, Native: 1, Jit: 2, Stop: 3 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
+/**
+ * What a thread's time is spent on. `Runnable` waits for a CPU, `Throttled` for its cgroup's next quota of CPU time; all
+ * after them are blocked: `Sleep` on a timer that the thread asked for, `Lock` on a futex or another lock, `Disk` on
+ * files and block devices, `Network` on sockets, `Poll` on several files at once. Order of bpf/hearth.h.
+ */
+export const ThreadState = {
+  Running: 0,
+  Runnable: 1,
+  Throttled: 2,
+  Sleep: 3,
+  Lock: 4,
+  Disk: 5,
+  Network: 6,
+  Pipe: 7,
+  Poll: 8,
+  PageFault: 9,
+  Other: 10,
+} as const;
+export type ThreadState = (typeof ThreadState)[keyof typeof ThreadState];
+
 export type ColumnType = 'u8' | 'u16' | 'u32' | 'f64';
 
 /**
@@ -84,10 +104,39 @@ export const SCHEMA = {
     sampleType: 'u8',
     cpu: 'u16',
   },
+  /**
+   * Waits that were drawn, by the thread that waited; `timeNs` is when the wait ended, `durationNs` how long it was, and
+   * `weight` (ns) what it stands for: weight / durationNs waits like it. `waitClass` is a ThreadState, never Running.
+   * `wakerThread` and `wakerStack`: who ended it, from where; NONE where nobody did or it is not known (an interrupt has
+   * a stack, but no thread).
+   */
+  waits: {
+    timeNs: 'f64',
+    weight: 'f64',
+    durationNs: 'f64',
+    thread: 'u32',
+    stack: 'u32',
+    waitClass: 'u8',
+    wakerThread: 'u32',
+    wakerStack: 'u32',
+  },
+  /**
+   * What threads' time was spent on, all of it, to the nanosecond: rows of the same thread and `timeNs` are one slice that
+   * ends then, is as long as their sum, and follows the thread's slice before. `state` is a ThreadState; `count` how many
+   * intervals of it ended in the slice.
+   */
+  threadTimes: { timeNs: 'f64', thread: 'u32', state: 'u8', ns: 'f64', count: 'u32' },
 } as const satisfies Record<string, Record<string, ColumnType>>;
 
 export type TableName = keyof typeof SCHEMA;
 export const TABLE_NAMES = Object.keys(SCHEMA) as readonly TableName[];
+
+/** Tables of what happened, each row once: a chunk holds those of its slice, and nothing points to them. */
+export const EVENT_TABLES = ['samples', 'waits', 'threadTimes'] as const;
+export type EventTable = (typeof EVENT_TABLES)[number];
+export const isEventTable = (name: TableName): name is EventTable =>
+  (EVENT_TABLES as readonly TableName[]).includes(name);
+
 export type Row<T extends TableName> = { readonly [C in keyof (typeof SCHEMA)[T]]: number };
 
 export type ColumnArray<T extends ColumnType> = T extends 'u8'

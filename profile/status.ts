@@ -30,6 +30,19 @@ export const LOSS_REASONS: Readonly<
     unit: 'samples',
     text: 'samples that interrupted another sample on the same CPU',
   },
+  'wait-ring-full': { unit: 'events', text: 'waits that found the ring buffer full' },
+  'wait-stack-failed': {
+    unit: 'stacks',
+    text: 'user stacks of waits that could not be taken; the waits count, with the kernel part',
+  },
+  'wakeup-missed': {
+    unit: 'events',
+    text: 'waits whose end was not seen; all their time counts as blocked, none as waiting for a CPU',
+  },
+  'thread-unknown': {
+    unit: 'events',
+    text: 'switches of threads that are not followed, and final sums of threads that found the ring buffer full',
+  },
 };
 
 /** What Hearth itself costs. */

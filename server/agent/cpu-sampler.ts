@@ -86,6 +86,16 @@ export class CpuSampler {
     }
   }
 
+  /** What programs of other objects share with these. */
+  sharedMaps(): BpfMap[] {
+    const names = ['events', 'configurations', 'watched', 'sent_stacks'];
+    return [
+      ...names.map((name) => this.#cpuObject.map(name)),
+      this.#processObject.map('counters', 'perCpu'),
+      ...Object.values(this.unwindMaps()),
+    ];
+  }
+
   /** Where the unwind tables are. */
   unwindMaps(): UnwindMaps {
     const map = (name: string): BpfMap => this.#cpuObject.map(`unwind_${name}`);

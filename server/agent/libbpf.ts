@@ -2,6 +2,7 @@
  * libbpf by FFI: the only file that knows its C interface. Objects and links own kernel resources and free them in
  * `dispose`; errors carry what libbpf and the verifier said.
  */
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { closeFd, errnoName } from './libc';
 
@@ -102,6 +103,54 @@ function bind() {
     nextKey: f<(fd: number, key: Uint8Array | null, next: Uint8Array) => number>(
       'int bpf_map_get_next_key(int fd, uint8_t *key, _Out_ uint8_t *next)',
     ),
+    updateSlowly: library.func(
+      'int bpf_map_update_elem(int fd, uint8_t *key, uint8_t *value, uint64_t flags)',
+    ),
+    takeBatch: f<
+      (
+        fd: number,
+        from: Uint8Array | null,
+        next: Uint8Array,
+        keys: Uint8Array,
+        values: Uint8Array,
+        count: Uint32Array,
+        options: null,
+      ) => number
+    >(
+      'int bpf_map_lookup_and_delete_batch(int fd, uint8_t *from, _Out_ uint8_t *next, _Out_ uint8_t *keys, _Out_ uint8_t *values, _Inout_ uint32_t *count, void *options)',
+    ),
+    readBatch: f<
+      (
+        fd: number,
+        from: null,
+        next: Uint8Array,
+        keys: Uint8Array,
+        values: Uint8Array,
+        count: Uint32Array,
+        options: null,
+      ) => number
+    >(
+      'int bpf_map_lookup_batch(int fd, uint8_t *from, _Out_ uint8_t *next, _Out_ uint8_t *keys, _Out_ uint8_t *values, _Inout_ uint32_t *count, void *options)',
+    ),
+    updateBatch: f<
+      (
+        fd: number,
+        keys: Uint8Array,
+        values: Uint8Array,
+        count: Uint32Array,
+        options: null,
+      ) => number
+    >(
+      'int bpf_map_update_batch(int fd, uint8_t *keys, uint8_t *values, _Inout_ uint32_t *count, void *options)',
+    ),
+    setInitialValue: f<(map: Pointer, value: Uint8Array, bytes: number) => number>(
+      'int bpf_map__set_initial_value(void *map, uint8_t *value, size_t bytes)',
+    ),
+    linkFd: f<(link: Pointer) => number>('int bpf_link__fd(void *link)'),
+    createIterator: f<(linkFd: number) => number>('int bpf_iter_create(int link_fd)'),
+    attachIterator: f<(program: Pointer, options: null) => Pointer | null>(
+      'void *bpf_program__attach_iter(void *program, void *options)',
+    ),
     enableStats: f<(type: number) => number>('int bpf_enable_stats(int type)'),
     objectInformation: f<(fd: number, information: Uint8Array, length: Uint32Array) => number>(
       'int bpf_obj_get_info_by_fd(int fd, _Inout_ uint8_t *information, _Inout_ uint32_t *length)',
@@ -189,6 +238,59 @@ export class BpfMap {
     return keys;
   }
 
+  /**
+   * Takes all entries out of a hash map and hands them over, some at a time: keys, and values as `lookup` has them, one
+   * after another in buffers that are used again. What programs write meanwhile may be lost: they must not.
+   */
+  takeAll(visit: (keys: Uint8Array, values: Uint8Array, count: number) => void): void {
+    const rowBytes = this.#copies * ((this.valueBytes + 7) & ~7);
+    const BATCH = 4096;
+    const [keys, values] = [
+      new Uint8Array(BATCH * this.keyBytes),
+      new Uint8Array(BATCH * rowBytes),
+    ];
+    let from: Uint8Array | null = null;
+    for (let isLast = false; !isLast; ) {
+      const next = new Uint8Array(Math.max(4, this.keyBytes));
+      const count = Uint32Array.of(BATCH);
+      const result = libbpf().takeBatch(this.fd, from, next, keys, values, count, null);
+      isLast = result === -constants.errno.ENOENT;
+      if (!isLast) check(`reading map ${this.name}`, result);
+      if (count[0] > 0) visit(keys, values, count[0]);
+      from = next;
+    }
+  }
+
+  /** All values of an array, and of each those of all CPUs, one after another; zero afterwards. Programs must not write. */
+  takeArray(): Uint8Array {
+    const rowBytes = this.#copies * ((this.valueBytes + 7) & ~7);
+    const keys = new Uint8Array(this.maxEntries * 4);
+    const values = new Uint8Array(this.maxEntries * rowBytes);
+    const count = Uint32Array.of(this.maxEntries);
+    const result = libbpf().readBatch(this.fd, null, new Uint8Array(4), keys, values, count, null);
+    if (result !== -constants.errno.ENOENT) check(`reading map ${this.name}`, result);
+    const zeros = new Uint8Array(values.length);
+    check(
+      `emptying map ${this.name}`,
+      libbpf().updateBatch(this.fd, keys, zeros, Uint32Array.of(this.maxEntries), null),
+    );
+    return values;
+  }
+
+  /** Puts another map into slot 0 of this map of maps. Resolves when no program uses the one that was there any more. */
+  replaceInner(inner: BpfMap): Promise<void> {
+    const { fd, name } = this;
+    const [key, value] = [new Uint8Array(4), new Uint8Array(Uint32Array.of(inner.fd).buffer)];
+    return new Promise((resolve, reject) => {
+      // Not on this thread: the kernel waits until every CPU has been elsewhere.
+      libbpf().updateSlowly.async(fd, key, value, 0, (error: unknown, result: number) => {
+        if (error !== null) return reject(error);
+        if (result >= 0) resolve();
+        else reject(new BpfError(`update of map ${name}`, -result, ''));
+      });
+    });
+  }
+
   #checkKey(key: Uint8Array): void {
     if (key.length !== this.keyBytes) {
       throw new RangeError(`key of map ${this.name} has ${this.keyBytes} bytes, not ${key.length}`);
@@ -210,6 +312,8 @@ export interface LoadOptions {
   readonly shared?: readonly BpfMap[];
   /** Programs not to load. */
   readonly without?: readonly string[];
+  /** Contents of data sections that are maps of their own, by the section's name. */
+  readonly constants?: Readonly<Record<string, Uint8Array>>;
 }
 
 /** A loaded object file: programs in the kernel, and their maps. */
@@ -242,6 +346,10 @@ export class BpfObject {
         const program = libbpf().findProgram(pointer, name);
         if (program !== null) check(`leave out ${name}`, libbpf().setAutoload(program, false));
       }
+      for (const [name, value] of Object.entries(options.constants ?? {})) {
+        const map = checkPointer(`section ${name}`, libbpf().findMap(pointer, name));
+        check(`value of ${name}`, libbpf().setInitialValue(map, value, value.length));
+      }
       check(`load ${path}`, libbpf().load(pointer));
       log.length = 0;
       return object;
@@ -249,6 +357,10 @@ export class BpfObject {
       object.dispose();
       throw error;
     }
+  }
+
+  hasMap(name: string): boolean {
+    return libbpf().findMap(this.#pointer, name) !== null;
   }
 
   map(name: string, kind: 'shared' | 'perCpu' = 'shared'): BpfMap {
@@ -279,23 +391,33 @@ export class BpfObject {
     }
   }
 
+  /** Attaches one program by its section's name; returns the function that detaches it. */
+  attachProgram(programName: string): () => void {
+    const program = this.#program(programName);
+    const link = checkPointer(`attach ${programName}`, libbpf().attach(program));
+    return this.#own(link);
+  }
+
+  /** Makes an iterator of a program; the returned function opens a pass, a file to be read and closed. */
+  iterator(programName: string): () => number {
+    const program = this.#program(programName);
+    const link = checkPointer(`attach ${programName}`, libbpf().attachIterator(program, null));
+    this.#own(link);
+    return () => check(`iterate ${programName}`, libbpf().createIterator(libbpf().linkFd(link)));
+  }
+
   /** Runs a program at each overflow of a perf event; returns the function that ends that. */
   attachPerfEvent(programName: string, perfEventFd: number): () => void {
-    const program = checkPointer(
-      `program ${programName}`,
-      libbpf().findProgram(this.#pointer, programName),
-    );
     const link = checkPointer(
       `attach ${programName}`,
-      libbpf().attachPerfEvent(program, perfEventFd),
+      libbpf().attachPerfEvent(this.#program(programName), perfEventFd),
     );
-    this.#links.push(link);
-    return () => {
-      const index = this.#links.indexOf(link);
-      if (index < 0) return;
-      this.#links.splice(index, 1);
-      libbpf().destroyLink(link);
-    };
+    return this.#own(link);
+  }
+
+  /** Ends what `attachAll` began; maps can still be read. */
+  detachAll(): void {
+    for (const link of this.#links.splice(0)) libbpf().destroyLink(link);
   }
 
   /** All zero unless statistics are on (`enableRunTimeStatistics`). */
@@ -320,9 +442,24 @@ export class BpfObject {
   }
 
   dispose(): void {
-    for (const link of this.#links.splice(0)) libbpf().destroyLink(link);
+    this.detachAll();
     if (this.#pointer !== 0n) libbpf().close(this.#pointer);
     this.#pointer = 0n;
+  }
+
+  #program(name: string): Pointer {
+    return checkPointer(`program ${name}`, libbpf().findProgram(this.#pointer, name));
+  }
+
+  /** Keeps the link until `dispose`, or until the returned function is called. */
+  #own(link: Pointer): () => void {
+    this.#links.push(link);
+    return () => {
+      const index = this.#links.indexOf(link);
+      if (index < 0) return;
+      this.#links.splice(index, 1);
+      libbpf().destroyLink(link);
+    };
   }
 
   #programs(): Pointer[] {

@@ -13,7 +13,11 @@ describe('record layouts', () => {
     record_exec: records.EXEC,
     record_exit: records.EXIT,
     record_rename: records.RENAME,
+    record_wait: records.WAIT,
+    record_wait_stack: records.WAIT_STACK,
+    record_thread: records.THREAD,
     configuration: records.CONFIGURATION,
+    off_cpu_configuration: records.OFF_CPU_CONFIGURATION,
   };
   it.each(Object.entries(structs))('%s is where the compiled programs have it', (name, offsets) => {
     const members = btf.structs.get(name);
@@ -25,6 +29,10 @@ describe('record layouts', () => {
 
   it('the configuration has the size of the map value', () => {
     expect(btf.structs.get('configuration')?.size).toBe(records.CONFIGURATION_BYTES);
+    expect(btf.structs.get('off_cpu_configuration')?.size).toBe(
+      records.OFF_CPU_CONFIGURATION_BYTES,
+    );
+    expect(btf.structs.get('record_thread')?.size).toBe(records.THREAD_BYTES);
   });
 
   it('has the names of the enums in their order', () => {

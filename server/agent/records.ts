@@ -2,7 +2,17 @@
  * The layouts of bpf/hearth.h on this side: offsets in bytes, and the orders of its enums. records.test.ts compares them
  * with the BTF of the compiled objects.
  */
-export const RecordType = { Sample: 1, Stack: 2, Fork: 3, Exec: 4, Exit: 5, Rename: 6 } as const;
+export const RecordType = {
+  Sample: 1,
+  Stack: 2,
+  Fork: 3,
+  Exec: 4,
+  Exit: 5,
+  Rename: 6,
+  Wait: 7,
+  WaitStack: 8,
+  Thread: 9,
+} as const;
 
 export const SAMPLE = {
   type: 0,
@@ -51,6 +61,53 @@ export const EXEC = {
 export const EXIT = { type: 0, pid: 4, tid: 8, is_last_thread: 12, time_ns: 16 } as const;
 export const RENAME = { type: 0, pid: 4, tid: 8, time_ns: 16, comm: 24 } as const;
 
+export const WAIT = {
+  type: 0,
+  state: 4,
+  time_ns: 8,
+  pid: 16,
+  tid: 20,
+  duration_ns: 24,
+  weight_ns: 32,
+  kernel_stack: 40,
+  user_stack: 48,
+  user_key: 56,
+  waker_pid: 64,
+  waker_tid: 68,
+  waker_kernel_stack: 72,
+  waker_user_stack: 80,
+  waker_user_key: 88,
+} as const;
+
+export const WAIT_STACK = {
+  type: 0,
+  pid: 4,
+  tid: 8,
+  time_ns: 16,
+  key: 24,
+  user_stack: 32,
+} as const;
+
+export const THREAD = {
+  type: 0,
+  state: 4,
+  time_ns: 8,
+  id: 16,
+  pid: 24,
+  tid: 28,
+  since_ns: 32,
+  kernel_stack: 40,
+  waker_pid: 48,
+  waker_tid: 52,
+  ns: 56,
+  count: 144,
+} as const;
+export const THREAD_BYTES = 232;
+
+/** `struct off_cpu_configuration`: one number, the threshold in ns. */
+export const OFF_CPU_CONFIGURATION = { threshold_ns: 0 } as const;
+export const OFF_CPU_CONFIGURATION_BYTES = 8;
+
 export const CONFIGURATION = {
   filter: 0,
   cgroup_level: 4,
@@ -76,6 +133,10 @@ export const COUNTERS = [
   'process-event-ring-full',
   'map-full',
   'scratch-busy',
+  'wait-ring-full',
+  'wait-stack-failed',
+  'wakeup-missed',
+  'thread-unknown',
 ] as const;
 
 /**

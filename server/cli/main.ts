@@ -1,8 +1,9 @@
 /**
- * The command line: `hearth serve | record | symbolize | doctor | version`. Each command's code is loaded when it runs, so that the
- * launcher, which lives as long as the server does, stays small.
+ * The command line: `hearth serve | record | latency | symbolize | doctor | version`. Each command's code is loaded
+ * when it runs, so that the launcher, which lives as long as the server does, stays small.
  *
- * Exit status: 0 where what was asked for was done (`record`: where the profile was written), 2 for a command line that
+ * Exit status: 0 where what was asked for was done (`record`: where the profile was written; `latency`:
+ * where something was measured), 2 for a command line that
  * can't be, 130 where the user aborted, 1 for every other failure.
  */
 import { CommanderError } from 'commander';
@@ -35,6 +36,12 @@ async function main(): Promise<number> {
       if (problem !== undefined) throw new PrivilegeError(problem);
       const { record } = await import('./record');
       await record(options);
+    },
+    async latency(options) {
+      const problem = privilegeProblem('hearth latency ...');
+      if (problem !== undefined) throw new PrivilegeError(problem);
+      const { latency } = await import('./latency');
+      await latency(options);
     },
     async symbolize(options) {
       const { symbolize } = await import('./symbolize');

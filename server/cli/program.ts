@@ -1,5 +1,6 @@
 /** The grammar of the command line, apart from what its commands do, so that tests can parse without doing. */
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
+import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import {
   chooseFormat,
   DEFAULT_FREQUENCY_HZ,
@@ -12,6 +13,7 @@ import {
   parsePort,
 } from './arguments';
 import type { DoctorOptions } from './doctor/doctor';
+import type { LatencyOptions } from './latency';
 import type { RecordOptions } from './record';
 import type { ServeOptions } from './serve';
 import type { SymbolizeOptions } from './symbolize';
@@ -20,6 +22,7 @@ export interface Actions {
   readonly version: string;
   serve(options: ServeOptions): Promise<void>;
   record(options: RecordOptions): Promise<void>;
+  latency(options: LatencyOptions): Promise<void>;
   doctor(options: DoctorOptions): Promise<void>;
   symbolize(options: SymbolizeOptions): Promise<void>;
 }
@@ -111,6 +114,27 @@ export function buildProgram(actions: Actions): Command {
     .action(async (command: string[], flags: RecordFlags, self: Command) => {
       await actions.record(recordOptions(command, flags, self));
     });
+
+  program
+    .command('latency')
+    .description('measure latencies in the kernel, and print their histograms')
+    .addArgument(new Argument('<source>', 'what to measure').choices(LATENCY_SOURCES))
+    .option('-d, --duration <seconds>', 'end after this long (default: at Ctrl-C)', parseDuration)
+    .option('-p, --pid <pid,...>', 'measure these processes only', parsePids)
+    .option('--json', 'print JSON', false)
+    .action(
+      async (
+        source: LatencySource,
+        flags: { duration?: number; pid?: number[]; json: boolean },
+      ) => {
+        await actions.latency({
+          source,
+          durationS: flags.duration,
+          pids: flags.pid,
+          json: flags.json,
+        });
+      },
+    );
 
   program
     .command('symbolize')

@@ -1,9 +1,16 @@
 /** Folds the chunks of a collector into one profile that holds the samples of one stretch of time, and what they need. */
 import { ProfileBuilder } from '@/profile/builder';
-import type { Chunk } from '@/profile/chunk';
+import type { Chunk, Increment } from '@/profile/chunk';
 import { Merger } from '@/profile/merge';
 import type { Profile } from '@/profile/profile';
-import { type ColumnArray, type Columns, type ColumnType, SCHEMA } from '@/profile/schema';
+import {
+  type ColumnArray,
+  type Columns,
+  type ColumnType,
+  EVENT_TABLES,
+  type EventTable,
+  SCHEMA,
+} from '@/profile/schema';
 
 export class Recording {
   readonly #builder = new ProfileBuilder();
@@ -30,7 +37,7 @@ export class Recording {
   add(chunk: Chunk): void {
     // A collector that has bounded its tables goes on with new ones, empty again.
     if (chunk.header.sequence === 0) this.#merger = new Merger(this.#builder);
-    this.#merger.append(withSamplesIn(chunk, this.#startNs, this.#endNs));
+    this.#merger.append(withEventsIn(chunk, this.#startNs, this.#endNs));
     if (chunk.header.endNs <= this.#startNs) return;
     const { profile } = this.#builder;
     profile.addLosses(chunk.losses);
@@ -38,13 +45,25 @@ export class Recording {
   }
 }
 
-/** The chunk with the samples of [startNs, endNs) only. */
-function withSamplesIn(chunk: Chunk, startNs: number, endNs: number): Chunk {
-  const { base, length, columns } = chunk.tables.samples;
+/** The chunk with what happened in [startNs, endNs) only. */
+function withEventsIn(chunk: Chunk, startNs: number, endNs: number): Chunk {
+  const kept = EVENT_TABLES.map((name) => [name, rowsIn(name, chunk.tables[name], startNs, endNs)]);
+  return { ...chunk, tables: { ...chunk.tables, ...Object.fromEntries(kept) } };
+}
+
+function rowsIn<T extends EventTable>(
+  name: T,
+  increment: Increment<T>,
+  startNs: number,
+  endNs: number,
+): Increment<T> {
+  const { base, length } = increment;
+  const columns = increment.columns as unknown as Record<string, ColumnArray<ColumnType>>;
+  const { timeNs } = columns;
   const kept = Uint32Array.from({ length }, (_, i) => i).filter(
-    (i) => columns.timeNs[i] >= startNs && columns.timeNs[i] < endNs,
+    (i) => timeNs[i] >= startNs && timeNs[i] < endNs,
   );
-  if (kept.length === length) return chunk;
+  if (kept.length === length) return increment;
   const pick = (column: ColumnArray<ColumnType>): ColumnArray<ColumnType> => {
     const picked = column.slice(0, kept.length);
     kept.forEach((from, to) => {
@@ -52,13 +71,11 @@ function withSamplesIn(chunk: Chunk, startNs: number, endNs: number): Chunk {
     });
     return picked;
   };
-  const names = Object.keys(SCHEMA.samples) as (keyof Columns<'samples'>)[];
-  const samples = {
+  return {
     base,
     length: kept.length,
     columns: Object.fromEntries(
-      names.map((name) => [name, pick(columns[name])]),
-    ) as unknown as Columns<'samples'>,
+      Object.keys(SCHEMA[name]).map((column) => [column, pick(columns[column])]),
+    ) as unknown as Columns<T>,
   };
-  return { ...chunk, tables: { ...chunk.tables, samples } };
 }

@@ -4,15 +4,23 @@
  */
 import { ProfileBuilder } from '@/profile/builder';
 import { type Chunk, encodeChunk } from '@/profile/chunk';
-import { Merger } from '@/profile/merge';
+import { type EventRows, type Events, Merger } from '@/profile/merge';
 import { EMPTY_PATCH, type Profile } from '@/profile/profile';
-import { type Columns, SCHEMA, TABLE_NAMES, type TableName } from '@/profile/schema';
+import {
+  type Columns,
+  EVENT_TABLES,
+  type EventTable,
+  isEventTable,
+  SCHEMA,
+  TABLE_NAMES,
+  type TableName,
+} from '@/profile/schema';
 import { Table } from '@/profile/table';
 import type { LiveTarget } from './live-source';
 
 export interface RingBounds {
   readonly seconds: number;
-  /** 27 bytes each. */
+  /** Samples and other events; 27 bytes each, a wait 45. */
   readonly samples: number;
   /**
    * Size of the tables, as `sizeOf` weighs them, at which they are made anew from the samples that are left. Where those
@@ -32,12 +40,15 @@ export type RingUpdate =
   | { readonly kind: 'chunk'; readonly chunk: Chunk }
   | { readonly kind: 'restart' };
 
-/** The samples of one chunk. */
+/** What happened in one chunk. */
 interface Slice {
-  readonly samples: Chunk['tables']['samples'];
+  readonly events: Events;
   readonly startNs: number;
   readonly endNs: number;
 }
+
+const eventCount = (events: Events): number =>
+  EVENT_TABLES.reduce((sum, name) => sum + events[name].length, 0);
 
 export class LiveRing implements LiveTarget {
   readonly #bounds: RingBounds;
@@ -46,7 +57,7 @@ export class LiveRing implements LiveTarget {
   #source: Profile | undefined;
   #merger: Merger | undefined;
   #slices: Slice[] = [];
-  #sampleCount = 0;
+  #eventCount = 0;
   #newest: Chunk | undefined;
   #snapshot: Uint8Array<ArrayBuffer> | undefined;
   #compactAt: number;
@@ -70,11 +81,11 @@ export class LiveRing implements LiveTarget {
     this.#newest = own;
     this.#snapshot = undefined;
     this.#slices.push({
-      samples: own.tables.samples,
+      events: own.tables,
       startNs: header.startNs,
       endNs: header.endNs,
     });
-    this.#sampleCount += own.tables.samples.length;
+    this.#eventCount += eventCount(own.tables);
     this.#expire(header.endNs);
     this.#onUpdate(isRestart ? { kind: 'restart' } : { kind: 'chunk', chunk: own });
   }
@@ -88,9 +99,12 @@ export class LiveRing implements LiveTarget {
 
   #snapshotChunk(newest: Chunk): Chunk {
     const { profile } = this.#builder;
-    const samples = new Table('samples', this.#sampleCount);
-    for (const slice of this.#slices)
-      samples.pushRange(slice.samples.columns, 0, slice.samples.length);
+    const joined = <T extends EventTable>(name: T): Table<T> => {
+      const table = new Table(name);
+      for (const { events } of this.#slices)
+        table.pushRange(events[name].columns, 0, events[name].length);
+      return table;
+    };
     const all = <T extends TableName>(table: Table<T>) => ({
       base: 0,
       length: table.length,
@@ -111,7 +125,7 @@ export class LiveRing implements LiveTarget {
       tables: Object.fromEntries(
         TABLE_NAMES.map((name) => [
           name,
-          all<TableName>(name === 'samples' ? samples : profile[name]),
+          all<TableName>(isEventTable(name) ? joined<EventTable>(name) : profile[name]),
         ]),
       ) as unknown as Chunk['tables'],
       patch: EMPTY_PATCH,
@@ -123,9 +137,9 @@ export class LiveRing implements LiveTarget {
     let expired = 0;
     while (
       expired < this.#slices.length - 1 &&
-      (this.#slices[expired].endNs < oldestNs || this.#sampleCount > this.#bounds.samples)
+      (this.#slices[expired].endNs < oldestNs || this.#eventCount > this.#bounds.samples)
     ) {
-      this.#sampleCount -= this.#slices[expired].samples.length;
+      this.#eventCount -= eventCount(this.#slices[expired].events);
       expired++;
     }
     if (expired > 0) this.#slices.splice(0, expired);
@@ -137,7 +151,7 @@ export class LiveRing implements LiveTarget {
     this.#rebuild();
     while (sizeOf(this.#builder.profile) > 2 * this.#bounds.tables && this.#slices.length > 0) {
       const oldest = this.#slices.splice(0, Math.ceil(this.#slices.length / 2));
-      for (const { samples } of oldest) this.#sampleCount -= samples.length;
+      for (const { events } of oldest) this.#eventCount -= eventCount(events);
       this.#rebuild();
     }
     // What is left is needed: wait until there is something to win.
@@ -151,22 +165,25 @@ export class LiveRing implements LiveTarget {
     const header = old.header;
     const builder = new ProfileBuilder();
     const merger = new Merger(builder, old);
-    const remap = (samples: Slice['samples']): Slice['samples'] => {
-      merger.takeSamples(samples.columns, samples.length);
-      const table = builder.profile.samples;
-      const copy = Object.fromEntries(
-        Object.entries(table.columns).map(([column, values]) => [
-          column,
-          (values as Uint32Array).slice(0, table.length),
-        ]),
-      ) as unknown as Slice['samples']['columns'];
-      table.clear();
-      return { base: 0, length: samples.length, columns: copy };
+    const remap = (events: Events): Events => {
+      merger.takeEvents(events);
+      const copy = <T extends EventTable>(name: T): EventRows<T> => {
+        const table = builder.profile[name] as unknown as Table<T>;
+        const { columns, length } = table;
+        const copies = Object.fromEntries(
+          Object.entries(columns).map(([column, values]) => [
+            column,
+            (values as Uint32Array).slice(0, length),
+          ]),
+        ) as unknown as Columns<T>;
+        table.clear();
+        return { length, columns: copies };
+      };
+      return { samples: copy('samples'), waits: copy('waits'), threadTimes: copy('threadTimes') };
     };
-    this.#slices = this.#slices.map((slice) => ({ ...slice, samples: remap(slice.samples) }));
+    this.#slices = this.#slices.map((slice) => ({ ...slice, events: remap(slice.events) }));
     // What the newest chunk brought is not cut yet.
-    const { columns, length } = old.samples;
-    merger.takeSamples(columns, length);
+    merger.takeEvents(old);
     builder.profile.header = header;
     builder.profile.startNs = old.startNs;
     for (const [reason, count] of old.losses) builder.profile.losses.set(reason, count);

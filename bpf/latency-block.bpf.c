@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Block I/O, by device and operation: the time of a request in the queue (from insertion until it is issued) and in
+ * service (from issue until it is complete). A request that skips the queue has a service time only. Counted for the
+ * process that inserted or issued it, which for buffered writes is often a kernel thread.
+ */
+#include "latency.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct gendisk {
+	int major;
+	int first_minor;
+} __attribute__((preserve_access_index));
+
+struct request_queue {
+	struct gendisk *disk;
+} __attribute__((preserve_access_index));
+
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+} __attribute__((preserve_access_index));
+
+#define OPERATION_MASK 0xff
+
+struct request_times {
+	__u64 inserted_ns;
+	__u64 issued_ns;
+	__u32 pid;
+	__u32 padding;
+};
+
+/* Those under way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct request_times);
+} requests SEC(".maps");
+
+SEC("tp_btf/block_rq_insert")
+int BPF_PROG(latency_block_insert, struct request *request)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct request_times times = {.inserted_ns = bpf_ktime_get_ns(), .pid = task->tgid};
+	__u64 key = (__u64)request;
+
+	if (wanted_task(task) && bpf_map_update_elem(&requests, &key, &times, BPF_ANY))
+		count_lost();
+	return 0;
+}
+
+SEC("tp_btf/block_rq_issue")
+int BPF_PROG(latency_block_issue, struct request *request)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 key = (__u64)request, now = bpf_ktime_get_ns();
+	struct request_times *known = bpf_map_lookup_elem(&requests, &key);
+
+	if (known) {
+		known->issued_ns = now;
+	} else if (wanted_task(task)) {
+		struct request_times times = {.issued_ns = now, .pid = task->tgid};
+
+		if (bpf_map_update_elem(&requests, &key, &times, BPF_ANY))
+			count_lost();
+	}
+	return 0;
+}
+
+/* Requests that are merged into others end without being issued. */
+SEC("tp_btf/block_rq_merge")
+int BPF_PROG(latency_block_merge, struct request *request)
+{
+	__u64 key = (__u64)request;
+
+	bpf_map_delete_elem(&requests, &key);
+	return 0;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(latency_block_complete, struct request *request, int error, unsigned int bytes)
+{
+	__u64 address = (__u64)request, now = bpf_ktime_get_ns();
+	struct request_times *times = bpf_map_lookup_elem(&requests, &address);
+	struct latency_key key = {.operation = request->cmd_flags & OPERATION_MASK};
+	struct gendisk *disk;
+
+	/* A part of it; the rest is still under way. */
+	if (!times || bytes < request->__data_len)
+		return 0;
+	disk = BPF_CORE_READ(request, q, disk);
+	key.label[0] = (__u64)BPF_CORE_READ(disk, major) << 20 | (__u32)BPF_CORE_READ(disk, first_minor);
+	key.pid = times->pid;
+	if (times->inserted_ns && times->issued_ns) {
+		key.kind = LATENCY_BLOCK_QUEUED;
+		count_latency(&key, times->issued_ns - times->inserted_ns);
+	}
+	if (times->issued_ns) {
+		key.kind = LATENCY_BLOCK_SERVICE;
+		count_latency(&key, now - times->issued_ns);
+	}
+	bpf_map_delete_elem(&requests, &address);
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Histograms by process and label, shared by all latency programs. There are two tables: the programs write to the one
+ * that `latency_tables` names, while the agent reads and empties the other. The kernel ends an update of a map of maps
+ * only when no program uses the old one any more, so that what the agent reads is complete, and nothing comes twice.
+ */
+#ifndef HEARTH_LATENCY_BPF_H
+#define HEARTH_LATENCY_BPF_H
+
+#include "kernel.h"
+#include "filter.bpf.h"
+#include "latency.h"
+
+struct cgroup___latency {
+	int level;
+	struct cgroup *ancestors[];
+} __attribute__((preserve_access_index));
+
+/* Only buckets that have something in them take room. */
+struct latency_table {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct latency_key);
+	__type(value, struct latency_value);
+} latency_a SEC(".maps"), latency_b SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct latency_table);
+} latency_tables SEC(".maps") = {
+	.values = {&latency_a},
+};
+
+/* Events that found no room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} latency_lost SEC(".maps");
+
+static __always_inline void count_lost(void)
+{
+	__u32 zero = 0;
+	__u64 *lost = bpf_map_lookup_elem(&latency_lost, &zero);
+
+	if (lost)
+		__sync_fetch_and_add(lost, 1);
+}
+
+/* Position of the highest bit that is set, of a value below 2^64 and above 0. */
+static __always_inline __u32 highest_bit(__u64 value)
+{
+	__u32 bit = 0;
+
+	if (value >> 32) {
+		value >>= 32;
+		bit += 32;
+	}
+	if (value >> 16) {
+		value >>= 16;
+		bit += 16;
+	}
+	if (value >> 8) {
+		value >>= 8;
+		bit += 8;
+	}
+	if (value >> 4) {
+		value >>= 4;
+		bit += 4;
+	}
+	if (value >> 2) {
+		value >>= 2;
+		bit += 2;
+	}
+	return bit + (value >> 1);
+}
+
+static __always_inline __u16 bucket_of(__u64 value)
+{
+	__u32 shift;
+
+	if (value < 1 << SUB_BUCKET_BITS)
+		return value;
+	if (value >> VALUE_BITS)
+		return LAST_BUCKET;
+	shift = highest_bit(value) - SUB_BUCKET_BITS;
+	return (shift << SUB_BUCKET_BITS) + (value >> shift);
+}
+
+/* Counts one event of `value` nanoseconds or bytes. Everything in `key` but the bucket is set. */
+static __always_inline void count_latency(struct latency_key *key, __u64 value)
+{
+	struct latency_value first = {.count = 1, .sum = value}, *known;
+	__u32 zero = 0;
+	void *table = bpf_map_lookup_elem(&latency_tables, &zero);
+
+	if (!table)
+		return;
+	key->bucket = bucket_of(value);
+	known = bpf_map_lookup_elem(table, key);
+	if (!known) {
+		if (!bpf_map_update_elem(table, key, &first, BPF_NOEXIST))
+			return;
+		/* Another CPU may have come first. */
+		known = bpf_map_lookup_elem(table, key);
+		if (!known) {
+			count_lost();
+			return;
+		}
+	}
+	/* The value is this CPU's own, but an interrupt may come in between. */
+	__sync_fetch_and_add(&known->count, 1);
+	__sync_fetch_and_add(&known->sum, value);
+}
+
+static __always_inline bool in_cgroup(struct task_struct *task, const struct configuration *config)
+{
+	struct cgroup___latency *cgroup = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	struct cgroup *ancestor = NULL;
+
+	if (BPF_CORE_READ(cgroup, level) < (int)config->cgroup_level)
+		return false;
+	bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+			      (void *)cgroup + bpf_core_field_offset(struct cgroup___latency, ancestors) +
+				      config->cgroup_level * sizeof(ancestor));
+	return BPF_CORE_READ(ancestor, kn, id) == config->cgroup;
+}
+
+/* Whether the filter lets a task's events through; it need not be the one that runs. */
+static __always_inline bool wanted_task(struct task_struct *task)
+{
+	const struct configuration *config = configuration();
+	__u32 pid = task->tgid;
+
+	if (!config)
+		return false;
+	switch (config->filter) {
+	case FILTER_ALL:
+		return true;
+	case FILTER_PROCESSES:
+	case FILTER_TREES:
+		return bpf_map_lookup_elem(&watched, &pid) != NULL;
+	case FILTER_CGROUP:
+		return in_cgroup(task, config);
+	}
+	return false;
+}
+
+#endif

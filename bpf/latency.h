@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the latency programs count, as server/agent/latency/layout.ts reads it. A test compares the two by the objects'
+ * BTF.
+ */
+#ifndef HEARTH_LATENCY_H
+#define HEARTH_LATENCY_H
+
+/*
+ * Log-linear buckets: below 16, a value is its own bucket; from there on each power of two has 16 buckets of equal width,
+ * so that no value is further from the middle of its bucket than 3.2 %. The last bucket holds all from 2^37 (137 s) on.
+ */
+#define SUB_BUCKET_BITS 4
+#define VALUE_BITS 37
+#define LAST_BUCKET ((VALUE_BITS - SUB_BUCKET_BITS + 1) << SUB_BUCKET_BITS)
+
+/* What was measured. Order shared with server/agent/latency/layout.ts. */
+enum latency_kind {
+	LATENCY_RUNQUEUE,
+	LATENCY_SYSCALL,	/* label: number; operation: 1 for the 32-bit table */
+	LATENCY_FILE,		/* label: name of the file system; operation: enum file_operation */
+	LATENCY_FUTEX,		/* label: enum futex_outcome; operation: enum futex_operation */
+	LATENCY_BLOCK_QUEUED,	/* label: major << 20 | minor; operation: enum req_op */
+	LATENCY_BLOCK_SERVICE,
+	LATENCY_TCP_CONNECT,	/* label: the peer's IPv6 address; IPv4 is mapped (RFC 4291, 2.5.5.2) */
+	LATENCY_TCP_ROUND_TRIP,
+	LATENCY_TCP_SENT,	/* in bytes, as are the next two */
+	LATENCY_TCP_RECEIVED,
+	LATENCY_TCP_RETRANSMITTED,
+	LATENCY_KINDS,
+};
+
+enum file_operation {
+	FILE_READ,
+	FILE_WRITE,
+	FILE_OPEN,
+	FILE_FSYNC,
+	FILE_OPERATIONS,
+};
+
+enum futex_operation {
+	FUTEX_OPERATION_WAIT,
+	FUTEX_OPERATION_LOCK_PI,
+	FUTEX_OPERATIONS,
+};
+
+enum futex_outcome {
+	FUTEX_WOKEN,
+	FUTEX_VALUE_CHANGED,	/* it did not wait */
+	FUTEX_TIMED_OUT,
+	FUTEX_INTERRUPTED,
+	FUTEX_FAILED,
+	FUTEX_OUTCOMES,
+};
+
+/* Bits in `latency_modes`: what is to be counted at the end of a system call. */
+enum syscall_mode {
+	MODE_SYSCALLS = 1,
+	MODE_FILES = 2,
+	MODE_FUTEXES = 4,
+};
+
+struct latency_key {
+	__u32 pid;		/* 0: not known */
+	__u16 bucket;
+	__u8 kind;		/* enum latency_kind */
+	__u8 operation;
+	__u64 label[2];
+};
+
+struct latency_value {
+	__u64 count;
+	__u64 sum;		/* nanoseconds or bytes */
+};
+
+#define SLOT_BITS 10
+
+struct latency_slot {
+	struct latency_key key;
+	struct latency_value value;
+};
+
+#endif

@@ -1,0 +1,755 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Off-CPU: what threads do while they don't run. Two timestamps per switch keep each thread's sums by state exact. A
+ * stack is taken of a wait of length d with probability min(1, d/T), and stands for max(d, T): unbiased, and what it
+ * costs is bounded by the time waited and not by the number of switches. Nothing here looks into a hash table or writes
+ * to the ring for a wait that was not drawn.
+ *
+ * A wait ends in two parts: blocked, until somebody wakes the thread; then runnable, until it has a CPU. Each is drawn
+ * for itself. The blocked part is drawn when it ends, by its waker, who is the current task there.
+ */
+#include "common.bpf.h"
+#include "stack.bpf.h"
+#include "unwind.bpf.h"
+#include "task-work.h"
+#include "wait-class.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/*
+ * User stacks are taken on the way to user mode; else (before Linux 6.18) when the thread is switched out. In sections of
+ * their own so that the loader can set them.
+ */
+const volatile __u32 takes_stacks_late SEC(".rodata.late") = 1;
+
+/* Before classification: blocked on something, not seen yet, gone. */
+#define STATE_BLOCKED STATE_MAX
+#define STATE_DEAD (STATE_MAX + 1)
+
+#define LONG_BLOCK_NS 1000000000ULL
+#define PROBABILITY_ONE (1ULL << 32)
+/* When stacks are taken at switch-out: the least probability with which they are. */
+#define PROBABILITY_MIN (PROBABILITY_ONE / 64)
+
+/* A stack that was taken at switch-out, before it was known how long the wait would be. */
+struct early_stacks {
+	__u64 probability;	/* in 2^-32; 0 where none was taken */
+	__u64 kernel;
+	__u64 user;
+	__u64 expected_ns;	/* of the next wait, by those before */
+};
+
+struct thread {
+	__u32 version;		/* odd while the sums are being changed */
+	__u32 state;		/* enum thread_state, or STATE_BLOCKED, STATE_DEAD */
+	__u64 since_ns;		/* when the state began */
+	__u64 ran_ns;		/* when it last got a CPU */
+	__u64 woken_ns;		/* when it was last woken */
+	__u64 waker;		/* pid and tid of who ended the last wait that was drawn; 0 for an interrupt */
+	__u64 blocked_weight_ns;	/* the blocked part of this wait was drawn, and stands for this */
+	__u32 prev_state;
+	__u32 slot;		/* that holds the task work under way */
+	__u64 key;		/* of the user stack that is still to be taken; 0 for none */
+	__u64 waker_key;
+	__u64 waker_kernel;
+	__u64 waker_user;
+	__u64 random;
+	__u64 id;
+	__u64 long_block_since_ns;	/* the block that `long_block_stack` belongs to */
+	__u64 long_block_stack;
+	__u64 ns[STATE_MAX];
+	__u64 count[STATE_MAX];
+	struct early_stacks early;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct off_cpu_configuration);
+} off_cpu_configurations SEC(".maps");
+
+/* Task work under way. A slot is its owner's until the work has been done. */
+#define SLOTS 16384
+#define SLOT_TRIES 8
+
+struct slot {
+	struct bpf_task_work work;
+	__u64 owner;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+/* Room for one stack. Task work can be preempted by another thread's: each takes the first that is free. */
+#define SCRATCHES 64
+#define SCRATCH_TRIES 16
+
+struct scratch {
+	__u32 busy;
+	struct record_stack stack;
+	struct walk_state walk;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCRATCHES);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+__u64 last_thread_id;
+
+static __always_inline struct scratch *take_scratch(void)
+{
+	__u32 first = bpf_get_smp_processor_id() * 4, i;
+
+	for (i = 0; i < SCRATCH_TRIES; i++) {
+		__u32 index = (first + i) % SCRATCHES;
+		struct scratch *scratch = bpf_map_lookup_elem(&scratches, &index);
+
+		if (scratch && __sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0)
+			return scratch;
+	}
+	count(LOST_SCRATCH_BUSY);
+	return NULL;
+}
+
+static __always_inline void give_back(struct scratch *scratch)
+{
+	__sync_val_compare_and_swap(&scratch->busy, 1, 0);
+}
+
+static __always_inline __u64 threshold_ns(void)
+{
+	__u32 zero = 0;
+	const struct off_cpu_configuration *config = bpf_map_lookup_elem(&off_cpu_configurations, &zero);
+
+	return config ? config->threshold_ns : 0;
+}
+
+/* 32 random bits: Knuth's linear congruential generator. A call to the kernel's own costs more than the rest of a draw. */
+static __always_inline __u64 random(struct thread *thread)
+{
+	thread->random = thread->random * 6364136223846793005ULL + 1442695040888963407ULL;
+	return thread->random >> 32;
+}
+
+/* The weight of a wait that is drawn with probability min(1, length / threshold); 0 where it is not drawn. */
+static __always_inline __u64 draw(struct thread *thread, __u64 length_ns, __u64 threshold)
+{
+	if (length_ns >= threshold)
+		return length_ns;
+	return random(thread) * threshold < length_ns << 32 ? threshold : 0;
+}
+
+/*
+ * The same where stacks were taken at switch-out with probability p, which may be too small for this wait: those that have
+ * none can't be drawn any more, so the others count for more, length / min(p, length / threshold). That too is unbiased;
+ * but a wait far longer than those of its thread before has few that stand for it, and so a large error.
+ */
+static __always_inline __u64 draw_early(struct thread *thread, __u64 length_ns, __u64 threshold)
+{
+	__u64 probability = thread->early.probability, wanted;
+
+	if (probability == 0 || threshold == 0)
+		return 0;
+	wanted = length_ns >= threshold ? PROBABILITY_ONE : (length_ns << 32) / threshold;
+	if (wanted >= probability) {
+		/* length * 2^32 / p without overflow: p is 2^26 at least. */
+		return length_ns * ((PROBABILITY_ONE << 16) / probability) >> 16;
+	}
+	return random(thread) * probability < wanted << 32 ? threshold : 0;
+}
+
+static __always_inline __u64 draw_wait(struct thread *thread, __u64 length_ns, __u64 threshold)
+{
+	return takes_stacks_late ? draw(thread, length_ns, threshold) : draw_early(thread, length_ns, threshold);
+}
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct cgroup___ancestors {
+	int level;
+	struct cgroup *ancestors[];
+};
+#pragma clang attribute pop
+
+static __always_inline bool wanted(const struct configuration *config, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	struct cgroup___ancestors *cgroup;
+	struct cgroup *ancestor = NULL;
+
+	switch (config->filter) {
+	case FILTER_ALL:
+		return true;
+	case FILTER_PROCESSES:
+	case FILTER_TREES:
+		return bpf_map_lookup_elem(&watched, &pid) != NULL;
+	case FILTER_CGROUP:
+		cgroup = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp);
+		if (config->cgroup_level > (__u32)BPF_CORE_READ(cgroup, level))
+			return false;
+		bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+				      (void *)cgroup + bpf_core_field_offset(cgroup->ancestors) +
+					      config->cgroup_level * sizeof(ancestor));
+		return BPF_CORE_READ(ancestor, kn, id) == config->cgroup;
+	}
+	return false;
+}
+
+static __always_inline bool has_user_mode(struct task_struct *task)
+{
+	return task->mm && !(task->flags & PF_KTHREAD);
+}
+
+/* Names the kernel stack that was read into `record`, and sends it if it is new. 0 where there is none. */
+static __always_inline __u64 send_kernel_stack(struct record_stack *record, long bytes, __u64 time_ns, __u32 generation)
+{
+	if (bytes <= 0) {
+		count(LOST_KERNEL_STACK);
+		return 0;
+	}
+	record->type = RECORD_STACK;
+	record->pid = 0;
+	record->time_ns = time_ns;
+	record->is_user = 0;
+	record->count = (__u32)bytes / sizeof(__u64);
+	record->end = record->count == MAX_KERNEL_FRAMES ? END_TRUNCATED : END_KERNEL;
+	record->id = stack_id(record, 0);
+	send_stack_once(record, generation);
+	return record->id;
+}
+
+/* ID of the current task's user stack as it entered the kernel, which is sent if it is new. */
+static __always_inline __u64 user_stack(struct task_struct *task, struct scratch *scratch, __u64 time_ns,
+					__u32 generation)
+{
+	struct record_stack *record = &scratch->stack;
+	struct registers regs;
+	/* As a number: the verifier lets nobody calculate with the pointer. */
+	__u64 mm = 0;
+
+	bpf_probe_read_kernel(&mm, sizeof(mm), &task->mm);
+	saved_registers(task, &regs);
+	record->type = RECORD_STACK;
+	record->pid = task->tgid;
+	record->time_ns = time_ns;
+	record->is_user = 1;
+	walk_user_stack(record, &regs, task, record->pid, &scratch->walk);
+	record->id = stack_id(record, mm + ((__u64)task->mm->exec_vm << 48) + record->pid);
+	send_stack_once(record, generation);
+	return record->id;
+}
+
+/*
+ * Runs as the thread whose stack is wanted, just before it is in user mode again: once for all waits that were drawn since
+ * it left. (Signal handlers come after it.)
+ */
+static int take_user_stack(struct bpf_map *map, void *key, void *value)
+{
+	const struct configuration *config = configuration();
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct slot *slot = value;
+	struct record_wait_stack record = {
+		.type = RECORD_WAIT_STACK,
+		.pid = task->tgid,
+		.tid = task->pid,
+		.time_ns = bpf_ktime_get_ns(),
+	};
+
+	if (thread && config) {
+		record.key = thread->key;
+		thread->key = 0;
+		/* A thread that is being ended has no memory any more. */
+		if (has_user_mode(task)) {
+			struct scratch *scratch = take_scratch();
+
+			if (scratch) {
+				record.user_stack = user_stack(task, scratch, record.time_ns, config->generation);
+				give_back(scratch);
+			}
+		}
+		emit(&record, sizeof(record), LOST_WAIT_STACK);
+	}
+	slot->owner = 0;
+	return 0;
+}
+
+/* The key under which the user stack of the thread will come; 0 where it has none, or no slot is free. */
+static __always_inline __u64 take_user_stack_later(struct task_struct *task, struct thread *thread, __u64 now)
+{
+	__u32 hash = task->pid * 0x9E3779B1u, i;
+
+	if (!has_user_mode(task) || !bpf_task_work_schedule_resume_impl)
+		return 0;
+	if (thread->key)
+		return thread->key;
+	for (i = 0; i < SLOT_TRIES; i++) {
+		__u32 index = ((hash >> 16) + i) % SLOTS;
+		struct slot *slot = bpf_map_lookup_elem(&slots, &index);
+
+		if (!slot || __sync_val_compare_and_swap(&slot->owner, 0, now))
+			continue;
+		/* Before it is scheduled: where the thread is the current one, it may be done at once. */
+		thread->key = now;
+		thread->slot = index;
+		if (bpf_task_work_schedule_resume_impl(task, &slot->work, &slots, take_user_stack, NULL) == 0)
+			return now;
+		thread->key = 0;
+		slot->owner = 0;
+	}
+	count(LOST_WAIT_STACK);
+	return 0;
+}
+
+/* A thread that has died between its wait and user mode leaves its slot. */
+static __always_inline void leave_slot(struct thread *thread)
+{
+	__u32 index = thread->slot;
+	struct slot *slot;
+
+	if (!thread->key)
+		return;
+	slot = bpf_map_lookup_elem(&slots, &index);
+	if (slot && slot->owner == thread->key)
+		slot->owner = 0;
+	thread->key = 0;
+}
+
+struct wait_part {
+	enum thread_state state;
+	__u64 end_ns;
+	__u64 duration_ns;
+	__u64 weight_ns;
+};
+
+static __always_inline void send_wait(struct task_struct *task, const struct thread *thread,
+				      const struct wait_part *part, __u64 kernel, __u64 user, __u64 key)
+{
+	struct record_wait record = {
+		.type = RECORD_WAIT,
+		.state = part->state,
+		.time_ns = part->end_ns,
+		.pid = task->tgid,
+		.tid = task->pid,
+		.duration_ns = part->duration_ns,
+		.weight_ns = part->weight_ns,
+		.kernel_stack = kernel,
+		.user_stack = user,
+		.user_key = key,
+	};
+
+	/* Nobody ends a wait for a CPU. */
+	if (part->state > STATE_THROTTLED) {
+		record.waker_pid = thread->waker >> 32;
+		record.waker_tid = thread->waker;
+		record.waker_kernel_stack = thread->waker_kernel;
+		record.waker_user_stack = thread->waker_user;
+		record.waker_user_key = thread->waker_key;
+	}
+	emit(&record, sizeof(record), LOST_WAIT);
+}
+
+/* Sends the parts that were drawn of a wait that has just ended. The thread's kernel stack is still that of the wait. */
+static __always_inline void take_wait(struct task_struct *task, struct thread *thread, __u64 now,
+				      const struct wait_part *blocked, const struct wait_part *runnable)
+{
+	const struct configuration *config = configuration();
+	__u64 kernel = thread->early.kernel, user = thread->early.user, key = 0;
+
+	if (!config || !wanted(config, task))
+		return;
+	if (takes_stacks_late) {
+		struct scratch *scratch = take_scratch();
+
+		kernel = 0;
+		user = 0;
+		if (scratch) {
+			long bytes = bpf_get_task_stack(task, scratch->stack.addresses,
+							MAX_KERNEL_FRAMES * sizeof(__u64), 0);
+
+			kernel = send_kernel_stack(&scratch->stack, bytes, now, config->generation);
+			give_back(scratch);
+		}
+		key = take_user_stack_later(task, thread, now);
+	}
+	if (blocked->weight_ns)
+		send_wait(task, thread, blocked, kernel, user, key);
+	if (runnable->weight_ns)
+		send_wait(task, thread, runnable, kernel, user, key);
+}
+
+/*
+ * Takes the stacks of the current task, which is about to be switched out, with the probability with which a wait as long
+ * as those before would be drawn.
+ */
+static __always_inline void take_early_stacks(struct task_struct *task, struct thread *thread, __u64 now)
+{
+	const struct configuration *config = configuration();
+	struct early_stacks *early = &thread->early;
+	__u64 threshold = threshold_ns(), probability = PROBABILITY_ONE;
+	struct scratch *scratch;
+	long bytes;
+
+	early->probability = early->kernel = early->user = 0;
+	if (!config || threshold == 0)
+		return;
+	if (early->expected_ns < threshold)
+		probability = (early->expected_ns << 32) / threshold;
+	if (probability < PROBABILITY_MIN)
+		probability = PROBABILITY_MIN;
+	if (random(thread) >= probability || !wanted(config, task))
+		return;
+	scratch = take_scratch();
+	if (!scratch)
+		return;
+	bytes = bpf_get_task_stack(task, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
+	early->kernel = send_kernel_stack(&scratch->stack, bytes, now, config->generation);
+	if (has_user_mode(task))
+		early->user = user_stack(task, scratch, now, config->generation);
+	early->probability = probability;
+	give_back(scratch);
+}
+
+static __always_inline void fill_record(struct record_thread *record, struct task_struct *task, struct thread *thread,
+					__u64 now)
+{
+	record->type = RECORD_THREAD;
+	record->state = thread->state;
+	record->time_ns = now;
+	record->id = thread->id;
+	record->pid = task->tgid;
+	record->tid = task->pid;
+	record->since_ns = thread->since_ns;
+	record->kernel_stack = 0;
+	record->waker_pid = thread->waker >> 32;
+	record->waker_tid = thread->waker;
+	__builtin_memcpy(record->ns, thread->ns, sizeof(record->ns));
+	__builtin_memcpy(record->count, thread->count, sizeof(record->count));
+}
+
+static __always_inline void add_time(struct thread *thread, __u32 state, __u64 ns)
+{
+	/* For the verifier: the compiler takes it to be so. */
+	barrier_var(state);
+	if (state >= STATE_MAX)
+		return;
+	thread->ns[state] += ns;
+	thread->count[state] += 1;
+}
+
+static __always_inline void switch_out(struct task_struct *task, bool preempted, __u32 prev_state, __u64 now)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+
+	if (!thread) {
+		count(LOST_THREAD);
+		return;
+	}
+	thread->version++;
+	barrier();
+	add_time(thread, STATE_RUNNING, now - thread->since_ns);
+	thread->since_ns = now;
+	if (preempted || prev_state == TASK_RUNNING) {
+		thread->state = is_throttled(task) ? STATE_THROTTLED : STATE_RUNNABLE;
+	} else if (prev_state & TASK_DEAD) {
+		struct record_thread record;
+
+		thread->state = STATE_DEAD;
+		leave_slot(thread);
+		fill_record(&record, task, thread, now);
+		emit(&record, sizeof(record), LOST_THREAD);
+	} else {
+		thread->prev_state = prev_state;
+		thread->blocked_weight_ns = 0;
+		thread->state = STATE_BLOCKED;
+	}
+	barrier();
+	thread->version++;
+	if (!takes_stacks_late && thread->state != STATE_DEAD)
+		take_early_stacks(task, thread, now);
+}
+
+static __always_inline void switch_in(struct task_struct *task, __u64 now)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct wait_part blocked = {}, runnable = {.state = STATE_RUNNABLE, .end_ns = now};
+	__u64 threshold = threshold_ns();
+	__u64 since;
+
+	if (!thread) {
+		count(LOST_THREAD);
+		return;
+	}
+	since = thread->since_ns;
+	thread->version++;
+	barrier();
+	if (thread->state == STATE_BLOCKED) {
+		__u64 woken = thread->woken_ns;
+
+		blocked.weight_ns = thread->blocked_weight_ns;
+		if (woken < since) {
+			if (woken >= thread->ran_ns) {
+				/* Woken on another CPU in the moment in which it was switched out. */
+				woken = since;
+			} else {
+				woken = now;
+				thread->waker = thread->waker_key = thread->waker_kernel = thread->waker_user = 0;
+				blocked.weight_ns = draw_wait(thread, now - since, threshold);
+				count(LOST_WAKEUP);
+			}
+		}
+		blocked.state = blocked_state(task, thread->prev_state);
+		blocked.end_ns = woken;
+		blocked.duration_ns = woken - since;
+		add_time(thread, blocked.state, blocked.duration_ns);
+		runnable.duration_ns = now - woken;
+	} else {
+		if (thread->state == STATE_THROTTLED)
+			runnable.state = STATE_THROTTLED;
+		runnable.duration_ns = now - since;
+	}
+	add_time(thread, runnable.state, runnable.duration_ns);
+	thread->state = STATE_RUNNING;
+	thread->since_ns = now;
+	thread->ran_ns = now;
+	barrier();
+	thread->version++;
+	runnable.weight_ns = draw_wait(thread, runnable.duration_ns, threshold);
+	if (!takes_stacks_late) {
+		__u64 length = now - since;
+
+		/* Up at once, down slowly: to take too few stacks costs more than to take too many. */
+		thread->early.expected_ns = length > thread->early.expected_ns ?
+						    length :
+						    thread->early.expected_ns - (thread->early.expected_ns - length) / 8;
+	}
+	if (blocked.weight_ns | runnable.weight_ns)
+		take_wait(task, thread, now, &blocked, &runnable);
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempted, struct task_struct *prev, struct task_struct *next, __u32 prev_state)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	/* The idle tasks, one per CPU, have pid 0. */
+	if (prev->pid)
+		switch_out(prev, preempted, prev_state, now);
+	if (next->pid)
+		switch_in(next, now);
+	return 0;
+}
+
+struct task_struct___stack {
+	void *stack;
+} __attribute__((preserve_access_index));
+
+#define THREAD_STACK_BYTES 16384
+
+/*
+ * Interrupts have stacks of their own. In one, the current task is only where it happened to come, and wakes nobody.
+ * (The kernel's count of interrupts can't be had where kallsyms leaves out variables.)
+ */
+static __always_inline bool in_interrupt(void *ctx, struct task_struct *current)
+{
+	struct task_struct___stack *task = (void *)current;
+	__u64 arguments = 0, stack = 0;
+
+	/* As numbers. The arguments of a tracepoint are on the stack of whoever comes across it. */
+	bpf_probe_read_kernel(&arguments, sizeof(arguments), &ctx);
+	bpf_probe_read_kernel(&stack, sizeof(stack), &task->stack);
+	return arguments - stack >= THREAD_STACK_BYTES;
+}
+
+/* The blocked part was drawn: who ended it, and from where? */
+static __always_inline void take_waker(void *ctx, struct thread *thread, __u64 now)
+{
+	const struct configuration *config = configuration();
+	struct task_struct *waker = bpf_get_current_task_btf();
+	struct scratch *scratch;
+
+	thread->waker = in_interrupt(ctx, waker) ? 0 : bpf_get_current_pid_tgid();
+	thread->waker_key = thread->waker_kernel = thread->waker_user = 0;
+	if (!config)
+		return;
+	scratch = take_scratch();
+	if (scratch) {
+		long bytes = bpf_get_stack(ctx, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
+
+		thread->waker_kernel = send_kernel_stack(&scratch->stack, bytes, now, config->generation);
+		if (!takes_stacks_late && thread->waker && has_user_mode(waker))
+			thread->waker_user = user_stack(waker, scratch, now, config->generation);
+		give_back(scratch);
+	}
+	if (takes_stacks_late && thread->waker) {
+		struct thread *own = bpf_task_storage_get(&threads, waker, NULL, 0);
+
+		if (own)
+			thread->waker_key = take_user_stack_later(waker, own, now);
+	}
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_waking, struct task_struct *task)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	__u64 now, weight;
+
+	if (!thread)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (thread->state != STATE_BLOCKED) {
+		thread->woken_ns = now;
+		return 0;
+	}
+	/* Woken already. */
+	if (thread->woken_ns >= thread->since_ns)
+		return 0;
+	thread->woken_ns = now;
+	weight = draw_wait(thread, now - thread->since_ns, threshold_ns());
+	if (weight) {
+		take_waker(ctx, thread, now);
+		thread->blocked_weight_ns = weight;
+	}
+	return 0;
+}
+
+/* Begins to follow a thread. In process context, where memory can be had. */
+static __always_inline struct thread *follow(struct task_struct *task, enum thread_state state)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!thread) {
+		count(LOST_THREAD);
+		return NULL;
+	}
+	if (thread->id == 0) {
+		thread->id = __sync_fetch_and_add(&last_thread_id, 1) + 1;
+		thread->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
+		thread->state = state;
+		thread->since_ns = thread->ran_ns = bpf_ktime_get_ns();
+	}
+	return thread;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_new_thread, struct task_struct *parent, struct task_struct *child)
+{
+	follow(child, STATE_RUNNABLE);
+	return 0;
+}
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct task_struct___state {
+	unsigned int __state;
+	int on_cpu;
+};
+#pragma clang attribute pop
+
+/* State of a thread that is seen for the first time. A wait that is under way counts from now on. */
+static __always_inline enum thread_state present_state(struct task_struct *task)
+{
+	const struct task_struct___state *seen = (void *)task;
+
+	if (seen->on_cpu)
+		return STATE_RUNNING;
+	return seen->__state == TASK_RUNNING ? STATE_RUNNABLE : STATE_BLOCKED;
+}
+
+/* The kernel stack of a thread that has been blocked for long: read once for each block. */
+static __always_inline __u64 long_block_stack(struct task_struct *task, struct thread *thread, __u64 now)
+{
+	const struct configuration *config = configuration();
+	struct scratch *scratch;
+
+	if (thread->long_block_since_ns == thread->since_ns)
+		return thread->long_block_stack;
+	scratch = config ? take_scratch() : NULL;
+	if (!scratch)
+		return 0;
+	thread->long_block_stack =
+		send_kernel_stack(&scratch->stack,
+				  bpf_get_task_stack(task, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0),
+				  now, config->generation);
+	thread->long_block_since_ns = thread->since_ns;
+	give_back(scratch);
+	return thread->long_block_stack;
+}
+
+/* Writes what each thread's time was spent on until now. */
+SEC("iter/task")
+int read_threads(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	const struct configuration *config = configuration();
+	struct record_thread record;
+	struct thread *thread;
+	__u64 now, elapsed;
+	__u32 version, i;
+
+	if (!task || !config || task->pid == 0)
+		return 0;
+	thread = follow(task, present_state(task));
+	if (!thread || !wanted(config, task))
+		return 0;
+	for (i = 0; i < 4; i++) {
+		version = *(volatile __u32 *)&thread->version;
+		barrier();
+		fill_record(&record, task, thread, 0);
+		barrier();
+		if (!(version & 1) && version == *(volatile __u32 *)&thread->version)
+			break;
+	}
+	/* Gone, or it is being switched all the time: then with the next reading. */
+	if (i == 4 || record.state == STATE_DEAD)
+		return 0;
+	now = bpf_ktime_get_ns();
+	record.time_ns = now;
+	elapsed = now - record.since_ns;
+	if (record.state == STATE_BLOCKED) {
+		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
+
+		record.state = blocked_state(task, thread->prev_state);
+		if (woken >= record.since_ns && woken <= now) {
+			i = record.state;
+			barrier_var(i);
+			if (i < STATE_MAX)
+				record.ns[i] += woken - record.since_ns;
+			elapsed = now - woken;
+			record.since_ns = woken;
+			record.state = STATE_RUNNABLE;
+		} else if (elapsed > LONG_BLOCK_NS) {
+			record.kernel_stack = long_block_stack(task, thread, now);
+		}
+	}
+	i = record.state;
+	barrier_var(i);
+	if (i < STATE_MAX)
+		record.ns[i] += elapsed;
+	bpf_seq_write(seq, &record, sizeof(record));
+	return 0;
+}

@@ -1,0 +1,25 @@
+/** Latencies and sizes as people read them, with three digits: '0.1 us' is no more precise than a bucket is. */
+import type { LatencyUnit } from './sources';
+
+const TIMES = [
+  ['s', 1e9],
+  ['ms', 1e6],
+  ['us', 1e3],
+] as const;
+const SIZES = [
+  ['GiB', 2 ** 30],
+  ['MiB', 2 ** 20],
+  ['KiB', 2 ** 10],
+] as const;
+
+/** 1234567 ns -> '1.23 ms'; 2048 bytes -> '2.00 KiB'. */
+export function formatLatency(value: number, unit: LatencyUnit): string {
+  for (const [name, size] of unit === 'bytes' ? SIZES : TIMES) {
+    if (value >= size * 0.9995) return `${threeDigits(value / size)} ${name}`;
+  }
+  return `${Math.round(value)} ${unit === 'bytes' ? 'B' : 'ns'}`;
+}
+
+function threeDigits(value: number): string {
+  return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
+}

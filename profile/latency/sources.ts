@@ -1,0 +1,60 @@
+/** What can be measured, and in what words and units it is shown. */
+
+/** What is switched on and off. */
+export const LATENCY_SOURCES = ['runqueue', 'block', 'syscalls', 'fs', 'tcp', 'futex'] as const;
+export type LatencySource = (typeof LATENCY_SOURCES)[number];
+
+export type LatencyUnit = 'nanoseconds' | 'bytes';
+
+export interface LatencySourceText {
+  readonly title: string;
+  /** What is measured, from when to when, and what is not in it. */
+  readonly text: string;
+}
+
+export const LATENCY_TEXTS: Readonly<Record<LatencySource, LatencySourceText>> = {
+  runqueue: {
+    title: 'CPU run queue',
+    text: 'How long threads were runnable but not running, each time that they got a CPU.',
+  },
+  block: {
+    title: 'Block I/O',
+    text: 'Requests by device and operation: in the queue before they went to the device, and in the device. Requests that went to the device at once have no time in the queue.',
+  },
+  syscalls: {
+    title: 'System calls',
+    text: 'From entry to exit, by name, waiting included. Calls that began before measuring did are not in it.',
+  },
+  fs: {
+    title: 'File systems',
+    text: 'System calls that read, write, open and sync regular files, by file system, served from memory or not. Memory mappings and io_uring are not in it.',
+  },
+  tcp: {
+    title: 'TCP',
+    text: 'Time to connect, the smoothed round-trip time at each segment received, bytes sent and received by each call, bytes of retransmitted segments: by peer.',
+  },
+  futex: {
+    title: 'Futex waits',
+    text: 'System calls that wait for a futex, by how they ended. Locks that are free are taken without a system call, and are not in it.',
+  },
+};
+
+/** What is asked for, and can't be measured: why. */
+export const NOT_MEASURED: Readonly<Record<string, string>> = {
+  'Page faults':
+    'not measured, because the kernel has a tracepoint where a page fault begins, but none where it ends.',
+  'DNS look-ups':
+    'not measured, because they are made in user space, by libraries that differ in how they do it.',
+};
+
+/** The part of a label that says that its values are bytes. */
+export const BYTES_SUFFIX = ', bytes';
+
+/** The unit of a label's values. */
+export function unitOf(label: string): LatencyUnit {
+  return label.endsWith(BYTES_SUFFIX) ? 'bytes' : 'nanoseconds';
+}
+
+export function isLatencySource(name: string): name is LatencySource {
+  return (LATENCY_SOURCES as readonly string[]).includes(name);
+}

@@ -1,0 +1,148 @@
+/** One object of latency programs, and its two tables of histograms: one is written to while the other is read. */
+import { distFile } from '@/server/root';
+import { type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
+import { CONFIGURATION, CONFIGURATION_BYTES, FILTER_KINDS } from '../records';
+import {
+  LATENCY_KEY_BYTES,
+  LATENCY_SLOT,
+  LATENCY_SLOT_BYTES,
+  LATENCY_VALUE,
+  LATENCY_VALUE_BYTES,
+} from './layout';
+
+/** Whose events are counted: what an object's filter maps say, or some processes', or (undefined) everybody's. */
+export type LatencyFilter =
+  | { readonly maps: readonly BpfMap[] }
+  | { readonly onlyPids: readonly number[] | undefined };
+
+const ZERO_KEY = new Uint8Array(4);
+
+/** One bucket of one key (struct latency_key), summed over CPUs. The key is in a buffer that is used again. */
+export type ReceiveBucket = (keys: Buffer, at: number, count: number, sum: number) => void;
+
+/** Two maps and the map of maps that says which of them is written to. */
+class DoubleBuffer {
+  readonly #outer: BpfMap;
+  #active: BpfMap;
+  #spare: BpfMap;
+
+  constructor(object: BpfObject, outer: string, first: string, second: string) {
+    this.#outer = object.map(outer);
+    this.#active = object.map(first, 'perCpu');
+    this.#spare = object.map(second, 'perCpu');
+  }
+
+  /** The one that was written to until now, and is no more. */
+  async swap(): Promise<BpfMap> {
+    await this.#outer.replaceInner(this.#spare);
+    [this.#active, this.#spare] = [this.#spare, this.#active];
+    return this.#spare;
+  }
+}
+
+export class LatencyObject {
+  readonly #object: BpfObject;
+  readonly #tables: DoubleBuffer;
+  /** Of objects that count in them first. */
+  readonly #slots: DoubleBuffer | undefined;
+  readonly #lostMap: BpfMap;
+
+  /** Loads and attaches. Throws BpfError. */
+  constructor(
+    readonly name: string,
+    filter: LatencyFilter,
+  ) {
+    this.#object = BpfObject.load(distFile(`bpf/latency-${name}.bpf.o`), {
+      shared: 'maps' in filter ? filter.maps : [],
+    });
+    try {
+      if ('onlyPids' in filter && filter.onlyPids !== undefined) this.#watch(filter.onlyPids);
+      this.#tables = new DoubleBuffer(this.#object, 'latency_tables', 'latency_a', 'latency_b');
+      this.#slots = this.#object.hasMap('latency_slot_tables')
+        ? new DoubleBuffer(
+            this.#object,
+            'latency_slot_tables',
+            'latency_slots_a',
+            'latency_slots_b',
+          )
+        : undefined;
+      this.#lostMap = this.#object.map('latency_lost', 'perCpu');
+      this.#object.attachAll();
+    } catch (error) {
+      this.#object.dispose();
+      throw error;
+    }
+  }
+
+  /** Writes a map of the object's own with one value of 32 bits. */
+  set(mapName: string, value: number): void {
+    this.#object.map(mapName).update(ZERO_KEY, new Uint8Array(Uint32Array.of(value).buffer));
+  }
+
+  /** Hands over all that was counted since the last time, each event once. One call at a time. */
+  async take(receive: ReceiveBucket): Promise<void> {
+    const [table, slots] = await Promise.all([this.#tables.swap(), this.#slots?.swap()]);
+    readTable(table, receive);
+    if (slots !== undefined) readSlots(slots, receive);
+  }
+
+  /** Ends measuring, then hands over what is left. */
+  async finish(receive: ReceiveBucket): Promise<void> {
+    this.#object.detachAll();
+    await this.take(receive);
+  }
+
+  /** Events that found no room, since the start. */
+  get lost(): number {
+    const values = this.#lostMap.lookup(ZERO_KEY);
+    if (values === undefined) return 0;
+    return new BigUint64Array(values.buffer).reduce((sum, value) => sum + Number(value), 0);
+  }
+
+  runTimes(): ProgramRunTime[] {
+    return this.#object.runTimes();
+  }
+
+  #watch(pids: readonly number[]): void {
+    const watched = this.#object.map('watched');
+    for (const pid of pids)
+      watched.update(new Uint8Array(Uint32Array.of(pid).buffer), Uint8Array.of(1));
+    const configuration = new DataView(new ArrayBuffer(CONFIGURATION_BYTES));
+    configuration.setUint32(CONFIGURATION.filter, FILTER_KINDS.indexOf('processes'), true);
+    this.#object.map('configurations').update(ZERO_KEY, new Uint8Array(configuration.buffer));
+  }
+
+  mapFds(): number[] {
+    return this.#object.mapFds();
+  }
+
+  dispose(): void {
+    this.#object.dispose();
+  }
+}
+
+function readTable(table: BpfMap, receive: ReceiveBucket): void {
+  table.takeAll((keyBytes, valueBytes, rows) => {
+    const keys = Buffer.from(keyBytes.buffer);
+    const values = new DataView(valueBytes.buffer);
+    const copies = valueBytes.length / (keyBytes.length / LATENCY_KEY_BYTES) / LATENCY_VALUE_BYTES;
+    for (let row = 0, at = 0; row < rows; row++) {
+      let [count, sum] = [0, 0];
+      for (let cpu = 0; cpu < copies; cpu++, at += LATENCY_VALUE_BYTES) {
+        count += Number(values.getBigUint64(at + LATENCY_VALUE.count, true));
+        sum += Number(values.getBigUint64(at + LATENCY_VALUE.sum, true));
+      }
+      receive(keys, row * LATENCY_KEY_BYTES, count, sum);
+    }
+  });
+}
+
+function readSlots(slots: BpfMap, receive: ReceiveBucket): void {
+  const values = Buffer.from(slots.takeArray().buffer);
+  for (let at = 0; at < values.length; at += LATENCY_SLOT_BYTES) {
+    const value = at + LATENCY_SLOT.value;
+    const count = Number(values.readBigUInt64LE(value + LATENCY_VALUE.count));
+    if (count > 0)
+      receive(values, at, count, Number(values.readBigUInt64LE(value + LATENCY_VALUE.sum)));
+  }
+}

@@ -1,0 +1,150 @@
+/** The latency programs: those that somebody asked for are attached, and no others. */
+import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
+import { BpfError, type ProgramRunTime } from '../libbpf';
+import { Labels } from './labels';
+import { type LatencyFilter, LatencyObject } from './latency-object';
+import { LATENCY_KEY, SYSCALL_MODES } from './layout';
+
+/** One bucket of one process and label, in the time since the last reading. */
+export interface LatencyBucket {
+  readonly source: LatencySource;
+  readonly label: string;
+  /** 0 where it is not known. */
+  readonly pid: number;
+  readonly bucket: number;
+  readonly count: number;
+  /** Of all values: nanoseconds or bytes, as `unitOf` says of the label. */
+  readonly sum: number;
+}
+
+/** Sources by the object that measures them. */
+const OBJECT_OF: Readonly<Record<LatencySource, string>> = {
+  runqueue: 'runqueue',
+  block: 'block',
+  syscalls: 'syscalls',
+  fs: 'syscalls',
+  futex: 'syscalls',
+  tcp: 'tcp',
+};
+
+export class LatencyPrograms {
+  readonly #filter: LatencyFilter;
+  readonly #objects = new Map<string, LatencyObject>();
+  readonly #labels = new Labels();
+  #sources: readonly LatencySource[] = [];
+  readonly #problems = new Map<LatencySource, string>();
+  /** What objects that were switched off have left. */
+  #left: LatencyBucket[] = [];
+  #lostBefore = 0;
+  /** Switching and reading, one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(filter: LatencyFilter) {
+    this.#filter = filter;
+  }
+
+  /** Those that are being measured. */
+  get sources(): readonly LatencySource[] {
+    return this.#sources;
+  }
+
+  /** Why sources that were asked for are not measured. */
+  get problems(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#problems);
+  }
+
+  /** Measures these from now on, and no others. One that the kernel refuses is among the `problems` afterwards. */
+  set(sources: readonly LatencySource[]): Promise<void> {
+    return this.#inOrder(() => this.#set(sources));
+  }
+
+  /** All that was counted since the last time. */
+  take(): Promise<LatencyBucket[]> {
+    return this.#inOrder(async () => {
+      const buckets = this.#left;
+      this.#left = [];
+      await Promise.all(
+        [...this.#objects.values()].map((object) => object.take(this.#receiver(buckets))),
+      );
+      return buckets;
+    });
+  }
+
+  /** Events that found no room, since the start. */
+  get lost(): number {
+    let lost = this.#lostBefore;
+    for (const object of this.#objects.values()) lost += object.lost;
+    return lost;
+  }
+
+  runTimes(): ProgramRunTime[] {
+    return [...this.#objects.values()].flatMap((object) => object.runTimes());
+  }
+
+  mapFds(): number[] {
+    return [...this.#objects.values()].flatMap((object) => object.mapFds());
+  }
+
+  dispose(): void {
+    for (const object of this.#objects.values()) object.dispose();
+    this.#objects.clear();
+  }
+
+  async #set(sources: readonly LatencySource[]): Promise<void> {
+    this.#problems.clear();
+    const wanted = new Set(sources.map((source) => OBJECT_OF[source]));
+    for (const [name, object] of this.#objects) {
+      if (wanted.has(name)) continue;
+      this.#objects.delete(name);
+      await object.finish(this.#receiver(this.#left));
+      this.#lostBefore += object.lost;
+      object.dispose();
+    }
+    for (const name of wanted) {
+      if (!this.#objects.has(name)) this.#load(name, sources);
+    }
+    this.#sources = LATENCY_SOURCES.filter(
+      (source) => sources.includes(source) && !this.#problems.has(source),
+    );
+    this.#objects.get('syscalls')?.set('latency_modes', modesOf(this.#sources));
+  }
+
+  #load(name: string, sources: readonly LatencySource[]): void {
+    try {
+      this.#objects.set(name, new LatencyObject(name, this.#filter));
+    } catch (error) {
+      if (!(error instanceof BpfError)) throw error;
+      for (const source of sources) {
+        if (OBJECT_OF[source] === name)
+          this.#problems.set(source, `the kernel refused the programs: ${error.message}`);
+      }
+    }
+  }
+
+  #receiver(buckets: LatencyBucket[]) {
+    return (keys: Buffer, at: number, count: number, sum: number): void => {
+      const { source, text } = this.#labels.of(keys, at);
+      buckets.push({
+        source,
+        label: text,
+        pid: keys.readUInt32LE(at + LATENCY_KEY.pid),
+        bucket: keys.readUInt16LE(at + LATENCY_KEY.bucket),
+        count,
+        sum,
+      });
+    };
+  }
+
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
+    this.#queue = result.catch(() => {}); // whoever asked for it gets its error
+    return result;
+  }
+}
+
+function modesOf(sources: readonly LatencySource[]): number {
+  return Object.entries(SYSCALL_MODES).reduce(
+    (modes, [source, mode]) => (sources.includes(source as LatencySource) ? modes | mode : modes),
+    0,
+  );
+}

@@ -1,0 +1,43 @@
+/** The layouts of bpf/latency.h on this side. layout.test.ts compares them with the BTF of a compiled object. */
+
+export const LATENCY_KEY = { pid: 0, bucket: 4, kind: 6, operation: 7, label: 8 } as const;
+export const LATENCY_KEY_BYTES = 24;
+export const LATENCY_LABEL_BYTES = 16;
+export const LATENCY_VALUE = { count: 0, sum: 8 } as const;
+export const LATENCY_VALUE_BYTES = 16;
+export const LATENCY_SLOT = { key: 0, value: 24 } as const;
+export const LATENCY_SLOT_BYTES = 40;
+
+/** Order of `enum latency_kind`. */
+export const LATENCY_KINDS = [
+  'runqueue',
+  'syscall',
+  'file',
+  'futex',
+  'block-queued',
+  'block-service',
+  'tcp-connect',
+  'tcp-round-trip',
+  'tcp-sent',
+  'tcp-received',
+  'tcp-retransmitted',
+] as const;
+export type LatencyKind = (typeof LATENCY_KINDS)[number];
+
+/** Order of `enum file_operation`. */
+export const FILE_OPERATIONS = ['read', 'write', 'open', 'fsync'] as const;
+
+/** Order of `enum futex_operation`. */
+export const FUTEX_OPERATIONS = ['wait', 'lock (priority inheritance)'] as const;
+
+/** Order of `enum futex_outcome`. */
+export const FUTEX_OUTCOMES = [
+  'woken',
+  'value had changed',
+  'timed out',
+  'interrupted',
+  'failed',
+] as const;
+
+/** Bits of `latency_modes`. */
+export const SYSCALL_MODES = { syscalls: 1, fs: 2, futex: 4 } as const;

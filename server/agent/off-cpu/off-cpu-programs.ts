@@ -1,0 +1,107 @@
+/** The kernel side of off-CPU profiling: loads and attaches bpf/off-cpu.bpf.c, sets its threshold, reads its sums. */
+import { closeSync, readSync } from 'node:fs';
+import { distFile } from '@/server/root';
+import { BpfError, type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
+import { OFF_CPU_CONFIGURATION_BYTES, THREAD_BYTES } from '../records';
+
+const ZERO_KEY = new Uint8Array(4);
+/** A pass hands out at most this much at a time. */
+const READ_BYTES = 1 << 20;
+export const MIN_THRESHOLD_NS = 1000;
+/** The kernel side multiplies it by 32 random bits. */
+export const MAX_THRESHOLD_NS = 1e9;
+
+/** When user stacks of waits are taken: as their thread returns to user mode (Linux 6.18), or as it is switched out. */
+export type StackTime = 'late' | 'early';
+
+export class OffCpuPrograms {
+  readonly stackTime: StackTime;
+  readonly #object: BpfObject;
+  readonly #pass: () => number;
+  readonly #thresholds: BpfMap;
+  #buffer = new Uint8Array(READ_BYTES);
+
+  private constructor(object: BpfObject, stackTime: StackTime, thresholdNs: number) {
+    this.#object = object;
+    this.stackTime = stackTime;
+    this.#thresholds = object.map('off_cpu_configurations');
+    this.setThreshold(thresholdNs);
+    object.attachProgram('on_new_thread');
+    this.#pass = object.iterator('read_threads');
+    // Begins to follow the threads that are there.
+    this.readThreads(() => {});
+    object.attachProgram('on_waking');
+    object.attachProgram('on_switch');
+  }
+
+  /**
+   * Loads and attaches. `shared`: the maps of CpuSampler.sharedMaps(). Stacks are taken late where the kernel can, unless
+   * `stackTime` says otherwise. Throws BpfError.
+   */
+  static load(
+    shared: readonly BpfMap[],
+    thresholdNs: number,
+    stackTime: StackTime = 'late',
+  ): OffCpuPrograms {
+    const open = (time: StackTime): BpfObject =>
+      BpfObject.load(distFile('bpf/off-cpu.bpf.o'), {
+        shared,
+        constants: { '.rodata.late': Uint8Array.of(time === 'late' ? 1 : 0, 0, 0, 0) },
+      });
+    let object: BpfObject;
+    let time = stackTime;
+    try {
+      object = open(time);
+    } catch (error) {
+      if (!(error instanceof BpfError) || time === 'early') throw error;
+      time = 'early';
+      object = open(time);
+    }
+    try {
+      return new OffCpuPrograms(object, time, thresholdNs);
+    } catch (error) {
+      object.dispose();
+      throw error;
+    }
+  }
+
+  /** Waits of this length, in ns, are always taken, shorter ones in proportion; from 1 us to 1 s. */
+  setThreshold(ns: number): void {
+    const bounded = Math.min(MAX_THRESHOLD_NS, Math.max(MIN_THRESHOLD_NS, Math.round(ns)));
+    const value = new DataView(new ArrayBuffer(OFF_CPU_CONFIGURATION_BYTES));
+    value.setBigUint64(0, BigInt(bounded), true);
+    this.#thresholds.update(ZERO_KEY, new Uint8Array(value.buffer));
+  }
+
+  /** Hands out a `struct record_thread` for every thread that passes the filter; valid during the call only. */
+  readThreads(onThread: (view: DataView, at: number) => void): void {
+    const fd = this.#pass();
+    try {
+      let kept = 0;
+      for (;;) {
+        const bytes = readSync(fd, this.#buffer, kept, this.#buffer.length - kept, null);
+        if (bytes === 0) return;
+        const length = kept + bytes;
+        const view = new DataView(this.#buffer.buffer);
+        let at = 0;
+        for (; at + THREAD_BYTES <= length; at += THREAD_BYTES) onThread(view, at);
+        this.#buffer.copyWithin(0, at, length);
+        kept = length - at;
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  runTimes(): ProgramRunTime[] {
+    return this.#object.runTimes();
+  }
+
+  mapFds(): number[] {
+    return this.#object.mapFds();
+  }
+
+  dispose(): void {
+    this.#object.dispose();
+  }
+}
