@@ -96,7 +96,7 @@ export function FunctionTable({ analysis, nameOf, onSelect, search }: FunctionTa
                 <button
                   type="button"
                   title={TITLES[column].title}
-                  className={`hover:text-ink ${by === column ? 'font-semibold text-ink' : 'text-dim'}`}
+                  className={`h-7 min-w-7 hover:text-ink ${by === column ? 'font-semibold text-ink' : 'text-dim'}`}
                   onClick={() => setBy(column)}
                 >
                   {TITLES[column].text}
@@ -180,16 +180,32 @@ const MODULE_OF_KIND: Readonly<Partial<Record<LabelKind, string>>> = {
   [LabelKind.Lost]: 'lost stacks',
 };
 
-/** A name; of `module+0xoffset` the module's is what is cut. */
+/** A name; of `module+0xoffset` the module's is what is cut, of `namespace::function` the namespace. */
 function Name({ text, isNamed }: { readonly text: string; readonly isNamed: boolean }) {
-  const plus = isNamed ? -1 : text.lastIndexOf('+0x');
-  if (plus < 0) return <span className="truncate">{text}</span>;
+  const cut = isNamed ? functionAt(text) : text.lastIndexOf('+0x');
+  if (cut <= 0) return <span className="truncate">{text}</span>;
   return (
     <>
-      <span className="truncate">{text.slice(0, plus)}</span>
-      <span className="shrink-0">{text.slice(plus)}</span>
+      <span className="min-w-6 shrink-[1000] truncate">{text.slice(0, cut)}</span>
+      <span className="min-w-0 truncate">{text.slice(cut)}</span>
     </>
   );
+}
+
+/** Where the function's own name starts: behind the last `::` that is in no bracket, of a closure the one before. */
+function functionAt(name: string): number {
+  let depth = 0;
+  for (let at = name.length - 1; at > 1; at--) {
+    if (')>]}'.includes(name[at]) && name[at - 1] !== '-') depth++;
+    else if ('(<[{'.includes(name[at])) depth--;
+    else if (
+      depth === 0 &&
+      name.startsWith('::', at - 1) &&
+      !/[{'$]|^operator/.test(name.slice(at + 1, at + 9))
+    )
+      return at + 1;
+  }
+  return 0;
 }
 
 /** A share, over a bar of its length. */

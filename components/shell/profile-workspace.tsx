@@ -1,6 +1,6 @@
 'use client';
 
-import { type ReactNode, useMemo, useState } from 'react';
+import { type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
 import { FlameGraph } from '@/components/flame-graph/flame-graph';
 import { FunctionTable } from '@/components/function-table/function-table';
 import { useOpenHelp } from '@/components/help/help';
@@ -66,6 +66,7 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
         role="tablist"
         aria-label="Panes"
         className="flex shrink-0 gap-1 border-b border-line bg-surface px-2 xl:hidden"
+        onKeyDown={moveBetweenTabs}
       >
         {tabs.map((one) => (
           <button
@@ -73,6 +74,7 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
             type="button"
             role="tab"
             aria-selected={tab === one.tab}
+            tabIndex={tab === one.tab ? 0 : -1}
             onClick={() => setTab(one.tab)}
             className={`-mb-px h-8 border-b-2 border-transparent px-2.5 text-sm text-dim hover:text-ink aria-selected:border-accent aria-selected:text-ink ${one.tab === 'processes' ? 'md:hidden' : ''}`}
           >
@@ -123,6 +125,21 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
       </div>
     </div>
   );
+}
+
+/** Left and right lead to the tabs that are seen, which are shown as they are reached. */
+function moveBetweenTabs(event: KeyboardEvent<HTMLElement>): void {
+  if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+  const focused = document.activeElement;
+  const tabs = [...event.currentTarget.querySelectorAll<HTMLElement>('[role=tab]')].filter(
+    (tab) => tab.offsetParent !== null,
+  );
+  if (!(focused instanceof HTMLElement) || !tabs.includes(focused)) return;
+  const at = tabs.indexOf(focused);
+  const next = tabs[(at + (event.key === 'ArrowRight' ? 1 : tabs.length - 1)) % tabs.length];
+  next.focus();
+  next.click();
+  event.preventDefault();
 }
 
 /** What labels are called; the same function for as long as the answers are the same. */

@@ -19,7 +19,7 @@ export function SearchBox({ search, analysis, onSearch, inputRef }: SearchBoxPro
   const share = matchedShare(search, analysis);
   return (
     <div
-      className={`flex h-7 mr-auto min-w-0 max-w-2xl flex-1 basis-52 items-center gap-1.5 rounded-md border bg-bg px-2 focus-within:border-line-strong ${error === undefined ? 'border-line' : 'border-danger'}`}
+      className={`flex h-7 mr-auto min-w-0 max-w-2xl flex-1 basis-52 max-sm:basis-full items-center gap-1.5 rounded-md border bg-bg px-2 focus-within:border-line-strong ${error === undefined ? 'border-line' : 'border-danger'}`}
     >
       <span className="text-dim">
         <SearchIcon />

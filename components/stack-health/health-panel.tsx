@@ -10,7 +10,7 @@ export function HealthPanel({ health }: { readonly health: StackHealth }) {
   const error = 1.96 * standardError(whole, samples);
   return (
     <div className="w-[min(560px,calc(100vw-48px))]">
-      <h3 className="text-sm font-semibold">Stack health</h3>
+      <h2 className="text-sm font-semibold">Stack health</h2>
       <p className="mt-1 text-sm">
         <span className="text-lg font-semibold">{formatShare(whole)}</span>{' '}
         <span className="text-dim">± {(error * 100).toFixed(1)}%</span> of {formatCount(samples)}{' '}
@@ -31,7 +31,7 @@ export function HealthPanel({ health }: { readonly health: StackHealth }) {
               <Reason key={reason} reason={reason} rows={rows} samples={samples} />
             ))}
           </ul>
-          <h4 className="mt-3 text-sm font-semibold">By process</h4>
+          <h3 className="mt-3 text-sm font-semibold">By process</h3>
           <ul aria-label="Stack health by process" className="divide-y divide-line">
             {processes.map((process) => (
               <Process key={process.pid} process={process} />

@@ -20,7 +20,7 @@ export function UnnamedPanel({
   const more = unnamed.slice(MAX_MODULES);
   return (
     <div className="w-[min(560px,calc(100vw-48px))]">
-      <h3 className="text-sm font-semibold">Frames without names</h3>
+      <h2 className="text-sm font-semibold">Frames without names</h2>
       <p className="mt-1 text-sm">
         <span className="text-lg font-semibold">
           {formatShare(of === 0 ? 0 : (of - count) / of)}

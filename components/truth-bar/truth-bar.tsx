@@ -278,7 +278,7 @@ function LossItem({
     >
       {() => (
         <div className="w-[min(460px,calc(100vw-48px))]">
-          <h3 className="mb-1.5 text-sm font-semibold">What was lost {since}</h3>
+          <h2 className="mb-1.5 text-sm font-semibold">What was lost {since}</h2>
           <table className="w-full text-sm">
             <thead className="sr-only">
               <tr>
