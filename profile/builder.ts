@@ -4,6 +4,7 @@ import { PairTable } from './pair-table';
 import { EMPTY_PATCH, Profile, type SymbolPatch } from './profile';
 import {
   EVENT_TABLES,
+  emptyColumns,
   type FrameIndex,
   type FrameKind,
   isEventTable,
@@ -206,6 +207,9 @@ export class ProfileBuilder {
     const increment = <T extends TableName>(name: T): Increment<T> => {
       const { columns, length } = profile[name] as unknown as Table<T>;
       const base = isEventTable(name) ? 0 : this.#cut[name];
+      if (length === base) {
+        return { base: this.#cut[name], length: 0, columns: emptyColumns(name) };
+      }
       const copies = Object.fromEntries(
         Object.entries(columns).map(([column, values]) => [
           column,

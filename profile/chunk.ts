@@ -23,6 +23,7 @@ import {
   COLUMN_BYTES,
   type Columns,
   columnArray,
+  emptyColumns,
   isEventTable,
   SCHEMA,
   TABLE_NAMES,
@@ -97,7 +98,8 @@ export function encodeChunk(chunk: Chunk): Uint8Array<ArrayBuffer> {
   const headerBytes = pad8(headerText.length);
 
   let size = PREFIX_BYTES + headerBytes + pad8(texts.length * 4) + pad8(textBytes);
-  for (const name of TABLE_NAMES) {
+  const filled = TABLE_NAMES.filter((name) => chunk.tables[name].length > 0);
+  for (const name of filled) {
     for (const type of Object.values(SCHEMA[name])) {
       size += pad8(chunk.tables[name].length * COLUMN_BYTES[type]);
     }
@@ -131,7 +133,7 @@ export function encodeChunk(chunk: Chunk): Uint8Array<ArrayBuffer> {
     at += text.length;
   }
   at += pad8(textBytes) - textBytes;
-  for (const name of TABLE_NAMES) {
+  for (const name of filled) {
     const columns = chunk.tables[name].columns as Readonly<Record<string, Uint32Array>>;
     for (const column of Object.keys(SCHEMA[name])) put(columns[column], chunk.tables[name].length);
   }
@@ -194,6 +196,10 @@ export function decodeChunk(received: Uint8Array): Chunk {
   const tables: Partial<Record<TableName, unknown>> = {};
   for (const name of TABLE_NAMES) {
     const [base, length] = encoded.tables[name] ?? [0, 0];
+    if (length === 0) {
+      tables[name] = { base, length, columns: emptyColumns(name) };
+      continue;
+    }
     const columns: Record<string, unknown> = {};
     for (const [column, type] of Object.entries(SCHEMA[name])) {
       columns[column] = columnArray(type, length, bytes.buffer, take(length * COLUMN_BYTES[type]));
@@ -236,6 +242,7 @@ export function applyChunk(profile: Profile, chunk: Chunk): void {
   for (const value of chunk.strings.values) profile.strings.push(value);
   const append = <T extends TableName>(name: T): void => {
     const { columns, length } = chunk.tables[name];
+    if (length === 0) return;
     (profile[name] as unknown as Table<T>).pushRange(columns, 0, length);
   };
   for (const name of TABLE_NAMES) append(name);

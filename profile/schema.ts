@@ -178,3 +178,17 @@ export function columnArray(
       return new Float64Array(buffer, byteOffset, length);
   }
 }
+
+const EMPTY = Object.fromEntries(
+  TABLE_NAMES.map((name) => [
+    name,
+    Object.fromEntries(
+      Object.entries(SCHEMA[name]).map(([column, type]) => [column, columnArray(type, 0)]),
+    ),
+  ]),
+);
+
+/** Columns without rows, the same ones each time: most tables have nothing new in most chunks. */
+export function emptyColumns<T extends TableName>(name: T): Columns<T> {
+  return EMPTY[name] as unknown as Columns<T>;
+}
