@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
 import { applyChunk, chunkByteLength, decodeChunk, encodeChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
+import { EVENT_TABLES } from '@/profile/schema';
 import type { SymbolizingMessage, SymbolizingReport } from '@/profile/symbolizing';
 import { nameSession } from './session-symbols';
 import { SymbolService } from './symbols/symbol-service';
@@ -29,7 +30,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
 }
 
-/** The profile of all chunks, without samples. */
+/** The profile of all chunks, without what happened: samples and the like, which have no names. */
 async function readProfile(input: AsyncIterable<Buffer>): Promise<Profile> {
   const profile = new Profile();
   let pieces: Buffer[] = [];
@@ -44,7 +45,7 @@ async function readProfile(input: AsyncIterable<Buffer>): Promise<Profile> {
       if (length < wanted) break;
       const bytes = Buffer.concat(pieces);
       applyChunk(profile, decodeChunk(bytes.subarray(0, wanted)));
-      profile.samples.clear();
+      for (const name of EVENT_TABLES) profile[name].clear();
       pieces = [bytes.subarray(wanted)];
       length -= wanted;
     }

@@ -226,10 +226,12 @@ describe('a stored session', () => {
     const broken = (text: string): Partial<NamingOptions> => {
       const path = join(folder, 'broken.mjs');
       writeFileSync(path, text);
-      return { program: path, silenceMs: 300 };
+      return { program: path };
     };
     await expect(again(broken('process.exit(3)'))).rejects.toThrow(/exit status 3/);
-    await expect(again(broken('setInterval(() => {}, 1000)'))).rejects.toThrow(/silent for 0.3 s/);
+    await expect(
+      again({ ...broken('setInterval(() => {}, 1000)'), silenceMs: 300 }),
+    ).rejects.toThrow(/silent for 0.3 s/);
     await expect(again(broken('process.kill(process.pid, 9)'))).rejects.toThrow(/SIGKILL/);
     const report = `import { writeSync } from 'node:fs'; writeSync(3, JSON.stringify({ kind: 'report', report: {} }));`;
     await expect(again(broken(`${report} writeSync(1, 'x'.repeat(100));`))).rejects.toThrow(
