@@ -67,6 +67,13 @@ const CPP: readonly (readonly [string, string])[] = [
   ['vtable for std::vector<int>', 'vtable for std::vector<…>'],
   ['f<(Color)1>(int)', 'f<…>'],
   [
+    'void std::sort<int*, Compare<app::operator<<(std::ostream&, int)::{lambda(int, int)#2}> >(int*) [clone .isra.0]',
+    'std::sort<…>',
+  ],
+  ['f<&A::operator>, &A::operator->(int)>(int)', 'f<…>'],
+  ['cooperate(int)', 'cooperate'],
+  ['my_operator<int>(int)', 'my_operator<…>'],
+  [
     'v8::internal::(anonymous namespace)::Invoke(v8::internal::Isolate*)',
     'v8::internal::(anonymous namespace)::Invoke',
   ],
