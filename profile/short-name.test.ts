@@ -97,6 +97,10 @@ const RUST: readonly (readonly [string, string])[] = [
   ['<[T] as alloc::slice::Join<&S>>::join', '<[T] as Join<…>>::join'],
   ['<fn(i32) -> i32 as app::Call>::call', '<fn(i32) -> i32 as Call>::call'],
   ['<alloc::vec::Vec<u8>>::push', 'Vec<…>::push'],
+  [
+    '<app::run::{closure#0} as core::ops::FnOnce<()>>::call_once',
+    '<run::{closure#0} as FnOnce<…>>::call_once',
+  ],
   ['<<A as B>::C as core::clone::Clone>::clone', '<C as Clone>::clone'],
   [
     'core::fmt::num::<impl core::fmt::Display for u32>::fmt',

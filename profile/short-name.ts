@@ -294,7 +294,7 @@ function splitOutside(text: string, separator: string): [string, string | undefi
   return [text, undefined];
 }
 
-/** `alloc::vec::Vec<T>` -> `Vec<…>`; `&mut a::B` -> `&mut B`. */
+/** `alloc::vec::Vec<T>` -> `Vec<…>`; `&mut a::B` -> `&mut B`; `a::b::{closure#0}` -> `b::{closure#0}`. */
 function lastPart(type: string): string {
   const prefix = /^(?:[&*]+(?:mut |const )?|dyn |fn(?=\())+/.exec(type)?.[0] ?? '';
   const rest = type.slice(prefix.length);
@@ -309,7 +309,7 @@ function lastPart(type: string): string {
     } else if (CLOSING[rest[at]] !== undefined) {
       at = behindBracket(rest, at) - 1;
     } else if (rest.startsWith('::', at)) {
-      start = at + 2;
+      if (rest[at + 2] !== '{') start = at + 2;
       parameters = rest.length;
       at++;
     }
