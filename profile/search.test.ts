@@ -72,6 +72,13 @@ describe('a search', () => {
     expect(searchTree(build(), functions.labels, 'a2', first).matchedTotal).toBe(2);
   });
 
+  it('takes a text with the first slash only for one that is being typed, where no name has it', () => {
+    const { tree, labels } = treeOf(new TestProfile().add({ stack: ['net/http.serve'] }).profile);
+    expect(searchTree(tree, labels, '/http').error).toBeUndefined();
+    expect(searchTree(tree, labels, '/htt(').error).toBe('the last slash is missing');
+    expect(searchTree(tree, labels, '/http.*/').error).toBeUndefined();
+  });
+
   it('counts each sample with a match in its stack once', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(), { maxLength: 400 }), (numbers) => {

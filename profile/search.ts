@@ -54,7 +54,7 @@ export function searchTree(
     matches,
     matchedTotal,
     matchedSamples,
-    error: isUnfinished ? 'a regular expression ends with a slash' : error,
+    error: isUnfinished ? 'the last slash is missing' : error,
   };
 }
 

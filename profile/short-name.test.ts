@@ -67,6 +67,13 @@ const CPP: readonly (readonly [string, string])[] = [
   ['vtable for std::vector<int>', 'vtable for std::vector<…>'],
   ['f<(Color)1>(int)', 'f<…>'],
   [
+    'void std::sort<int*, Compare<app::operator<<(std::ostream&, int)::{lambda(int, int)#2}> >(int*) [clone .isra.0]',
+    'std::sort<…>',
+  ],
+  ['f<&A::operator>, &A::operator->(int)>(int)', 'f<…>'],
+  ['cooperate(int)', 'cooperate'],
+  ['my_operator<int>(int)', 'my_operator<…>'],
+  [
     'v8::internal::(anonymous namespace)::Invoke(v8::internal::Isolate*)',
     'v8::internal::(anonymous namespace)::Invoke',
   ],
@@ -90,6 +97,10 @@ const RUST: readonly (readonly [string, string])[] = [
   ['<[T] as alloc::slice::Join<&S>>::join', '<[T] as Join<…>>::join'],
   ['<fn(i32) -> i32 as app::Call>::call', '<fn(i32) -> i32 as Call>::call'],
   ['<alloc::vec::Vec<u8>>::push', 'Vec<…>::push'],
+  [
+    '<app::run::{closure#0} as core::ops::FnOnce<()>>::call_once',
+    '<run::{closure#0} as FnOnce<…>>::call_once',
+  ],
   ['<<A as B>::C as core::clone::Clone>::clone', '<C as Clone>::clone'],
   [
     'core::fmt::num::<impl core::fmt::Display for u32>::fmt',

@@ -12,7 +12,7 @@ import { type LabelIndex, LabelKind, type Labels } from './labels';
 
 const FOLDED = '<…>';
 /** Longer names are not read: bounds what a hostile symbol can cost. */
-const MAX_LENGTH = 4000;
+const MAX_LENGTH = 16_000;
 
 /** Short names of one table's labels, each made once. */
 export class ShortNames {
@@ -116,6 +116,11 @@ const CLOSING: Readonly<Record<string, string>> = { '(': ')', '<': '>', '[': ']'
 function behindBracket(text: string, open: number): number {
   const closers: string[] = [];
   for (let at = open; at < text.length; at++) {
+    // The brackets of `operator<<` are none.
+    if (text[at] === 'o' && isOperatorAt(text, at)) {
+      at += (OPERATOR.exec(text.slice(at, at + 32))?.[0].length ?? 1) - 1;
+      continue;
+    }
     const character = text[at];
     const closer = CLOSING[character];
     if (closer !== undefined) closers.push(closer);
@@ -133,6 +138,11 @@ function behindBracket(text: string, open: number): number {
 
 const OPERATOR =
   /^operator(?:\s?(?:\(\)|\[\]|->\*?|<=>|<<=?|>>=?|<=?|>=?|(?:new|delete)(?:\[\])?(?!\w)|co_await(?!\w)|""\s?\w+|[-+*/%^&|~!=,]+))/;
+
+function isOperatorAt(text: string, at: number): boolean {
+  return text.startsWith('operator', at) && !(at > 0 && /[\w$]/.test(text[at - 1]));
+}
+
 /** What can follow an argument list and belongs to it. */
 const QUALIFIERS = /^(?: const\b| volatile\b| restrict\b| noexcept\b| ?&{1,2}(?=$|:| ))+/;
 
@@ -239,7 +249,7 @@ class Shortener {
 
   #character(): void {
     const name = this.#name;
-    if (name[this.#at] === 'o' && !/[\w$]/.test(this.#out.at(-1) ?? '')) {
+    if (name[this.#at] === 'o' && isOperatorAt(name, this.#at)) {
       const rest = name.slice(this.#at, this.#at + 64);
       const operator = OPERATOR.exec(rest);
       if (operator !== null) {
@@ -284,7 +294,7 @@ function splitOutside(text: string, separator: string): [string, string | undefi
   return [text, undefined];
 }
 
-/** `alloc::vec::Vec<T>` -> `Vec<…>`; `&mut a::B` -> `&mut B`. */
+/** `alloc::vec::Vec<T>` -> `Vec<…>`; `&mut a::B` -> `&mut B`; `a::b::{closure#0}` -> `b::{closure#0}`. */
 function lastPart(type: string): string {
   const prefix = /^(?:[&*]+(?:mut |const )?|dyn |fn(?=\())+/.exec(type)?.[0] ?? '';
   const rest = type.slice(prefix.length);
@@ -299,7 +309,7 @@ function lastPart(type: string): string {
     } else if (CLOSING[rest[at]] !== undefined) {
       at = behindBracket(rest, at) - 1;
     } else if (rest.startsWith('::', at)) {
-      start = at + 2;
+      if (rest[at + 2] !== '{') start = at + 2;
       parameters = rest.length;
       at++;
     }
