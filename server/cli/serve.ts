@@ -32,10 +32,10 @@ const FRUGAL_MALLOC = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 /**
- * V8 lets the young generation grow to 16 MiB a thread, and collects it by four threads; little lives in it here, and
- * waking the threads costs more than they save.
+ * V8 lets the young generation grow to 16 MiB a thread, collects it by four threads, and compiles by as many; little lives
+ * in it here, and waking the threads costs more than they save.
  */
-const FRUGAL_V8 = ['--max-semi-space-size=2', '--single-threaded-gc'];
+const FRUGAL_V8 = ['--max-semi-space-size=2', '--single-threaded-gc', '--v8-pool-size=1'];
 
 /** An agent that has lived this long has worked: its successor starts without delay. */
 const HEALTHY_MS = 30_000;
