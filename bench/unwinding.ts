@@ -10,6 +10,7 @@ import { compiledPrograms, programsForPerf } from '@/server/agent/corpus/program
 import { completeShare, type UserStack, userStacks } from '@/server/agent/corpus/user-stacks';
 import { UnwindCompiler, UnwindError } from '@/server/agent/unwind/unwind-compiler';
 import { type Bench, median, type Report } from './bench';
+import { scheduledSeconds } from './processes';
 import { compileWorkload } from './workloads/compile';
 import { RunningWorkload } from './workloads/run';
 
@@ -77,7 +78,7 @@ async function inKernel(report: Report): Promise<void> {
   }
 }
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const WORK = ['30', '8000'];
 const SLOWDOWN_HZ = 999;
 const PEER = 'perf record --call-graph dwarf';
@@ -93,15 +94,21 @@ async function workSeconds(): Promise<number> {
 /** The same work under Hearth and under perf, both of the whole machine, in turns. */
 async function slowdown(report: Report): Promise<void> {
   const percent = { hearth: [] as number[], perf: [] as number[] };
+  const own = { hearth: [] as number[], perf: [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
     const alone = await workSeconds();
     const profiling = await Profiling.start(SLOWDOWN_HZ, { kind: 'all' });
+    const used = process.cpuUsage();
     const underHearth = await workSeconds();
+    const { user, system } = process.cpuUsage(used);
+    own.hearth.push(((user + system) / 1e6 / underHearth) * 100);
     await profiling.stop();
     const between = await workSeconds();
     const options = { frequencyHz: SLOWDOWN_HZ, pid: 'all', stackBytes: COPIED_BYTES } as const;
     const perf = await PerfRecording.start(options);
+    const usedByPerf = scheduledSeconds(perf.pid);
     const underPerf = await workSeconds();
+    own.perf.push(((scheduledSeconds(perf.pid) - usedByPerf) / underPerf) * 100);
     await perf.stop();
     await perf.dispose();
     const after = await workSeconds();
@@ -110,6 +117,8 @@ async function slowdown(report: Report): Promise<void> {
   }
   const what = `more CPU time for the same work, ${SLOWDOWN_HZ} Hz`;
   report(what, '%', median(percent.hearth), PEER, median(percent.perf));
+  const ownWhat = `own CPU time meanwhile, of the work's`;
+  report(ownWhat, '%', median(own.hearth), PEER, median(own.perf));
 }
 
 /** Both at once, of the same programs: what Hearth sends, names included, beside what perf writes. */
