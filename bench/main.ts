@@ -5,8 +5,9 @@ import { latency } from './latency';
 import { memory } from './memory';
 import { opening } from './opening';
 import { symbols } from './symbols';
+import { unwinding } from './unwinding';
 
-const BENCHES: readonly Bench[] = [cost, latency, opening, memory, symbols];
+const BENCHES: readonly Bench[] = [cost, latency, opening, memory, symbols, unwinding];
 
 async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');

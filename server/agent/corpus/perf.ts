@@ -13,7 +13,8 @@ const ATTACH_MS = 20_000;
 
 export interface PerfOptions {
   readonly frequencyHz: number;
-  readonly pid: number;
+  /** A process, or the whole machine. */
+  readonly pid: number | 'all';
   /** Of stack that are copied with each sample; up to 65,528. */
   readonly stackBytes: number;
 }
@@ -26,7 +27,8 @@ export class PerfRecording {
 
   private constructor({ frequencyHz, pid, stackBytes }: PerfOptions) {
     const args = ['record', '-q', '-e', 'cpu-clock', '-F', String(frequencyHz)];
-    args.push('--call-graph', `dwarf,${stackBytes}`, '-k', 'CLOCK_MONOTONIC', '-p', String(pid));
+    args.push('--call-graph', `dwarf,${stackBytes}`, '-k', 'CLOCK_MONOTONIC');
+    args.push(...(pid === 'all' ? ['-a'] : ['-p', String(pid)]));
     this.#child = spawn('perf', [...args, '-o', this.#file], { stdio: 'ignore' });
   }
 

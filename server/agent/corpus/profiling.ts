@@ -1,7 +1,7 @@
 /** Runs programs of the corpus and profiles them. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setPriority } from 'node:os';
+import { getPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyChunk, encodeChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
@@ -25,15 +25,14 @@ export class RunningProgram {
 
   /** Starts it. `ready` waits until it has begun its work. */
   static start(program: Program): RunningProgram {
-    const child = spawn(program.command, program.args, {
+    // Not with the priority of the profiler, which comes first. Set before it starts: later, its threads would keep theirs.
+    const command = ['-n', String(Math.max(0, -getPriority())), program.command, ...program.args];
+    const child = spawn('nice', command, {
       stdio: ['ignore', 'pipe', 'ignore'],
       cwd: '/',
       ...program.user,
     });
-    const running = new RunningProgram(program, child);
-    // Not that of the profiler, which comes first.
-    setPriority(running.pid, 0);
-    return running;
+    return new RunningProgram(program, child);
   }
 
   get pid(): number {
