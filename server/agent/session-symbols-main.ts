@@ -11,6 +11,7 @@ import { writeSync } from 'node:fs';
 import { ProfileBuilder } from '@/profile/builder';
 import { applyChunk, chunkByteLength, decodeChunk, encodeChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
+import { EVENT_TABLES } from '@/profile/schema';
 import type { SymbolizingMessage } from '@/profile/symbolizing';
 import { nameSession } from './session-symbols';
 import { SymbolService } from './symbols/symbol-service';
@@ -41,7 +42,7 @@ async function readProfile(input: AsyncIterable<Buffer>): Promise<Profile> {
       if (length < wanted) break;
       const bytes = Buffer.concat(pieces);
       applyChunk(profile, decodeChunk(bytes.subarray(0, wanted)));
-      profile.samples.clear();
+      for (const name of EVENT_TABLES) profile[name].clear();
       pieces = [bytes.subarray(wanted)];
       length -= wanted;
     }
