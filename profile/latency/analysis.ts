@@ -32,12 +32,12 @@ export interface LatencyLabelRow {
 
 /** Events of one label over time. Column i holds what was counted from `startNs[i]` until `endNs[i]`. */
 export interface Heatmap {
-  readonly startNs: Float64Array;
-  readonly endNs: Float64Array;
+  readonly startNs: Float64Array<ArrayBuffer>;
+  readonly endNs: Float64Array<ArrayBuffer>;
   readonly firstBucket: number;
   readonly buckets: number;
   /** Column after column, from the first bucket up. */
-  readonly counts: Float64Array;
+  readonly counts: Float64Array<ArrayBuffer>;
   readonly most: number;
 }
 
@@ -135,8 +135,20 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
 }
 
 /** The buffers of a result's heatmap, which can be moved to another thread. */
-export function latencyBuffers({ heatmap }: LatencyResult): ArrayBufferLike[] {
+export function latencyBuffers({ heatmap }: LatencyResult): ArrayBuffer[] {
   return [heatmap.startNs.buffer, heatmap.endNs.buffer, heatmap.counts.buffer];
+}
+
+/** The result as it was before it was sent from one thread to another, which leaves plain values only. */
+export function receivedLatency(result: LatencyResult): LatencyResult {
+  return {
+    ...result,
+    labels: result.labels.map(({ histogram, baseline, ...row }) => ({
+      ...row,
+      histogram: Histogram.of(histogram),
+      baseline: baseline === undefined ? undefined : Histogram.of(baseline),
+    })),
+  };
 }
 
 /** Drops the rows before `timeNs`, but for those that came late. Copies those that stay: not for every chunk. */
