@@ -12,7 +12,10 @@
  */
 #define SUB_BUCKET_BITS 4
 #define VALUE_BITS 37
-#define LAST_BUCKET ((VALUE_BITS - SUB_BUCKET_BITS + 1) << SUB_BUCKET_BITS)
+
+enum latency_limit {
+	LAST_BUCKET = (VALUE_BITS - SUB_BUCKET_BITS + 1) << SUB_BUCKET_BITS,
+};
 
 /* What was measured. Order shared with server/agent/latency/layout.ts. */
 enum latency_kind {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Never loaded: its BTF holds everything that hearth.h defines, for the test that compares it with the TypeScript side. */
+/* Never loaded: its BTF holds everything that hearth.h and latency.h define, for the test that compares it with the TypeScript side. */
 #include <linux/types.h>
 #include "hearth.h"
+#include "latency.h"
 
 struct record_sample sample_record;
 struct record_stack stack_record;
@@ -19,3 +20,10 @@ enum record_type record_type;
 enum stack_end stack_end;
 enum counter counter;
 enum filter_kind filter_kind;
+struct latency_slot latency_slot;
+enum latency_limit latency_limit;
+enum latency_kind latency_kind;
+enum file_operation file_operation;
+enum futex_operation futex_operation;
+enum futex_outcome futex_outcome;
+enum syscall_mode syscall_mode;

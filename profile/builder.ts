@@ -201,6 +201,10 @@ export class ProfileBuilder {
     this.profile.threadTimes.push(row);
   }
 
+  latency(row: Row<'latencies'>): void {
+    this.profile.latencies.push(row);
+  }
+
   /** What has been added since the last cut, as a chunk; its columns are copies. What happened is forgotten once it is cut. */
   cutChunk(header: Omit<ChunkHeader, 'sequence'>, losses: readonly Loss[]): Chunk {
     const { profile } = this;

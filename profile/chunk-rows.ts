@@ -3,6 +3,7 @@
  * rows that are pointed to exist, a stack's parent comes before it, and no function is inlined into itself.
  */
 import type { Chunk } from './chunk';
+import { BUCKETS } from './latency/buckets';
 import type { Profile } from './profile';
 import {
   EVENT_TABLES,
@@ -27,6 +28,7 @@ const REFERENCES: Readonly<Record<TableName, Readonly<Record<string, TableName |
   samples: { thread: 'threads', stack: 'stacks', sampleType: 'sampleTypes' },
   waits: { thread: 'threads', stack: 'stacks', wakerThread: 'threads', wakerStack: 'stacks' },
   threadTimes: { thread: 'threads' },
+  latencies: { source: 'strings', label: 'strings', process: 'processes' },
 };
 const PATCH_REFERENCES = {
   frame: 'frames',
@@ -42,6 +44,8 @@ const REQUIRED: ReadonlySet<string> = new Set([
   'samples.thread',
   'waits.thread',
   'threadTimes.thread',
+  'latencies.source',
+  'latencies.label',
   'patch.frame',
 ]);
 
@@ -128,6 +132,10 @@ function wrongValue({ tables: { mappings, frames, ...tables } }: Chunk): string 
           return `${name}.${column} of row ${row} is ${values[row]}`;
       }
     }
+  }
+  const { bucket } = tables.latencies.columns;
+  for (let row = 0; row < tables.latencies.length; row++) {
+    if (bucket[row] >= BUCKETS) return `latencies.bucket of row ${row} is ${bucket[row]}`;
   }
   for (const [name, column] of STATE_COLUMNS) {
     const { length, columns } = tables[name];

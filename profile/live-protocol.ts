@@ -27,6 +27,7 @@ export interface BrowserToServer {
  * REST, all below /api/v1, JSON unless said otherwise; errors are `{ error: string }` with a fitting status.
  *   GET    /status                      LiveStatus
  *   PUT    /sampling                    { frequencyHz: 1..4999 }          -> 204
+ *   PUT    /latency                     { sources: LatencySource[] }      -> 204; measures these, and no others
  *   GET    /sessions                    SessionSummary[], newest first
  *   POST   /sessions                    { name?: string }                 -> 201 SessionSummary; starts recording; 409 while one records
  *   GET    /sessions/:id                SessionSummary

@@ -81,10 +81,26 @@ export class Merger {
   }
 
   /** Takes over events whose indices are the source's. */
-  takeEvents({ samples, waits, threadTimes }: Events): void {
+  takeEvents({ samples, waits, threadTimes, latencies }: Events): void {
     this.#takeSamples(samples.columns, samples.length);
     this.#takeWaits(waits.columns, waits.length);
     this.#takeThreadTimes(threadTimes.columns, threadTimes.length);
+    this.#takeLatencies(latencies.columns, latencies.length);
+  }
+
+  #takeLatencies(columns: Columns<'latencies'>, length: number): void {
+    for (let i = 0; i < length; i++) {
+      const process = columns.process[i];
+      this.#target.latency({
+        timeNs: columns.timeNs[i],
+        source: this.#string(columns.source[i]),
+        label: this.#string(columns.label[i]),
+        process: process === NONE ? NONE : this.#process(process),
+        bucket: columns.bucket[i],
+        count: columns.count[i],
+        sum: columns.sum[i],
+      });
+    }
   }
 
   #takeWaits(columns: Columns<'waits'>, length: number): void {

@@ -31,6 +31,7 @@ export class Profile {
   readonly samples = new Table('samples');
   readonly waits = new Table('waits');
   readonly threadTimes = new Table('threadTimes');
+  readonly latencies = new Table('latencies');
   /** Losses summed over all chunks, by reason. */
   readonly losses = new Map<string, number>();
   /** The newest chunk's header; undefined for an empty profile. Times are CLOCK_MONOTONIC. */

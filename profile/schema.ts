@@ -126,13 +126,27 @@ export const SCHEMA = {
    * intervals of it ended in the slice.
    */
   threadTimes: { timeNs: 'f64', thread: 'u32', state: 'u8', ns: 'f64', count: 'u32' },
+  /**
+   * Latencies, counted in the kernel: events of one process in one bucket (latency/buckets.ts), in the second or less that
+   * starts at `timeNs`. `source` and `label` are strings: what was measured (latency/sources.ts), and of what. `process`
+   * is NONE where it is not known. `sum` adds up the values themselves: nanoseconds, or what `unitOf(label)` says.
+   */
+  latencies: {
+    timeNs: 'f64',
+    source: 'u32',
+    label: 'u32',
+    process: 'u32',
+    bucket: 'u16',
+    count: 'f64',
+    sum: 'f64',
+  },
 } as const satisfies Record<string, Record<string, ColumnType>>;
 
 export type TableName = keyof typeof SCHEMA;
 export const TABLE_NAMES = Object.keys(SCHEMA) as readonly TableName[];
 
 /** Tables of what happened, each row once: a chunk holds those of its slice, and nothing points to them. */
-export const EVENT_TABLES = ['samples', 'waits', 'threadTimes'] as const;
+export const EVENT_TABLES = ['samples', 'waits', 'threadTimes', 'latencies'] as const;
 export type EventTable = (typeof EVENT_TABLES)[number];
 export const isEventTable = (name: TableName): name is EventTable =>
   (EVENT_TABLES as readonly TableName[]).includes(name);

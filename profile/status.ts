@@ -1,4 +1,5 @@
 /** What a collector says of itself about once a second: what the truth bar and the status line show. */
+import type { LatencySource } from './latency/sources';
 
 /** A number that was measured, or why it was not. What isn't measured is never shown as 0. */
 export type Measured = { readonly value: number } | { readonly notMeasured: string };
@@ -26,6 +27,10 @@ export const LOSS_REASONS: Readonly<
     text: 'process events (exec, fork, exit, rename, mmap) that found the ring buffer full; names may be late or missing',
   },
   'map-full': { unit: 'events', text: 'entries for which a kernel map had no room' },
+  'latency-table-full': {
+    unit: 'events',
+    text: 'events that are in no latency histogram: there were too many different ones in a second',
+  },
   'scratch-busy': {
     unit: 'samples',
     text: 'samples that interrupted another sample on the same CPU',
@@ -80,6 +85,11 @@ export interface CollectorStatus {
   >;
   /** Kernel memory of BPF maps. */
   readonly bpfMapBytes: Measured;
+  /** The latencies that are being measured, and why others that were asked for are not, by source. */
+  readonly latency: {
+    readonly sources: readonly LatencySource[];
+    readonly problems: Readonly<Record<string, string>>;
+  };
   /** Where most frames have no name, since the collector's tables were begun: the worst first. */
   readonly unnamed: readonly UnnamedCode[];
 }

@@ -6,6 +6,7 @@
  * Web to agent: one line of JSON each, checked against `controlSchema` by the agent.
  */
 import { z } from 'zod';
+import { LATENCY_SOURCES } from '@/profile/latency/sources';
 import type { CollectorStatus, HostDescription } from '@/profile/status';
 
 export const FrameType = { Hello: 1, Chunk: 2, Status: 3, Failure: 4 } as const;
@@ -47,6 +48,7 @@ export type Filter = z.infer<typeof filterSchema>;
 export const controlSchema = z.discriminatedUnion('set', [
   z.strictObject({ set: z.literal('frequency'), frequencyHz: z.int().min(1).max(4999) }),
   z.strictObject({ set: z.literal('filter'), filter: filterSchema }),
+  z.strictObject({ set: z.literal('latency'), sources: z.array(z.enum(LATENCY_SOURCES)) }),
 ]);
 export type Control = z.infer<typeof controlSchema>;
 

@@ -6,6 +6,12 @@ import { buildCallTree, type CallTree } from '@/profile/call-tree';
 import { applyChunk, decodeChunk, splitChunks } from '@/profile/chunk';
 import { functionList } from '@/profile/function-list';
 import { FunctionTable } from '@/profile/functions';
+import {
+  analyseLatency,
+  forgetLatencies,
+  type LatencyQuery,
+  type LatencyResult,
+} from '@/profile/latency/analysis';
 import { isImport } from '@/profile/names';
 import { processList } from '@/profile/process-list';
 import { Profile } from '@/profile/profile';
@@ -163,6 +169,11 @@ export class AnalysisEngine {
     return { profile: { result, labels: this.#takeLabels() }, found: outcomeOf(search) };
   }
 
+  /** Latencies; of a live profile as far back as it is held. */
+  latency(query: LatencyQuery): LatencyResult {
+    return analyseLatency(this.#profile, query);
+  }
+
   #analyse(selection: Selection, range: TimeRange): ProfileResult {
     const profile = this.#profile;
     const { sampleType } = selection;
@@ -252,6 +263,7 @@ export class AnalysisEngine {
     // Windows take away what leaves them while it is still there.
     for (const window of [this.#all, this.#threads]) window?.weights.move(this.#range());
     this.#order.forgetBefore(oldestNs);
+    forgetLatencies(this.#profile, oldestNs);
   }
 
   /** Labels that have not been handed over yet. */

@@ -1,5 +1,6 @@
 /** The page's side: one profile, kept by a worker, as a store outside React. */
 import { io, type Socket } from 'socket.io-client';
+import { type LatencyQuery, type LatencyResult, receivedLatency } from '@/profile/latency/analysis';
 import { API, type BrowserToServer, type ServerToBrowser } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
 import type { LiveStatus } from '@/profile/status';
@@ -22,6 +23,8 @@ export interface ProfileState {
   readonly status?: LiveStatus;
   readonly sessions?: readonly SessionSummary[];
   readonly analysis?: Analysis;
+  /** Of pages that ask for it. */
+  readonly latency?: LatencyResult;
 }
 
 const EMPTY: ProfileState = { phase: 'empty', connection: 'none', paused: false };
@@ -39,6 +42,7 @@ export class ProfileClient {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #view: View | undefined;
   #window: LiveWindow | undefined;
+  #latencyQuery: LatencyQuery | undefined;
   #labels = new ReceivedLabels();
   #result: ProfileResult | undefined;
   #isSubscribed = false;
@@ -86,6 +90,12 @@ export class ProfileClient {
     this.#post({ type: 'window', window });
   }
 
+  /** Asks for latencies, instead of the analysis of samples. */
+  setLatencyQuery(query: LatencyQuery): void {
+    this.#latencyQuery = query;
+    this.#post({ type: 'latency', query });
+  }
+
   /** What is there stays and can be looked at; nothing is received meanwhile. */
   setPaused(paused: boolean): void {
     this.#change({ paused });
@@ -127,6 +137,8 @@ export class ProfileClient {
     this.#worker = worker;
     if (this.#view !== undefined) this.#post({ type: 'view', view: this.#view });
     if (this.#window !== undefined) this.#post({ type: 'window', window: this.#window });
+    if (this.#latencyQuery !== undefined)
+      this.#post({ type: 'latency', query: this.#latencyQuery });
     this.#post(message);
   }
 
@@ -183,6 +195,10 @@ export class ProfileClient {
       case 'update':
         this.#post({ type: 'taken' });
         this.#take(message.update);
+        break;
+      case 'latency':
+        this.#post({ type: 'taken' });
+        this.#change({ phase: 'ready', latency: receivedLatency(message.result) });
         break;
       case 'error':
         this.#change({ phase: 'error', error: message.message });

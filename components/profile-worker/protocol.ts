@@ -1,4 +1,5 @@
 /** What the page and its worker say to each other. A worker keeps one profile: for another, the page makes a new one. */
+import type { LatencyQuery, LatencyResult } from '@/profile/latency/analysis';
 import type { View } from '@/profile/view';
 import type { AnalysisUpdate, LiveWindow } from './analysis';
 
@@ -11,6 +12,8 @@ export type ToWorker =
   | { readonly type: 'snapshot' | 'chunk'; readonly number: number; readonly bytes: ArrayBuffer }
   | { readonly type: 'view'; readonly view: View }
   | { readonly type: 'window'; readonly window: LiveWindow }
+  /** From now on `latency` is answered with what is asked, instead of `update`s. */
+  | { readonly type: 'latency'; readonly query: LatencyQuery }
   /** The last update has arrived: a slow page is sent no queue of them. */
   | { readonly type: 'taken' };
 
@@ -20,5 +23,6 @@ export type FromWorker =
   | { readonly type: 'resynchronize' }
   | { readonly type: 'progress'; readonly loadedBytes: number; readonly totalBytes?: number }
   | { readonly type: 'update'; readonly update: AnalysisUpdate }
+  | { readonly type: 'latency'; readonly result: LatencyResult }
   /** The profile can't be shown, in plain words. */
   | { readonly type: 'error'; readonly message: string };

@@ -1,6 +1,7 @@
 /** The worker: keeps one profile, and posts what is new of it, a few times a second at most. */
 import { ChunkFormatError } from '@/profile/chunk';
 import { CollapsedFormatError } from '@/profile/formats/collapsed';
+import { type LatencyQuery, latencyBuffers } from '@/profile/latency/analysis';
 import { Profile } from '@/profile/profile';
 import { buffersOf, treeBuffers } from './analysis';
 import { AnalysisEngine } from './analysis-engine';
@@ -13,11 +14,18 @@ const PROGRESS_MS = 100;
 const engine = new AnalysisEngine();
 let isLive = false;
 let needsSnapshot = false;
+/** Of a page that shows latencies, and no call trees. */
+let latencyQuery: LatencyQuery | undefined;
 const post = (message: FromWorker, transfer: Transferable[] = []): void =>
   self.postMessage(message, { transfer });
 
 /** Posts what is new; false where nothing is. */
 function postNews(): boolean {
+  if (latencyQuery !== undefined) {
+    const result = engine.latency(latencyQuery);
+    post({ type: 'latency', result }, latencyBuffers(result));
+    return true;
+  }
   const news = engine.update({ keepsTree: !isLive });
   if (news === undefined) return false;
   const buffers = buffersOf(news);
@@ -108,6 +116,10 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
       break;
     case 'window':
       engine.setWindow(data.window);
+      pace.request('now');
+      break;
+    case 'latency':
+      latencyQuery = data.query;
       pace.request('now');
       break;
     case 'taken':

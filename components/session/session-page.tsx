@@ -89,6 +89,9 @@ export function SessionPage({ id }: { readonly id: string }) {
             {session === undefined || session.state === 'recording' ? null : (
               <SymbolizeButton id={id} onChanged={() => void load()} />
             )}
+            <Link href={`/latency?session=${encodeURIComponent(id)}`} className={buttonClass()}>
+              Latency
+            </Link>
             <ExportMenu id={id} />
           </>
         }

@@ -1,4 +1,5 @@
 /** The REST calls of the screen; see profile/live-protocol.ts for what each does. All reject with ApiError. */
+import type { LatencySource } from '@/profile/latency/sources';
 import { API } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
 
@@ -43,6 +44,11 @@ export function deleteSession(id: string): Promise<void> {
 
 export function setFrequency(frequencyHz: number): Promise<void> {
   return request('PUT', '/sampling', { frequencyHz });
+}
+
+/** Measures these latencies, and no others. */
+export function setLatencySources(sources: readonly LatencySource[]): Promise<void> {
+  return request('PUT', '/latency', { sources });
 }
 
 export function exportPath(id: string, format: 'collapsed' | 'pprof'): string {

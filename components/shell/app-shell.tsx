@@ -11,6 +11,7 @@ import { Ember } from '@/components/ui/icons';
 
 const PAGES = [
   { href: '/', label: 'Live' },
+  { href: '/latency', label: 'Latency' },
   { href: '/sessions', label: 'Sessions' },
   { href: '/open', label: 'Open file' },
 ] as const;

@@ -27,6 +27,14 @@ export class Histogram {
     this.counts = counts;
   }
 
+  /** Of the plain values that are left of one on its way between threads. */
+  static of({ counts, count, sum }: Pick<Histogram, 'counts' | 'count' | 'sum'>): Histogram {
+    const histogram = new Histogram(counts);
+    histogram.count = count;
+    histogram.sum = sum;
+    return histogram;
+  }
+
   /** `count` events in a bucket, whose values sum to `sum`. */
   add(bucket: number, count: number, sum: number): void {
     this.counts[bucket] += count;

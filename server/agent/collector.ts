@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
 import type { Chunk, Loss } from '@/profile/chunk';
+import type { LatencySource } from '@/profile/latency/sources';
 import { Merger } from '@/profile/merge';
 import { NONE, type StackIndex } from '@/profile/schema';
 import { type CollectorStatus, type HostDescription, LOSS_REASONS } from '@/profile/status';
@@ -15,6 +16,7 @@ import { ContainersByCgroup } from './containers';
 import { CostMeter, mapBytes, ProgramMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
 import { readKernelText } from './kernel-text';
+import { LatencyPrograms } from './latency/latency-programs';
 import { BpfError, enableRunTimeStatistics } from './libbpf';
 import { SystemError, trimMemory } from './libc';
 import { MmapEvents } from './mmap-events';
@@ -47,6 +49,8 @@ export class CollectorError extends Error {
 /** Four chunks a second look live; each costs about a millisecond. */
 const TICK_MS = 240;
 const STATUS_MS = 1000;
+/** A heatmap's columns are a second wide at most, five ticks. */
+const LATENCY_NS = 0.9e9;
 const SETTLE_POLL_MS = 20;
 const REPORTS_PER_TRIM = 10;
 /** A chunk waits this long for names; later ones go out as a patch. */
@@ -90,6 +94,8 @@ export class Collector {
   readonly #symbolizer: Symbolizer;
   readonly #namer: Namer;
   readonly #unwinder: Unwinder;
+  readonly #latency: LatencyPrograms;
+  #latencyStartNs = monotonicNs();
   /** Processes that ran before, and are not known to the unwinder yet: those that use most CPU time first. */
   #unprepared: Process[] = [];
   readonly #stopStatistics: () => void;
@@ -120,6 +126,7 @@ export class Collector {
       this.#ownLosses['process-event-ring-full'] += count;
     });
     this.#processes = new Processes(this.#modules, new ContainersByCgroup());
+    this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });
     this.#unwinder = new Unwinder(sampler.unwindMaps(), this.#processes, options.cacheDirectory);
     this.#epoch = new Epoch(this.#processes, this.#kernel);
   }
@@ -162,6 +169,11 @@ export class Collector {
     this.#sampler.setFilter(filter);
   }
 
+  /** Measures these latencies from now on, and no others; the status tells which the kernel refused. */
+  async setLatency(sources: readonly LatencySource[]): Promise<void> {
+    await this.#latency.set(sources);
+  }
+
   /** Resolves when the unwind tables for what runs now are made, or after `maxMs`: from then on its stacks are whole. */
   async settled(maxMs: number): Promise<void> {
     const endMs = Date.now() + maxMs;
@@ -175,10 +187,13 @@ export class Collector {
     this.#sampler.stop();
     this.#scheduleTick();
     await this.#tick;
+    await this.#latency.set([]);
+    await this.#addLatencies(monotonicNs());
     await this.#namer.settled(LAST_NAMES_MS);
     this.#cutChunk(monotonicNs());
     this.#stopStatistics();
     this.#mmapEvents.dispose();
+    this.#latency.dispose();
     this.#sampler.dispose();
     await this.#unwinder.dispose();
     await this.#symbolizer.dispose();
@@ -195,6 +210,7 @@ export class Collector {
     const endNs = monotonicNs();
     this.#readEvents();
     await this.#namer.name(builder, stacks.takePending(), NAMES_MS);
+    if (endNs - this.#latencyStartNs >= LATENCY_NS) await this.#addLatencies(endNs);
     this.#cutChunk(endNs);
     this.#prepareUnwinding();
     for (const { pid } of this.#processes.forgetExited(endNs)) this.#unwinder.exit(pid);
@@ -216,6 +232,25 @@ export class Collector {
       ),
     );
     this.#sliceStartNs = endNs;
+  }
+
+  /** Takes over what was counted since the last time. */
+  async #addLatencies(endNs: number): Promise<void> {
+    const timeNs = this.#latencyStartNs;
+    this.#latencyStartNs = endNs;
+    const buckets = await this.#latency.take();
+    const { builder, rows } = this.#epoch;
+    for (const { source, label, pid, bucket, count, sum } of buckets) {
+      builder.latency({
+        timeNs,
+        source: builder.string(source),
+        label: builder.string(label),
+        process: pid === 0 ? NONE : rows.process(this.#processes.get(pid)),
+        bucket,
+        count,
+        sum,
+      });
+    }
   }
 
   #readEvents(): void {
@@ -317,7 +352,10 @@ export class Collector {
 
   #losses(): Record<string, number> {
     const counters: Readonly<Record<string, number>> = this.#sampler.counters();
-    const own: Readonly<Record<string, number>> = this.#ownLosses;
+    const own: Readonly<Record<string, number>> = {
+      ...this.#ownLosses,
+      'latency-table-full': this.#latency.lost,
+    };
     return Object.fromEntries(
       Object.keys(LOSS_REASONS).map((reason) => [
         reason,
@@ -338,8 +376,9 @@ export class Collector {
       samplesPerSecond: ((this.#samples - this.#samplesAtStatus) * 1000) / elapsedMs,
       losses: this.#reportedLosses,
       agent: this.#cost.read(),
-      ...this.#programs.read(this.#sampler.runTimes()),
-      bpfMapBytes: mapBytes(this.#sampler.mapFds()),
+      ...this.#programs.read([...this.#sampler.runTimes(), ...this.#latency.runTimes()]),
+      bpfMapBytes: mapBytes([...this.#sampler.mapFds(), ...this.#latency.mapFds()]),
+      latency: { sources: this.#latency.sources, problems: this.#latency.problems },
       unnamed: this.#namer.unnamed(),
     });
     this.#statusAtMs = nowMs;

@@ -35,7 +35,9 @@ export class ProgramMeter {
     let total = 0;
     const bpfPrograms: Record<string, { cpu: number; nsPerRun: number; runs: number }> = {};
     for (const program of programs) {
-      const before = this.#last.get(program.name);
+      const last = this.#last.get(program.name);
+      // One that counts less than before has been loaded anew.
+      const before = last !== undefined && last.runs <= program.runs ? last : undefined;
       const ns = program.runTimeNs - (before?.runTimeNs ?? 0);
       const runs = program.runs - (before?.runs ?? 0);
       bpfPrograms[program.name] = {

@@ -43,8 +43,17 @@ async function main(): Promise<void> {
 
   createInterface({ input: wire }).on('line', (line) => {
     const control = controlSchema.parse(JSON.parse(line));
-    if (control.set === 'frequency') collector.setFrequency(control.frequencyHz);
-    else collector.setFilter(control.filter);
+    switch (control.set) {
+      case 'frequency':
+        collector.setFrequency(control.frequencyHz);
+        break;
+      case 'filter':
+        collector.setFilter(control.filter);
+        break;
+      case 'latency':
+        void collector.setLatency(control.sources);
+        break;
+    }
   });
   const end = async (): Promise<void> => {
     await collector.stop();

@@ -15,12 +15,13 @@ export class Rows {
 
   constructor(readonly builder: ProfileBuilder) {}
 
+  /** Of the image that runs in it now. */
+  process(process: Process): ProcessIndex {
+    return this.#rowsOf(process).process;
+  }
+
   thread(process: Process, tid: number): ThreadIndex {
-    let rows = this.#rows.get(process);
-    if (rows === undefined || rows.image !== process.image) {
-      rows = { image: process.image, process: this.#process(process), threads: new Map() };
-      this.#rows.set(process, rows);
-    }
+    const rows = this.#rowsOf(process);
     const name = process.threadName(tid);
     const known = rows.threads.get(tid);
     if (known?.name === name) return known.row;
@@ -31,6 +32,15 @@ export class Rows {
     });
     rows.threads.set(tid, { name, row });
     return row;
+  }
+
+  #rowsOf(process: Process): ProcessRows {
+    let rows = this.#rows.get(process);
+    if (rows === undefined || rows.image !== process.image) {
+      rows = { image: process.image, process: this.#process(process), threads: new Map() };
+      this.#rows.set(process, rows);
+    }
+    return rows;
   }
 
   #process(process: Process): ProcessIndex {

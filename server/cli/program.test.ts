@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DoctorOptions } from './doctor/doctor';
+import type { LatencyOptions } from './latency';
 import { buildProgram } from './program';
 import type { RecordOptions } from './record';
 import type { ServeOptions } from './serve';
@@ -21,6 +22,7 @@ afterEach(() => {
 type Parsed =
   | { readonly command: 'serve'; readonly options: ServeOptions }
   | { readonly command: 'record'; readonly options: RecordOptions }
+  | { readonly command: 'latency'; readonly options: LatencyOptions }
   | { readonly command: 'symbolize'; readonly options: SymbolizeOptions }
   | { readonly command: 'doctor'; readonly options: DoctorOptions };
 
@@ -33,6 +35,9 @@ async function parse(line: string): Promise<Parsed | undefined> {
     },
     record: async (options) => {
       parsed = { command: 'record', options };
+    },
+    latency: async (options) => {
+      parsed = { command: 'latency', options };
     },
     symbolize: async (options) => {
       parsed = { command: 'symbolize', options };
@@ -147,5 +152,18 @@ describe('hearth symbolize', () => {
       options: { session: 'slow', json: true, dataDir: '/data' },
     });
     await expect(parse('symbolize')).rejects.toThrow(CommanderError);
+  });
+});
+
+describe('hearth latency', () => {
+  it('measures one source, for a time, of processes', async () => {
+    expect(await parse('latency fs -d 2.5 -p 1,2 --json')).toEqual({
+      command: 'latency',
+      options: { source: 'fs', durationS: 2.5, pids: [1, 2], json: true },
+    });
+    expect(await parse('latency runqueue')).toEqual({
+      command: 'latency',
+      options: { source: 'runqueue', durationS: undefined, pids: undefined, json: false },
+    });
   });
 });

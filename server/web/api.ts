@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { applyChunk, decodeChunk, splitChunks } from '@/profile/chunk';
 import { writeCollapsed } from '@/profile/formats/collapsed';
 import { writePprof } from '@/profile/formats/pprof';
+import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import { API } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
 import type { LiveStatus } from '@/profile/status';
@@ -24,6 +25,7 @@ const nameSchema = z.string().trim().min(1, 'a name has at least one character')
 const recordSchema = z.strictObject({ name: nameSchema.optional() });
 const renameSchema = z.strictObject({ name: nameSchema });
 const samplingSchema = z.strictObject({ frequencyHz: z.int().min(1).max(4999) });
+const latencySchema = z.strictObject({ sources: z.array(z.enum(LATENCY_SOURCES)) });
 const nothingSchema = z.strictObject({});
 
 /** The request is wrong; the message says how. */
@@ -42,6 +44,8 @@ export interface ApiBackend {
   status(): LiveStatus;
   /** False where no agent runs. */
   setFrequency(frequencyHz: number): boolean;
+  /** False where no agent runs. */
+  setLatency(sources: readonly LatencySource[]): boolean;
 }
 
 type Handler = (call: {
@@ -62,6 +66,7 @@ export class Api {
     this.#routes = [
       ['GET', /^\/status$/, async ({ response }) => sendJson(response, 200, backend.status())],
       ['PUT', /^\/sampling$/, (call) => this.#setSampling(call)],
+      ['PUT', /^\/latency$/, (call) => this.#setLatency(call)],
       [
         'GET',
         /^\/sessions$/,
@@ -122,6 +127,12 @@ export class Api {
     const { frequencyHz } = await readBody(request, samplingSchema);
     if (!this.#backend.setFrequency(frequencyHz))
       throw new RequestError(503, 'the agent does not run');
+    response.writeHead(204).end();
+  }
+
+  async #setLatency({ request, response }: Parameters<Handler>[0]): Promise<void> {
+    const { sources } = await readBody(request, latencySchema);
+    if (!this.#backend.setLatency(sources)) throw new RequestError(503, 'the agent does not run');
     response.writeHead(204).end();
   }
 

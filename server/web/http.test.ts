@@ -32,6 +32,7 @@ describe('the server', () => {
   let source: LiveSource;
   let sessions: Sessions;
   let status: LiveStatus;
+  let latencySources: readonly string[] = [];
   let frequencies: number[];
   let agentRuns: boolean;
 
@@ -53,6 +54,10 @@ describe('the server', () => {
       status: () => status,
       setFrequency: (frequencyHz) => {
         frequencies.push(frequencyHz);
+        return agentRuns;
+      },
+      setLatency: (sources) => {
+        latencySources = sources;
         return agentRuns;
       },
     });
@@ -208,6 +213,15 @@ describe('the server', () => {
       agentRuns = false;
       expect((await ask('PUT', '/api/v1/sampling', { frequencyHz: 1 })).status).toBe(503);
       expect(frequencies).toEqual([4999, 1]);
+    });
+
+    it('sets which latencies are measured, of those that there are', async () => {
+      const put = (sources: string[]) => ask('PUT', '/api/v1/latency', { sources });
+      expect((await put(['fs', 'tcp'])).status).toBe(204);
+      expect(latencySources).toEqual(['fs', 'tcp']);
+      expect((await put(['dns'])).status).toBe(400);
+      agentRuns = false;
+      expect((await put([])).status).toBe(503);
     });
 
     it.each([

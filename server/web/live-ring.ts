@@ -179,7 +179,12 @@ export class LiveRing implements LiveTarget {
         table.clear();
         return { length, columns: copies };
       };
-      return { samples: copy('samples'), waits: copy('waits'), threadTimes: copy('threadTimes') };
+      return {
+        samples: copy('samples'),
+        waits: copy('waits'),
+        threadTimes: copy('threadTimes'),
+        latencies: copy('latencies'),
+      };
     };
     this.#slices = this.#slices.map((slice) => ({ ...slice, events: remap(slice.events) }));
     // What the newest chunk brought is not cut yet.

@@ -1,6 +1,7 @@
 /** The agent's chunk stream, decoded once, and handed to those who keep what they want of it. */
 import { applyChunk, type Chunk, decodeChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
+import { EVENT_TABLES } from '@/profile/schema';
 
 /** Keeps a part of the stream in tables of its own. */
 export interface LiveTarget {
@@ -31,7 +32,7 @@ export class LiveSource {
       for (const target of this.#targets) target.restart(this.#profile);
     }
     applyChunk(this.#profile, chunk);
-    this.#profile.samples.clear();
+    for (const name of EVENT_TABLES) this.#profile[name].clear();
     for (const target of this.#targets) target.take(chunk);
   }
 }

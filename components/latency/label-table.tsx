@@ -1,0 +1,85 @@
+import { formatShortCount } from '@/components/ui/format';
+import type { LatencyLabelRow } from '@/profile/latency/analysis';
+import { formatLatency } from '@/profile/latency/format';
+import { compareQuantiles, QUANTILES } from '@/profile/latency/histogram';
+
+/** A line per label, which is chosen by its button. With a baseline: how many times as long each quantile is. */
+export function LabelTable({
+  rows,
+  chosen,
+  onChoose,
+}: {
+  readonly rows: readonly LatencyLabelRow[];
+  readonly chosen: string | undefined;
+  onChoose(label: string): void;
+}) {
+  return (
+    <div className="min-h-0 overflow-auto">
+      <table className="w-full border-collapse text-sm">
+        <caption className="sr-only">Latencies by label</caption>
+        <thead className="sticky top-0 z-10 bg-surface text-dim">
+          <tr>
+            <th scope="col" className="px-2 py-1 text-left font-medium">
+              What
+            </th>
+            {['events', ...QUANTILES.map(({ name }) => name)].map((name) => (
+              <th key={name} scope="col" className="px-2 py-1 text-right font-medium">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr
+              key={row.label}
+              className={row.label === chosen ? 'bg-accent-soft' : 'hover:bg-surface-2'}
+            >
+              <th scope="row" className="max-w-64 p-0 text-left font-normal">
+                <button
+                  type="button"
+                  aria-pressed={row.label === chosen}
+                  title={row.label}
+                  onClick={() => onChoose(row.label)}
+                  className="block w-full truncate rounded px-2 py-1 text-left"
+                >
+                  {row.label}
+                </button>
+              </th>
+              <td className="px-2 py-1 text-right">{formatShortCount(row.histogram.count)}</td>
+              <Quantiles row={row} />
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Quantiles({ row: { histogram, baseline, unit } }: { readonly row: LatencyLabelRow }) {
+  const ratios = baseline === undefined ? undefined : compareQuantiles(baseline, histogram);
+  return QUANTILES.map(({ name, q }, index) => {
+    const quantile = histogram.quantile(q);
+    const ratio = ratios?.[index].ratio;
+    return (
+      <td key={name} className="whitespace-nowrap px-2 py-1 text-right">
+        {quantile === undefined ? (
+          '–'
+        ) : (
+          <span
+            title={`between ${formatLatency(quantile.low, unit)} and ${formatLatency(quantile.high, unit)}`}
+          >
+            {formatLatency(quantile.value, unit)}
+          </span>
+        )}
+        {ratio === undefined ? null : (
+          <span
+            className={`block text-xs ${ratio > 1.07 ? 'text-danger' : ratio < 0.93 ? 'text-ok' : 'text-dim'}`}
+          >
+            ×{ratio.toFixed(2)}
+          </span>
+        )}
+      </td>
+    );
+  });
+}

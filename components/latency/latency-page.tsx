@@ -1,0 +1,293 @@
+'use client';
+
+import Link from 'next/link';
+import { useEffect, useState } from 'react';
+import { HeatmapView } from '@/components/heatmap/heatmap';
+import { HistogramView } from '@/components/histogram/histogram';
+import type { ProfileState } from '@/components/profile-worker/client';
+import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { CopyLink } from '@/components/shell/copy-link';
+import { ProfileError, SignedOut } from '@/components/shell/profile-error';
+import { useSignedOut } from '@/components/shell/use-signed-out';
+import { WorkspaceSkeleton } from '@/components/shell/workspace-skeleton';
+import { Banner } from '@/components/ui/banner';
+import { Button, buttonClass } from '@/components/ui/button';
+import { formatClock } from '@/components/ui/format';
+import { Notice } from '@/components/ui/notice';
+import { RadioGroup } from '@/components/ui/radio-group';
+import type { LatencyResult } from '@/profile/latency/analysis';
+import { LATENCY_TEXTS } from '@/profile/latency/sources';
+import type { TimeRange } from '@/profile/view';
+import { BucketTable } from './bucket-table';
+import { LabelTable } from './label-table';
+import { LATENCY_WINDOWS, type LatencyView, latencyQuery } from './latency-query';
+import { ProcessTable } from './process-table';
+import { MeasureSwitch, NotMeasured, SourceSwitch } from './source-bar';
+import { useLatencyView } from './use-latency-view';
+
+const WINDOW_NAMES = ['1 min', '5 min', 'all'] as const;
+
+/** Latencies of the machine as it runs, or of a recording. */
+export function LatencyPage({ session }: { readonly session: string | undefined }) {
+  const client = useProfileClient();
+  const state = useProfileState(client);
+  const [view, change] = useLatencyView(session);
+  const [failure, setFailure] = useState<string>();
+  const isLive = session === undefined;
+  useEffect(() => client.setLatencyQuery(latencyQuery(view, isLive)), [client, view, isLive]);
+  useEffect(() => {
+    if (session === undefined) client.openLive();
+    else client.openSession(session);
+  }, [client, session]);
+  const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
+  const collector = state.status?.collector;
+  const problem = collector?.latency.problems[view.source];
+
+  return (
+    <>
+      <h1 className="sr-only">{isLive ? 'Live latencies' : 'Latencies of a recording'}</h1>
+      <div
+        role="toolbar"
+        aria-label="Latency"
+        className="flex shrink-0 flex-wrap items-center gap-1.5 border-b border-line bg-surface px-2 py-1.5"
+      >
+        <SourceSwitch
+          value={view.source}
+          onChange={(source) => change({ source, label: undefined, buckets: undefined })}
+        />
+        {isLive ? (
+          <>
+            <RadioGroup
+              label="Time shown"
+              options={WINDOW_NAMES.map((name) => ({ value: name, label: name }))}
+              value={WINDOW_NAMES[LATENCY_WINDOWS.indexOf(view.windowSeconds as 60)]}
+              onChange={(name) =>
+                change({ windowSeconds: LATENCY_WINDOWS[WINDOW_NAMES.indexOf(name)] })
+              }
+            />
+            <Button
+              look={state.paused ? 'primary' : 'plain'}
+              onClick={() => client.setPaused(!state.paused)}
+            >
+              {state.paused ? 'Resume' : 'Pause'}
+            </Button>
+            <MeasureSwitch
+              source={view.source}
+              collector={collector}
+              disabled={state.connection !== 'connected'}
+              onError={setFailure}
+            />
+          </>
+        ) : (
+          <Link href={`/sessions/${encodeURIComponent(session)}`} className={buttonClass()}>
+            CPU profile
+          </Link>
+        )}
+        <CopyLink />
+      </div>
+      {isLive ? <Warnings state={state} failure={failure} problem={problem} /> : null}
+      <main className="flex min-h-0 flex-1 flex-col">
+        {signedOut ? (
+          <SignedOut />
+        ) : state.phase === 'error' ? (
+          <ProfileError
+            title="Latencies can’t be shown"
+            error={state.error ?? 'The reason is not known.'}
+            actions={<Button onClick={() => location.reload()}>Load again</Button>}
+          />
+        ) : state.latency === undefined ? (
+          <WorkspaceSkeleton text={isLive ? 'Connecting to Hearth…' : 'Loading the recording…'} />
+        ) : (
+          <Workspace result={state.latency} view={view} change={change}>
+            <Empty
+              view={view}
+              isMeasured={collector?.latency.sources.includes(view.source) ?? false}
+              isLive={isLive}
+              onAll={() => change({ range: undefined, pids: [], buckets: undefined })}
+            />
+          </Workspace>
+        )}
+      </main>
+    </>
+  );
+}
+
+function Warnings({
+  state,
+  failure,
+  problem,
+}: {
+  readonly state: ProfileState;
+  readonly failure: string | undefined;
+  readonly problem: string | undefined;
+}) {
+  if (state.connection === 'disconnected' && state.latency !== undefined) {
+    return (
+      <Banner look="warn">
+        <strong>Disconnected.</strong> This is the last picture that came. Trying to connect again;
+        if it doesn’t, check that <code>hearth serve</code> is running.
+      </Banner>
+    );
+  }
+  if (state.status?.agent.state === 'dead') {
+    return (
+      <Banner look="danger">
+        <strong>Nothing is measured now:</strong> {state.status.agent.reason}
+      </Banner>
+    );
+  }
+  const text = failure ?? problem;
+  if (text === undefined) return null;
+  return (
+    <Banner look="danger">
+      <strong>This source can’t be measured:</strong> {text}
+    </Banner>
+  );
+}
+
+function Workspace({
+  result,
+  view,
+  change,
+  children,
+}: {
+  readonly result: LatencyResult;
+  readonly view: LatencyView;
+  change(part: Partial<LatencyView>): void;
+  /** Shown where there is nothing. */
+  readonly children: React.ReactNode;
+}) {
+  const row = result.labels.find(({ label }) => label === result.label);
+  if (row === undefined || result.query.source !== view.source) {
+    return <div className="flex min-h-0 flex-1 bg-surface">{children}</div>;
+  }
+  return (
+    <div className="flex min-h-0 flex-1 flex-col overflow-y-auto bg-surface lg:flex-row lg:overflow-hidden">
+      <div className="flex min-w-0 flex-col lg:min-h-0 lg:flex-1">
+        <div className="flex max-h-56 shrink-0 flex-col border-b border-line">
+          <LabelTable
+            rows={result.labels}
+            chosen={result.label}
+            onChoose={(label) => change({ label, buckets: undefined })}
+          />
+        </div>
+        <RangeBar result={result} view={view} change={change} />
+        <div className="flex h-64 shrink-0 flex-col border-b border-line pt-1 lg:h-auto lg:min-h-0 lg:flex-1 lg:shrink">
+          <HistogramView
+            label={row.label}
+            histogram={row.histogram}
+            baseline={row.baseline}
+            unit={row.unit}
+            selected={view.buckets}
+            onSelect={(buckets) => change({ buckets })}
+          />
+        </div>
+        <div className="flex h-64 shrink-0 flex-col pt-1 lg:h-auto lg:min-h-0 lg:flex-1 lg:shrink">
+          <HeatmapView
+            label={row.label}
+            heatmap={result.heatmap}
+            unit={row.unit}
+            wallOffsetNs={result.wallOffsetNs}
+            selection={view}
+            baseline={view.baseline}
+            onSelect={({ range, buckets }) => change({ range, buckets })}
+          />
+        </div>
+        <BucketTable row={row} />
+        <NotMeasured />
+      </div>
+      <div className="flex max-h-96 shrink-0 flex-col border-t border-line lg:max-h-none lg:w-80 lg:border-t-0 lg:border-l">
+        <ProcessTable
+          processes={result.processes}
+          pids={view.pids}
+          onPids={(pids) => change({ pids })}
+        />
+      </div>
+    </div>
+  );
+}
+
+/** What is selected and compared, and how to undo it. */
+function RangeBar({
+  result,
+  view,
+  change,
+}: {
+  readonly result: LatencyResult;
+  readonly view: LatencyView;
+  change(part: Partial<LatencyView>): void;
+}) {
+  const { range, baseline, buckets } = view;
+  const shown: TimeRange = { startNs: Math.floor(result.startNs), endNs: Math.ceil(result.endNs) };
+  const text = ({ startNs, endNs }: TimeRange): string => {
+    const clock = (timeNs: number): string => formatClock((timeNs + result.wallOffsetNs) / 1e6);
+    return `${clock(startNs)} to ${clock(endNs)}`;
+  };
+  return (
+    <div className="flex min-h-9 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-3 py-1 text-sm">
+      <h2 className="min-w-0 truncate font-medium">{result.label}</h2>
+      <span className="text-dim">{range === undefined ? 'all that is shown' : text(range)}</span>
+      {baseline === undefined ? null : (
+        <span className="text-dim">compared with {text(baseline)} (the line)</span>
+      )}
+      <span className="ml-auto flex gap-1.5">
+        {baseline === undefined ? (
+          <Button
+            title="Keep this time range as the baseline, then select another"
+            onClick={() => change({ baseline: range ?? shown, range: undefined })}
+          >
+            Compare with this
+          </Button>
+        ) : (
+          <Button onClick={() => change({ baseline: undefined })}>End comparison</Button>
+        )}
+        <Button
+          disabled={range === undefined && buckets === undefined}
+          onClick={() => change({ range: undefined, buckets: undefined })}
+        >
+          Clear selection
+        </Button>
+      </span>
+    </div>
+  );
+}
+
+function Empty({
+  view,
+  isMeasured,
+  isLive,
+  onAll,
+}: {
+  readonly view: LatencyView;
+  readonly isMeasured: boolean;
+  readonly isLive: boolean;
+  onAll(): void;
+}) {
+  const { title, text } = LATENCY_TEXTS[view.source];
+  if (view.range !== undefined || view.pids.length > 0) {
+    return (
+      <Notice
+        title="No events in what is selected"
+        text="The processes that you picked had none in this time range."
+        actions={<Button onClick={onAll}>Show everything</Button>}
+      />
+    );
+  }
+  if (!isLive) {
+    return (
+      <Notice
+        title={`${title}: not in this recording`}
+        text="This source was not measured while it was recorded, or nothing happened."
+      />
+    );
+  }
+  if (isMeasured) {
+    return <Notice title={`${title}: no events yet`} text={`Being measured. ${text}`} />;
+  }
+  return (
+    <Notice
+      title={`${title}: not measured`}
+      text={`${text} Nothing is attached to the kernel for it until you press Measure.`}
+    />
+  );
+}

@@ -1,0 +1,260 @@
+/** What the latency page shows of a profile: a pure function of the profile and of what is asked. */
+import type { Profile } from '../profile';
+import { NONE, type ProcessIndex } from '../schema';
+import type { TimeRange } from '../view';
+import { BUCKETS } from './buckets';
+import { Histogram } from './histogram';
+import { LATENCY_SOURCES, type LatencySource, type LatencyUnit, unitOf } from './sources';
+
+export interface LatencyQuery {
+  readonly source: LatencySource;
+  /** undefined: the one with most events. */
+  readonly label: string | undefined;
+  /** What the heatmap covers, in seconds up to the end; undefined: all. */
+  readonly windowSeconds: number | undefined;
+  /** What histograms and processes are of; undefined: all that the heatmap covers. */
+  readonly range: TimeRange | undefined;
+  /** What they are compared with. */
+  readonly baseline: TimeRange | undefined;
+  /** Only events in these buckets, both included, count for processes. */
+  readonly buckets: readonly [first: number, last: number] | undefined;
+  /** Only these processes are in histograms and the heatmap; empty: all. */
+  readonly pids: readonly number[];
+}
+
+export interface LatencyLabelRow {
+  readonly label: string;
+  readonly unit: LatencyUnit;
+  readonly histogram: Histogram;
+  /** Of the baseline's range; undefined where none is asked for. */
+  readonly baseline: Histogram | undefined;
+}
+
+/** Events of one label over time. Column i holds what was counted from `startNs[i]` until `endNs[i]`. */
+export interface Heatmap {
+  readonly startNs: Float64Array<ArrayBuffer>;
+  readonly endNs: Float64Array<ArrayBuffer>;
+  readonly firstBucket: number;
+  readonly buckets: number;
+  /** Column after column, from the first bucket up. */
+  readonly counts: Float64Array<ArrayBuffer>;
+  readonly most: number;
+}
+
+export interface LatencyProcess {
+  /** 0 where it is not known. */
+  readonly pid: number;
+  readonly name: string;
+  readonly count: number;
+}
+
+export interface LatencyResult {
+  readonly query: LatencyQuery;
+  /** Events by source in what is covered, for those that have any. */
+  readonly sources: Readonly<Partial<Record<LatencySource, number>>>;
+  /** Those with most events first. */
+  readonly labels: readonly LatencyLabelRow[];
+  /** The one that heatmap and processes are of; undefined where there is none. */
+  readonly label: string | undefined;
+  readonly heatmap: Heatmap;
+  /** Those with most events first. */
+  readonly processes: readonly LatencyProcess[];
+  /** What is covered, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
+  readonly startNs: number;
+  readonly endNs: number;
+  readonly wallOffsetNs: number;
+}
+
+/** A column that is followed by none for longer than this ended where it says. */
+const SLICE_NS = 1e9;
+const MAX_SLICE_NS = 1.5e9;
+const MAX_COLUMNS = 600;
+
+interface LabelSums {
+  readonly histogram: Histogram;
+  readonly baseline: Histogram | undefined;
+}
+
+/** Never throws: a source or label of which there is nothing gives an empty result. */
+export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyResult {
+  const { columns, length } = profile.latencies;
+  const { timeNs, source, label, process, bucket, count, sum } = columns;
+  const endNs = profile.header?.endNs ?? 0;
+  const startNs =
+    query.windowSeconds === undefined
+      ? profile.startNs
+      : Math.max(profile.startNs, endNs - query.windowSeconds * 1e9);
+  const isWanted = processFilter(profile, query.pids);
+  const sources: Partial<Record<LatencySource, number>> = {};
+  const sourceNames = new Map<number, LatencySource | undefined>();
+  const labels = new Map<number, LabelSums>();
+  const inRange = rangeTest(query.range);
+  const inBaseline = query.baseline === undefined ? undefined : rangeTest(query.baseline);
+  for (let row = 0; row < length; row++) {
+    const isCovered = timeNs[row] >= startNs;
+    const isBaseline = inBaseline?.(timeNs[row]) ?? false;
+    if (!isCovered && !isBaseline) continue;
+    let name = sourceNames.get(source[row]);
+    if (name === undefined && !sourceNames.has(source[row])) {
+      name = LATENCY_SOURCES.find((known) => known === profile.string(source[row]));
+      sourceNames.set(source[row], name);
+    }
+    if (name === undefined) continue;
+    if (isCovered) sources[name] = (sources[name] ?? 0) + count[row];
+    if (name !== query.source || !isWanted(process[row])) continue;
+    let sums = labels.get(label[row]);
+    if (sums === undefined) {
+      sums = {
+        histogram: new Histogram(),
+        baseline: inBaseline === undefined ? undefined : new Histogram(),
+      };
+      labels.set(label[row], sums);
+    }
+    if (isCovered && inRange(timeNs[row])) sums.histogram.add(bucket[row], count[row], sum[row]);
+    if (isBaseline) sums.baseline?.add(bucket[row], count[row], sum[row]);
+  }
+  const rows = [...labels]
+    .map(([index, sums]) => {
+      const text = profile.string(index);
+      return { index, row: { label: text, unit: unitOf(text), ...sums } };
+    })
+    .filter(({ row }) => row.histogram.count + (row.baseline?.count ?? 0) > 0)
+    .sort((a, b) => b.row.histogram.count - a.row.histogram.count);
+  const chosen = rows.find(({ row }) => row.label === query.label) ?? rows[0];
+  return {
+    query,
+    sources,
+    labels: rows.map(({ row }) => row),
+    label: chosen?.row.label,
+    heatmap: heatmapOf(profile, query, chosen?.index ?? NONE, startNs, isWanted),
+    processes: processesOf(profile, query, chosen?.index ?? NONE, startNs),
+    startNs,
+    endNs,
+    wallOffsetNs: profile.header?.wallOffsetNs ?? 0,
+  };
+}
+
+/** The buffers of a result's heatmap, which can be moved to another thread. */
+export function latencyBuffers({ heatmap }: LatencyResult): ArrayBuffer[] {
+  return [heatmap.startNs.buffer, heatmap.endNs.buffer, heatmap.counts.buffer];
+}
+
+/** The result as it was before it was sent from one thread to another, which leaves plain values only. */
+export function receivedLatency(result: LatencyResult): LatencyResult {
+  return {
+    ...result,
+    labels: result.labels.map(({ histogram, baseline, ...row }) => ({
+      ...row,
+      histogram: Histogram.of(histogram),
+      baseline: baseline === undefined ? undefined : Histogram.of(baseline),
+    })),
+  };
+}
+
+/** Drops the rows before `timeNs`, but for those that came late. Copies those that stay: not for every chunk. */
+export function forgetLatencies({ latencies }: Profile, timeNs: number): void {
+  const { columns, length } = latencies;
+  let dropped = 0;
+  while (dropped < length && columns.timeNs[dropped] < timeNs) dropped++;
+  if (dropped === 0) return;
+  const kept = Object.fromEntries(
+    Object.entries(columns).map(([name, column]) => [name, column.slice(dropped, length)]),
+  ) as unknown as typeof columns;
+  latencies.clear();
+  latencies.pushRange(kept, 0, length - dropped);
+}
+
+function rangeTest(range: TimeRange | undefined): (timeNs: number) => boolean {
+  if (range === undefined) return () => true;
+  return (timeNs) => timeNs >= range.startNs && timeNs < range.endNs;
+}
+
+function processFilter(
+  profile: Profile,
+  pids: readonly number[],
+): (process: ProcessIndex) => boolean {
+  if (pids.length === 0) return () => true;
+  const wanted = new Set(pids);
+  const { pid } = profile.processes.columns;
+  return (process) => wanted.has(process === NONE ? 0 : pid[process]);
+}
+
+function heatmapOf(
+  profile: Profile,
+  { source: wantedSource }: LatencyQuery,
+  wantedLabel: number,
+  startNs: number,
+  isWanted: (process: ProcessIndex) => boolean,
+): Heatmap {
+  const { columns, length } = profile.latencies;
+  const { timeNs, source, label, process, bucket, count } = columns;
+  const slices = new Set<number>();
+  let [first, last] = [BUCKETS, -1];
+  const isShown = (row: number): boolean =>
+    label[row] === wantedLabel &&
+    timeNs[row] >= startNs &&
+    profile.string(source[row]) === wantedSource &&
+    isWanted(process[row]);
+  for (let row = 0; row < length; row++) {
+    if (timeNs[row] < startNs) continue;
+    slices.add(timeNs[row]); // of all sources: a second in which nothing happened is one too
+    if (!isShown(row)) continue;
+    first = Math.min(first, bucket[row]);
+    last = Math.max(last, bucket[row]);
+  }
+  const buckets = Math.max(0, last - first + 1);
+  const times = Float64Array.from(slices).sort();
+  const merged = Math.max(1, Math.ceil(times.length / MAX_COLUMNS));
+  const width = Math.ceil(times.length / merged);
+  const starts = Float64Array.from({ length: width }, (_, i) => times[i * merged]);
+  const ends = starts.map((_, i) => {
+    const lastSlice = times[Math.min(times.length, (i + 1) * merged) - 1];
+    const next = times[(i + 1) * merged] ?? Number.POSITIVE_INFINITY;
+    return next - lastSlice <= MAX_SLICE_NS ? next : lastSlice + SLICE_NS;
+  });
+  const columnOf = new Map<number, number>();
+  times.forEach((time, i) => {
+    columnOf.set(time, Math.floor(i / merged));
+  });
+  const counts = new Float64Array(width * buckets);
+  for (let row = 0; row < length; row++) {
+    if (!isShown(row)) continue;
+    counts[(columnOf.get(timeNs[row]) ?? 0) * buckets + bucket[row] - first] += count[row];
+  }
+  return {
+    startNs: starts,
+    endNs: ends,
+    firstBucket: buckets === 0 ? 0 : first,
+    buckets,
+    counts,
+    most: counts.reduce((most, value) => Math.max(most, value), 0),
+  };
+}
+
+function processesOf(
+  profile: Profile,
+  { source: wantedSource, range, buckets }: LatencyQuery,
+  wantedLabel: number,
+  startNs: number,
+): LatencyProcess[] {
+  const { columns, length } = profile.latencies;
+  const { timeNs, source, label, process, bucket, count } = columns;
+  const inRange = rangeTest(range);
+  const [first, last] = buckets ?? [0, BUCKETS];
+  const counts = new Map<ProcessIndex, number>();
+  for (let row = 0; row < length; row++) {
+    if (label[row] !== wantedLabel || timeNs[row] < startNs || !inRange(timeNs[row])) continue;
+    if (bucket[row] < first || bucket[row] > last) continue;
+    if (profile.string(source[row]) !== wantedSource) continue;
+    counts.set(process[row], (counts.get(process[row]) ?? 0) + count[row]);
+  }
+  const { pid, name } = profile.processes.columns;
+  // The same process has several rows where it has had several names.
+  const byPid = new Map<number, LatencyProcess>();
+  for (const [index, events] of counts) {
+    const [id, text] =
+      index === NONE ? [0, 'not known'] : [pid[index], profile.string(name[index])];
+    byPid.set(id, { pid: id, name: text, count: events + (byPid.get(id)?.count ?? 0) });
+  }
+  return [...byPid.values()].sort((a, b) => b.count - a.count || a.pid - b.pid);
+}
