@@ -57,6 +57,8 @@ struct thread {
 	__u64 id;
 	__u64 long_block_since_ns;	/* the block that `long_block_stack` belongs to */
 	__u64 long_block_stack;
+	__u32 long_block_generation;	/* under which it was sent */
+	__u32 wanted;		/* passed the filter when it was last looked at */
 	__u64 ns[STATE_MAX];
 	__u64 count[STATE_MAX];
 	struct early_stacks early;
@@ -451,9 +453,74 @@ static __always_inline void add_time(struct thread *thread, __u32 state, __u64 n
 	thread->count[state] += 1;
 }
 
-static __always_inline void switch_out(struct task_struct *task, bool preempted, __u32 prev_state, __u64 now)
+/* Begins to follow a thread, if it isn't followed yet; NULL where there is no memory. */
+static __always_inline struct thread *follow(struct task_struct *task, enum thread_state state)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (thread && thread->id == 0) {
+		thread->id = __sync_fetch_and_add(&last_thread_id, 1) + 1;
+		thread->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
+		thread->state = state;
+		thread->since_ns = thread->ran_ns = bpf_ktime_get_ns();
+	}
+	return thread;
+}
+
+/*
+ * What is known of a thread in the scheduler, where memory may only be asked for in kernels that have their own for BPF. It
+ * is there already, unless many threads began faster than the kernel could make room for them.
+ */
+static __always_inline struct thread *known(struct task_struct *task, enum thread_state state)
 {
 	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+
+	if (thread)
+		return thread;
+	return takes_stacks_late ? follow(task, state) : NULL;
+}
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct sched_entity___run {
+	__u64 sum_exec_runtime;
+	__u64 prev_sum_exec_runtime;
+};
+
+struct task_struct___run {
+	struct sched_entity___run se;
+};
+#pragma clang attribute pop
+
+/*
+ * Makes good for a switch-in that was not seen: some machines hide the switches of some threads, and with them who comes
+ * next. The scheduler knows how long the thread that goes now has run. Where it sat the wait out, nothing can be drawn.
+ */
+static __always_inline void catch_up(struct task_struct *task, struct thread *thread, __u64 now)
+{
+	const struct task_struct___run *run = (void *)task;
+	__u64 came = now - (run->se.sum_exec_runtime - run->se.prev_sum_exec_runtime);
+	__u64 since = thread->since_ns;
+	__u32 state = thread->state;
+
+	count(LOST_THREAD);
+	if (came < since || came > now)
+		came = since;
+	if (state == STATE_BLOCKED) {
+		__u64 woken = thread->woken_ns;
+
+		if (woken < since || woken > came)
+			woken = came;
+		add_time(thread, blocked_state(task, thread->prev_state), woken - since);
+		since = woken;
+		state = STATE_RUNNABLE;
+	}
+	add_time(thread, state, came - since);
+	thread->since_ns = came;
+}
+
+static __always_inline void switch_out(struct task_struct *task, bool preempted, __u32 prev_state, __u64 now)
+{
+	struct thread *thread = known(task, STATE_RUNNING);
 
 	if (!thread) {
 		count(LOST_THREAD);
@@ -461,17 +528,23 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 	}
 	thread->version++;
 	barrier();
+	if (thread->state != STATE_RUNNING)
+		catch_up(task, thread, now);
 	add_time(thread, STATE_RUNNING, now - thread->since_ns);
 	thread->since_ns = now;
 	if (preempted || prev_state == TASK_RUNNING) {
 		thread->state = is_throttled(task) ? STATE_THROTTLED : STATE_RUNNABLE;
 	} else if (prev_state & TASK_DEAD) {
-		struct record_thread record;
+		const struct configuration *config = configuration();
 
 		thread->state = STATE_DEAD;
 		leave_slot(thread);
-		fill_record(&record, task, thread, now);
-		emit(&record, sizeof(record), LOST_THREAD);
+		if (config && (thread->wanted || wanted(config, task))) {
+			struct record_thread record;
+
+			fill_record(&record, task, thread, now);
+			emit(&record, sizeof(record), LOST_THREAD);
+		}
 	} else {
 		thread->prev_state = prev_state;
 		thread->blocked_weight_ns = 0;
@@ -485,7 +558,7 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 
 static __always_inline void switch_in(struct task_struct *task, __u64 now)
 {
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct thread *thread = known(task, STATE_RUNNABLE);
 	struct wait_part blocked = {}, runnable = {.state = STATE_RUNNABLE, .end_ns = now};
 	__u64 threshold = threshold_ns();
 	__u64 since;
@@ -517,12 +590,17 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		blocked.duration_ns = woken - since;
 		add_time(thread, blocked.state, blocked.duration_ns);
 		runnable.duration_ns = now - woken;
+	} else if (thread->state == STATE_RUNNING) {
+		/* Its switch-out was not seen: what it did since is not known. */
+		count(LOST_THREAD);
+		since = now;
 	} else {
 		if (thread->state == STATE_THROTTLED)
 			runnable.state = STATE_THROTTLED;
 		runnable.duration_ns = now - since;
 	}
-	add_time(thread, runnable.state, runnable.duration_ns);
+	if (since != now)
+		add_time(thread, runnable.state, runnable.duration_ns);
 	thread->state = STATE_RUNNING;
 	thread->since_ns = now;
 	thread->ran_ns = now;
@@ -561,8 +639,9 @@ struct task_struct___stack {
 #define THREAD_STACK_BYTES 16384
 
 /*
- * Interrupts have stacks of their own. In one, the current task is only where it happened to come, and wakes nobody.
- * (The kernel's count of interrupts can't be had where kallsyms leaves out variables.)
+ * In an interrupt the current task is only where it happened to come, and wakes nobody. Interrupts have stacks of their
+ * own, but those that come in user mode, in no system call, begin on the task's. (The kernel's count of interrupts can't
+ * be had where kallsyms leaves out variables.)
  */
 static __always_inline bool in_interrupt(void *ctx, struct task_struct *current)
 {
@@ -572,7 +651,8 @@ static __always_inline bool in_interrupt(void *ctx, struct task_struct *current)
 	/* As numbers. The arguments of a tracepoint are on the stack of whoever comes across it. */
 	bpf_probe_read_kernel(&arguments, sizeof(arguments), &ctx);
 	bpf_probe_read_kernel(&stack, sizeof(stack), &task->stack);
-	return arguments - stack >= THREAD_STACK_BYTES;
+	return arguments - stack >= THREAD_STACK_BYTES ||
+	       (has_user_mode(current) && system_call((void *)bpf_task_pt_regs(current)) < 0);
 }
 
 /* The blocked part was drawn: who ended it, and from where? */
@@ -628,28 +708,15 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	return 0;
 }
 
-/* Begins to follow a thread. In process context, where memory can be had. */
-static __always_inline struct thread *follow(struct task_struct *task, enum thread_state state)
-{
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	if (!thread) {
-		count(LOST_THREAD);
-		return NULL;
-	}
-	if (thread->id == 0) {
-		thread->id = __sync_fetch_and_add(&last_thread_id, 1) + 1;
-		thread->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
-		thread->state = state;
-		thread->since_ns = thread->ran_ns = bpf_ktime_get_ns();
-	}
-	return thread;
-}
-
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_new_thread, struct task_struct *parent, struct task_struct *child)
 {
-	follow(child, STATE_RUNNABLE);
+	struct thread *thread = follow(child, STATE_RUNNABLE);
+	const struct configuration *config = configuration();
+
+	/* At its end, the filter may have forgotten its process already. */
+	if (thread && config)
+		thread->wanted = wanted(config, child);
 	return 0;
 }
 
@@ -685,9 +752,11 @@ static __always_inline __u64 long_block_stack(struct task_struct *task, struct t
 	const struct configuration *config = configuration();
 	struct scratch *scratch;
 
-	if (thread->long_block_since_ns == thread->since_ns)
+	if (!config)
+		return 0;
+	if (thread->long_block_since_ns == thread->since_ns && thread->long_block_generation == config->generation)
 		return thread->long_block_stack;
-	scratch = config ? take_scratch() : NULL;
+	scratch = take_scratch();
 	if (!scratch)
 		return 0;
 	thread->long_block_stack =
@@ -695,6 +764,7 @@ static __always_inline __u64 long_block_stack(struct task_struct *task, struct t
 				  bpf_get_task_stack(task, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0),
 				  now, config->generation);
 	thread->long_block_since_ns = thread->since_ns;
+	thread->long_block_generation = config->generation;
 	give_back(scratch);
 	return thread->long_block_stack;
 }
@@ -714,7 +784,10 @@ int read_threads(struct bpf_iter__task *ctx)
 	if (!task || !config || task->pid == 0)
 		return 0;
 	thread = follow(task, present_state(task));
-	if (!thread || !wanted(config, task))
+	if (!thread)
+		return 0;
+	thread->wanted = wanted(config, task);
+	if (!thread->wanted)
 		return 0;
 	for (i = 0; i < 4; i++) {
 		version = *(volatile __u32 *)&thread->version;

@@ -46,9 +46,36 @@ export const LOSS_REASONS: Readonly<
   },
   'thread-unknown': {
     unit: 'events',
-    text: 'switches of threads that are not followed, and final sums of threads that found the ring buffer full',
+    text: 'switches that were not seen, or of threads that are not followed, and last sums of threads that found the ring buffer full',
   },
 };
+
+/** A thread that has been blocked for longer than a second, and still is. */
+export interface BlockedThread {
+  readonly pid: number;
+  readonly tid: number;
+  readonly process: string;
+  readonly thread: string;
+  /** A ThreadState. */
+  readonly waitClass: number;
+  /** Until now; a wait that was there before off-CPU profiling counts from its start. */
+  readonly forMs: number;
+  /** Functions of the kernel, from the root. */
+  readonly kernelStack: readonly string[];
+  /** Who ended its last wait that was drawn, and may end this one: a process's name and a thread; undefined if unknown. */
+  readonly lastWaker: { readonly process: string; readonly tid: number } | undefined;
+}
+
+export interface OffCpuStatus {
+  /** Waits of this length, in ns, are always taken, shorter ones in proportion. */
+  readonly thresholdNs: number;
+  /** When user stacks are taken: on the way back to user mode, or (before Linux 6.18) when a thread is switched out. */
+  readonly stackTime: 'late' | 'early';
+  /** Those that look stuck first (disk, page faults, locks), then the longest; at most 200. */
+  readonly blocked: readonly BlockedThread[];
+  /** How many there are in all. */
+  readonly blockedThreads: number;
+}
 
 /** What Hearth itself costs. */
 export interface ProcessCost {
@@ -90,6 +117,8 @@ export interface CollectorStatus {
     readonly sources: readonly LatencySource[];
     readonly problems: Readonly<Record<string, string>>;
   };
+  /** Undefined while off-CPU profiling is off. */
+  readonly offCpu?: OffCpuStatus | undefined;
   /** Where most frames have no name, since the collector's tables were begun: the worst first. */
   readonly unnamed: readonly UnnamedCode[];
 }

@@ -49,6 +49,12 @@ export const controlSchema = z.discriminatedUnion('set', [
   z.strictObject({ set: z.literal('frequency'), frequencyHz: z.int().min(1).max(4999) }),
   z.strictObject({ set: z.literal('filter'), filter: filterSchema }),
   z.strictObject({ set: z.literal('latency'), sources: z.array(z.enum(LATENCY_SOURCES)) }),
+  z.strictObject({
+    set: z.literal('offCpu'),
+    enabled: z.boolean(),
+    /** Waits of this length are always taken, shorter ones in proportion. */
+    thresholdNs: z.number().min(1e3).max(1e9),
+  }),
 ]);
 export type Control = z.infer<typeof controlSchema>;
 

@@ -6,7 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { applyChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
 import { type FrameIndex, NONE, type ProcessIndex, type StackIndex } from '@/profile/schema';
+import type { CollectorStatus } from '@/profile/status';
 import { Collector } from '@/server/agent/collector';
+import type { OffCpuOptions } from '@/server/agent/off-cpu/off-cpu';
 import { raisePriority } from '@/server/agent/priority';
 import type { Filter } from '@/server/wire';
 
@@ -15,17 +17,25 @@ const SETTLE_MS = 20_000;
 /** A collector, and the profile of all that it has seen. */
 export class ProfiledRun {
   readonly profile = new Profile();
+  status: CollectorStatus | undefined;
 
   private constructor(private collector: Collector | undefined) {}
 
-  static async start(frequencyHz: number, filter: Filter = { kind: 'all' }): Promise<ProfiledRun> {
+  static async start(
+    frequencyHz: number,
+    filter: Filter = { kind: 'all' },
+    offCpu?: OffCpuOptions,
+  ): Promise<ProfiledRun> {
     raisePriority();
     const run = new ProfiledRun(undefined);
     run.collector = await Collector.start({
       frequencyHz,
       filter,
+      offCpu,
       onChunk: (chunk) => applyChunk(run.profile, chunk),
-      onStatus: () => {},
+      onStatus: (status) => {
+        run.status = status;
+      },
     });
     await run.running.settled(SETTLE_MS);
     return run;
@@ -135,7 +145,7 @@ export function samplesOfPid(profile: Profile, pid: number): ReadSample[] {
 }
 
 /** Function names from the root, functions that were inlined included. */
-function stackNames(profile: Profile, stack: StackIndex): string[] {
+export function stackNames(profile: Profile, stack: StackIndex): string[] {
   const names: string[] = [];
   for (let at = stack; at !== NONE; at = profile.stacks.columns.parent[at]) {
     let frame: FrameIndex = profile.stacks.columns.frame[at];

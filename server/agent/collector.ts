@@ -22,9 +22,10 @@ import { SystemError, trimMemory } from './libc';
 import { MmapEvents } from './mmap-events';
 import { Modules } from './modules';
 import { Namer } from './namer';
+import { OffCpu, type OffCpuOptions, type OffCpuTarget } from './off-cpu/off-cpu';
 import { privilegeProblem } from './privileges';
 import { type Process, Processes } from './processes';
-import { type RawSample, type RecordReceiver, readRecords } from './record-reader';
+import { type RawSample, type RecordReceiver, readRecords, type StackId } from './record-reader';
 import { Rows } from './rows';
 import { Stacks } from './stacks';
 import { Symbolizer } from './symbols/symbolizer';
@@ -37,6 +38,8 @@ export interface CollectorOptions {
   readonly filter: Filter;
   /** Where unwind tables and symbols are kept from run to run; undefined for nowhere. */
   readonly cacheDirectory?: string | undefined;
+  /** Undefined: off, and its programs are not attached. */
+  readonly offCpu?: OffCpuOptions | undefined;
   readonly onChunk: (chunk: Chunk) => void;
   readonly onStatus: (status: CollectorStatus) => void;
 }
@@ -105,6 +108,7 @@ export class Collector {
   readonly #ownLosses = { 'stack-unknown': 0, 'process-event-ring-full': 0 };
   #reportedLosses: Readonly<Record<string, number>> = {};
   #epoch: Epoch;
+  #offCpu: OffCpu | undefined;
   /** The epoch before, as long as samples may name stacks that only it knows. */
   #previous: { readonly epoch: Epoch; readonly translate: Merger; ticksLeft: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -146,6 +150,7 @@ export class Collector {
       collector.#unprepared = collector.#processes.scan();
       collector.#prepareUnwinding();
       collector.#followCpus();
+      collector.setOffCpu(options.offCpu);
       collector.#timer = setInterval(() => collector.#scheduleTick(), TICK_MS);
       return collector;
     } catch (error) {
@@ -174,6 +179,31 @@ export class Collector {
     await this.#latency.set(sources);
   }
 
+  /** Off with undefined. Throws BpfError where the kernel refuses. */
+  setOffCpu(options: OffCpuOptions | undefined): void {
+    if (options !== undefined && this.#offCpu !== undefined) {
+      this.#offCpu.setThreshold(options.thresholdNs);
+    } else if (options !== undefined) {
+      const maps = this.#sampler.sharedMaps();
+      this.#offCpu = new OffCpu(options, maps, this.#processes, () => this.#offCpuTarget());
+    } else if (this.#offCpu !== undefined) {
+      this.#offCpu.stop();
+      this.#readEvents();
+      this.#offCpu.flush();
+      this.#offCpu.dispose();
+      this.#offCpu = undefined;
+    }
+  }
+
+  #offCpuTarget(): OffCpuTarget {
+    const { builder, rows } = this.#epoch;
+    return {
+      builder,
+      thread: (pid, tid) => rows.thread(this.#processes.get(pid), tid),
+      stackOf: (kernel, user) => this.#stackOf(kernel, user),
+    };
+  }
+
   /** Resolves when the unwind tables for what runs now are made, or after `maxMs`: from then on its stacks are whole. */
   async settled(maxMs: number): Promise<void> {
     const endMs = Date.now() + maxMs;
@@ -185,6 +215,8 @@ export class Collector {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#sampler.stop();
+    await this.#tick;
+    this.setOffCpu(undefined);
     this.#scheduleTick();
     await this.#tick;
     await this.#latency.set([]);
@@ -209,6 +241,8 @@ export class Collector {
     const { builder, stacks } = this.#epoch;
     const endNs = monotonicNs();
     this.#readEvents();
+    // What the reading of threads has sent has to be known before they are described.
+    if (this.#offCpu?.tick() === true) this.#readEvents();
     await this.#namer.name(builder, stacks.takePending(), NAMES_MS);
     if (endNs - this.#latencyStartNs >= LATENCY_NS) await this.#addLatencies(endNs);
     this.#cutChunk(endNs);
@@ -274,6 +308,9 @@ export class Collector {
       exec: (event) => processes.exec(event),
       exit: (event) => processes.exit(event),
       rename: (event) => processes.rename(event),
+      wait: (wait) => this.#offCpu?.wait(wait),
+      waitStack: (stack) => this.#offCpu?.waitStack(stack),
+      threadEnd: (view, at) => this.#offCpu?.threadEnd(view, at),
     };
     readRecords(this.#sampler.ring, end, receiver);
     applyUntil(Number.POSITIVE_INFINITY);
@@ -296,14 +333,18 @@ export class Collector {
       timeNs: sample.timeNs,
       weight: sample.periodNs,
       thread: rows.thread(this.#processes.get(sample.pid), sample.tid),
-      stack: this.#stackOf(sample),
+      stack: this.#stackOf(
+        { low: sample.kernelLow, high: sample.kernelHigh },
+        { low: sample.userLow, high: sample.userHigh },
+      ),
       sampleType: cpuType,
       cpu: sample.cpu,
     });
   }
 
-  #stackOf(sample: Readonly<RawSample>): StackIndex {
-    const { kernelLow, kernelHigh, userLow, userHigh } = sample;
+  #stackOf(kernel: StackId, user: StackId): StackIndex {
+    const [kernelLow, kernelHigh] = [kernel.low, kernel.high];
+    const [userLow, userHigh] = [user.low, user.high];
     const known = ({ stacks }: Epoch): boolean =>
       stacks.has(kernelLow, kernelHigh) && stacks.has(userLow, userHigh);
     if (known(this.#epoch))
@@ -376,9 +417,20 @@ export class Collector {
       samplesPerSecond: ((this.#samples - this.#samplesAtStatus) * 1000) / elapsedMs,
       losses: this.#reportedLosses,
       agent: this.#cost.read(),
-      ...this.#programs.read([...this.#sampler.runTimes(), ...this.#latency.runTimes()]),
-      bpfMapBytes: mapBytes([...this.#sampler.mapFds(), ...this.#latency.mapFds()]),
+      ...this.#programs.read([
+        ...this.#sampler.runTimes(),
+        ...this.#latency.runTimes(),
+        ...(this.#offCpu?.runTimes() ?? []),
+      ]),
+      bpfMapBytes: mapBytes([
+        ...new Set([
+          ...this.#sampler.mapFds(),
+          ...this.#latency.mapFds(),
+          ...(this.#offCpu?.mapFds() ?? []),
+        ]),
+      ]),
       latency: { sources: this.#latency.sources, problems: this.#latency.problems },
+      offCpu: this.#offCpu?.status(),
       unnamed: this.#namer.unnamed(),
     });
     this.#statusAtMs = nowMs;

@@ -30,6 +30,9 @@ function receiver(
     exec: () => {},
     exit: () => {},
     rename: () => {},
+    wait: () => {},
+    waitStack: () => {},
+    threadEnd: () => {},
   };
 }
 

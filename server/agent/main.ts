@@ -53,6 +53,9 @@ async function main(): Promise<void> {
       case 'latency':
         void collector.setLatency(control.sources);
         break;
+      case 'offCpu':
+        collector.setOffCpu(control.enabled ? { thresholdNs: control.thresholdNs } : undefined);
+        break;
     }
   });
   const end = async (): Promise<void> => {

@@ -1,6 +1,18 @@
 /** Decodes the ring's records (bpf/hearth.h) and hands each to its receiver. */
 import { joinArguments } from './proc';
-import { COMM_BYTES, EXEC, EXIT, FORK, RENAME, RecordType, SAMPLE, STACK } from './records';
+import {
+  COMM_BYTES,
+  EXEC,
+  EXIT,
+  FORK,
+  RENAME,
+  RecordType,
+  SAMPLE,
+  STACK,
+  THREAD,
+  WAIT,
+  WAIT_STACK,
+} from './records';
 import type { Ring } from './ring';
 import type { RawStack } from './stacks';
 
@@ -14,6 +26,31 @@ export interface RawSample {
   kernelHigh: number;
   userLow: number;
   userHigh: number;
+}
+
+/** Low and high half; both 0 for no stack. */
+export interface StackId {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A wait that was drawn. Stacks that come later have a key, which is 0 for none. */
+export interface RawWait {
+  readonly timeNs: number;
+  readonly state: number;
+  readonly pid: number;
+  readonly tid: number;
+  readonly durationNs: number;
+  readonly weightNs: number;
+  readonly kernel: StackId;
+  readonly user: StackId;
+  readonly userKey: number;
+  /** 0 where an interrupt ended the wait. */
+  readonly wakerPid: number;
+  readonly wakerTid: number;
+  readonly wakerKernel: StackId;
+  readonly wakerUser: StackId;
+  readonly wakerUserKey: number;
 }
 
 /** Times are CLOCK_MONOTONIC in ns. */
@@ -34,6 +71,11 @@ export interface RecordReceiver {
   exec(event: { pid: number; cgroup: number; comm: string; commandLine: string }): void;
   exit(event: { pid: number; tid: number; isLastThread: boolean; timeNs: number }): void;
   rename(event: { pid: number; tid: number; comm: string }): void;
+  wait(wait: RawWait): void;
+  /** The user stack of the thread that waits, or wakes, under `key`. */
+  waitStack(stack: { pid: number; tid: number; key: number; user: StackId }): void;
+  /** A thread has ended; `at` is where its `struct record_thread` is, for the time of the call. */
+  threadEnd(view: DataView, at: number): void;
 }
 
 const HIGH = 2 ** 32;
@@ -45,6 +87,7 @@ export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): 
   const u32 = (at: number): number => view.getUint32(at, true);
   const u64 = (at: number): number =>
     view.getUint32(at, true) + view.getUint32(at + 4, true) * HIGH;
+  const stackId = (at: number): StackId => ({ low: u32(at), high: u32(at + 4) });
   const comm = (at: number): string => {
     const text = bytes.subarray(at, at + COMM_BYTES);
     const end = text.indexOf(0);
@@ -135,6 +178,38 @@ export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): 
           tid: u32(at + RENAME.tid),
           comm: comm(at + RENAME.comm),
         });
+        break;
+      case RecordType.Wait:
+        // Its time is that of the wait's end, which may be before that of records that are before it.
+        receiver.wait({
+          timeNs: u64(at + WAIT.time_ns),
+          state: u32(at + WAIT.state),
+          pid: u32(at + WAIT.pid),
+          tid: u32(at + WAIT.tid),
+          durationNs: u64(at + WAIT.duration_ns),
+          weightNs: u64(at + WAIT.weight_ns),
+          kernel: stackId(at + WAIT.kernel_stack),
+          user: stackId(at + WAIT.user_stack),
+          userKey: u64(at + WAIT.user_key),
+          wakerPid: u32(at + WAIT.waker_pid),
+          wakerTid: u32(at + WAIT.waker_tid),
+          wakerKernel: stackId(at + WAIT.waker_kernel_stack),
+          wakerUser: stackId(at + WAIT.waker_user_stack),
+          wakerUserKey: u64(at + WAIT.waker_user_key),
+        });
+        break;
+      case RecordType.WaitStack:
+        receiver.time(u64(at + WAIT_STACK.time_ns));
+        receiver.waitStack({
+          pid: u32(at + WAIT_STACK.pid),
+          tid: u32(at + WAIT_STACK.tid),
+          key: u64(at + WAIT_STACK.key),
+          user: stackId(at + WAIT_STACK.user_stack),
+        });
+        break;
+      case RecordType.Thread:
+        receiver.time(u64(at + THREAD.time_ns));
+        receiver.threadEnd(view, at);
         break;
     }
   });

@@ -42,7 +42,6 @@ async function parse(line: string): Promise<Parsed | undefined> {
     symbolize: async (options) => {
       parsed = { command: 'symbolize', options };
     },
-    latency: async () => {},
     doctor: async (options) => {
       parsed = { command: 'doctor', options };
     },

@@ -19,6 +19,7 @@ export class OffCpuPrograms {
   readonly #object: BpfObject;
   readonly #pass: () => number;
   readonly #thresholds: BpfMap;
+  readonly #detach: readonly (() => void)[];
   #buffer = new Uint8Array(READ_BYTES);
 
   private constructor(object: BpfObject, stackTime: StackTime, thresholdNs: number) {
@@ -26,12 +27,12 @@ export class OffCpuPrograms {
     this.stackTime = stackTime;
     this.#thresholds = object.map('off_cpu_configurations');
     this.setThreshold(thresholdNs);
-    object.attachProgram('on_new_thread');
+    const detach = [object.attachProgram('on_new_thread')];
     this.#pass = object.iterator('read_threads');
     // Begins to follow the threads that are there.
     this.readThreads(() => {});
-    object.attachProgram('on_waking');
-    object.attachProgram('on_switch');
+    detach.push(object.attachProgram('on_waking'), object.attachProgram('on_switch'));
+    this.#detach = detach;
   }
 
   /**
@@ -91,6 +92,11 @@ export class OffCpuPrograms {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** No wait is taken from now on; sums can still be read, and what is under way ends. */
+  detach(): void {
+    for (const detach of this.#detach) detach();
   }
 
   runTimes(): ProgramRunTime[] {

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Threads that wait in known ways. KIND ARGS...: see the table at the end. Prints, as JSON, for each thread what it measured
+ * itself: how often it waited and for how long in all, and what the kernel's scheduler accounted for it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "workload.h"
+
+#define MAX_THREADS 64
+
+struct worker {
+	pthread_t thread;
+	const char *name;
+	int tid;
+	uint64_t count;
+	double waited;
+	double waited_squares;
+	double created;
+	double elapsed;		/* from its creation to the end of its work */
+	double lifetime;	/* until it was joined */
+	unsigned long long run_ns;
+	unsigned long long queue_ns;
+	void (*work)(struct worker *);
+};
+
+static struct worker workers[MAX_THREADS];
+static int worker_count;
+static double seconds = 3;
+static double end;
+
+static void read_schedstat(struct worker *worker)
+{
+	FILE *file = fopen("/proc/thread-self/schedstat", "r");
+
+	if (!file || fscanf(file, "%llu %llu", &worker->run_ns, &worker->queue_ns) != 2)
+		exit(2);
+	fclose(file);
+}
+
+static void *run(void *argument)
+{
+	struct worker *worker = argument;
+	worker->tid = syscall(SYS_gettid);
+	pthread_setname_np(pthread_self(), worker->name);
+	worker->work(worker);
+	worker->elapsed = now_seconds() - worker->created;
+	read_schedstat(worker);
+	return NULL;
+}
+
+static void add_worker(const char *name, void (*work)(struct worker *))
+{
+	workers[worker_count].name = name;
+	workers[worker_count++].work = work;
+}
+
+static void add_wait(struct worker *worker, double start)
+{
+	double waited = now_seconds() - start;
+
+	worker->count++;
+	worker->waited += waited;
+	worker->waited_squares += waited * waited;
+}
+
+#define SLEEPER(n)                                                             \
+	KEEP void sleep_##n##ms(struct worker *worker)                         \
+	{                                                                      \
+		struct timespec length = {.tv_nsec = n * 1000000L};            \
+                                                                               \
+		while (now_seconds() < end) {                                  \
+			double start = now_seconds();                          \
+                                                                               \
+			nanosleep(&length, NULL);                              \
+			add_wait(worker, start);                               \
+		}                                                              \
+	}
+
+SLEEPER(1)
+SLEEPER(10)
+SLEEPER(50)
+SLEEPER(200)
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+KEEP void hold_the_lock(void)
+{
+	struct timespec length = {.tv_nsec = 2000000};
+
+	nanosleep(&length, NULL);
+}
+
+KEEP void wait_for_the_lock(struct worker *worker)
+{
+	while (now_seconds() < end) {
+		double start = now_seconds();
+
+		pthread_mutex_lock(&mutex);
+		add_wait(worker, start);
+		hold_the_lock();
+		pthread_mutex_unlock(&mutex);
+		sched_yield();
+	}
+}
+
+static int pipes[2][2];
+
+KEEP void ping(struct worker *worker)
+{
+	char byte = 0;
+
+	while (now_seconds() < end) {
+		if (write(pipes[0][1], &byte, 1) != 1 || read(pipes[1][0], &byte, 1) != 1)
+			exit(2);
+		worker->count++;
+	}
+	close(pipes[0][1]);
+}
+
+KEEP void pong(struct worker *worker)
+{
+	char byte;
+
+	while (read(pipes[0][0], &byte, 1) == 1) {
+		if (write(pipes[1][1], &byte, 1) != 1)
+			exit(2);
+		worker->count++;
+	}
+}
+
+KEEP void burn(struct worker *worker)
+{
+	uint64_t state = 1;
+
+	while (now_seconds() < end)
+		state = spin(state, SLICE);
+	worker->count = state & 1;
+}
+
+static void pin_to_one_cpu(void)
+{
+	cpu_set_t cpus, one;
+	int cpu = 0;
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	while (!CPU_ISSET(cpu, &cpus))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void *sleep_shortly(void *unused)
+{
+	struct timespec length = {.tv_nsec = 1000};
+
+	nanosleep(&length, unused);
+	return NULL;
+}
+
+/* One after another, so that numbers come again soon. */
+static void short_lived(int count)
+{
+	for (int i = 0; i < count; i++) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, sleep_shortly, NULL))
+			exit(2);
+		pthread_join(thread, NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *kind = argc > 1 ? argv[1] : "";
+	double start = now_seconds();
+	int count = argc > 2 ? atoi(argv[2]) : 3;
+
+	seconds = count;
+	if (!strcmp(kind, "sleeps")) {
+		add_worker("sleep-1", sleep_1ms);
+		add_worker("sleep-10", sleep_10ms);
+		add_worker("sleep-50", sleep_50ms);
+		add_worker("sleep-200", sleep_200ms);
+	} else if (!strcmp(kind, "convoy")) {
+		for (int i = 0; i < 4; i++)
+			add_worker("convoy", wait_for_the_lock);
+	} else if (!strcmp(kind, "pipe")) {
+		if (pipe(pipes[0]) || pipe(pipes[1]))
+			return 2;
+		pin_to_one_cpu();
+		add_worker("ping", ping);
+		add_worker("pong", pong);
+	} else if (!strcmp(kind, "busy")) {
+		pin_to_one_cpu();
+		for (int i = 0; i < (argc > 3 ? atoi(argv[3]) : 2); i++)
+			add_worker("busy", burn);
+	} else if (!strcmp(kind, "short")) {
+		short_lived(count);
+	} else {
+		fprintf(stderr, "usage: waits sleeps|convoy|pipe SECONDS | busy SECONDS THREADS | short THREADS\n");
+		return 2;
+	}
+	end = now_seconds() + seconds;
+	for (int i = 0; i < worker_count; i++) {
+		workers[i].created = now_seconds();
+		pthread_create(&workers[i].thread, NULL, run, &workers[i]);
+	}
+	for (int i = 0; i < worker_count; i++) {
+		pthread_join(workers[i].thread, NULL);
+		workers[i].lifetime = now_seconds() - workers[i].created;
+	}
+	printf("{\"seconds\": %.6f, \"threads\": [", now_seconds() - start);
+	for (int i = 0; i < worker_count; i++)
+		printf("%s{\"name\": \"%s\", \"tid\": %d, \"count\": %llu, \"waitedSeconds\": %.9f, \"waitedSquares\": %.9f, "
+		       "\"elapsedSeconds\": %.9f, \"lifetimeSeconds\": %.9f, \"runNs\": %llu, \"queueNs\": %llu}",
+		       i ? ", " : "", workers[i].name, workers[i].tid, (unsigned long long)workers[i].count,
+		       workers[i].waited, workers[i].waited_squares, workers[i].elapsed, workers[i].lifetime, workers[i].run_ns,
+		       workers[i].queue_ns);
+	printf("]}\n");
+	return 0;
+}

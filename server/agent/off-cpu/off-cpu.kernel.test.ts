@@ -1,0 +1,253 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { ProfiledRun, RunningWorkload, stackNames } from '@/bench/workloads/run';
+import type { Profile } from '@/profile/profile';
+import { NONE, type ThreadIndex, ThreadState } from '@/profile/schema';
+import type { StackTime } from './off-cpu-programs';
+
+const HZ = 19;
+const THRESHOLD_NS = 10e6;
+/** Between a wakeup and the switch, on a busy virtual machine. */
+const SWITCH_NS = 20e3;
+
+interface Worker {
+  readonly name: string;
+  readonly tid: number;
+  readonly count: number;
+  readonly waitedSeconds: number;
+  readonly waitedSquares: number;
+  /** From the thread's creation to the end of its work, and until it was joined. */
+  readonly elapsedSeconds: number;
+  readonly lifetimeSeconds: number;
+  readonly runNs: number;
+  readonly queueNs: number;
+}
+
+interface Result {
+  readonly seconds: number;
+  readonly threads: readonly Worker[];
+}
+
+interface ReadWait {
+  readonly tid: number;
+  readonly waitClass: number;
+  readonly weight: number;
+  readonly durationNs: number;
+  readonly stack: readonly string[];
+  readonly wakerTid: number | undefined;
+  readonly wakerStack: readonly string[];
+}
+
+async function profileWaits(
+  args: readonly (string | number)[],
+  stackTime: StackTime = 'late',
+  thresholdNs = THRESHOLD_NS,
+  started: (workload: RunningWorkload) => void = () => {},
+): Promise<{ profile: Profile; result: Result; pid: number }> {
+  const run = await ProfiledRun.start(HZ, { kind: 'all' }, { thresholdNs, stackTime });
+  try {
+    const workload = new RunningWorkload(compileWorkload('waits'), args);
+    started(workload);
+    const result = await workload.result<Result>();
+    await sleep(300);
+    return { profile: await run.stop(), result, pid: workload.pid };
+  } catch (error) {
+    await run.stop();
+    throw error;
+  }
+}
+
+function threadsOf(profile: Profile, pid: number): (thread: ThreadIndex) => boolean {
+  const { threads, processes } = profile;
+  return (thread) => processes.columns.pid[threads.columns.process[thread]] === pid;
+}
+
+function waitsOf(profile: Profile, pid: number): ReadWait[] {
+  const { waits, threads } = profile;
+  const isIn = threadsOf(profile, pid);
+  const read: ReadWait[] = [];
+  for (let row = 0; row < waits.length; row++) {
+    const { thread, waitClass, weight, durationNs, stack, wakerThread, wakerStack } = waits.columns;
+    if (!isIn(thread[row])) continue;
+    read.push({
+      tid: threads.columns.tid[thread[row]],
+      waitClass: waitClass[row],
+      weight: weight[row],
+      durationNs: durationNs[row],
+      stack: stackNames(profile, stack[row]),
+      wakerTid: wakerThread[row] === NONE ? undefined : threads.columns.tid[wakerThread[row]],
+      wakerStack: stackNames(profile, wakerStack[row]),
+    });
+  }
+  return read;
+}
+
+/** Nanoseconds and counts by state of one thread. */
+function timesOf(profile: Profile, pid: number, tid: number): { ns: number[]; count: number[] } {
+  const { threadTimes, threads } = profile;
+  const isIn = threadsOf(profile, pid);
+  const size = Object.keys(ThreadState).length;
+  const [ns, count] = [new Array<number>(size).fill(0), new Array<number>(size).fill(0)];
+  for (let row = 0; row < threadTimes.length; row++) {
+    const { thread, state, ...columns } = threadTimes.columns;
+    if (!isIn(thread[row]) || threads.columns.tid[thread[row]] !== tid) continue;
+    ns[state[row]] += columns.ns[row];
+    count[state[row]] += columns.count[row];
+  }
+  return { ns, count };
+}
+
+const sum = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + value, 0);
+
+function expectWithin(actual: number, expected: number, bound: number, what: string): void {
+  expect(
+    Math.abs(actual - expected),
+    `${what}: ${actual} of ${expected} +- ${bound}`,
+  ).toBeLessThanOrEqual(bound);
+}
+
+/**
+ * What the scheduler accounted for a thread, and what it measured itself, is what its time was spent on. The scheduler's
+ * clock stands still between a wakeup and the switch, and it takes these microseconds for running.
+ */
+function expectLedger(profile: Profile, pid: number, worker: Worker): void {
+  const { ns, count } = timesOf(profile, pid, worker.tid);
+  const running = ns[ThreadState.Running];
+  const queued = ns[ThreadState.Runnable] + ns[ThreadState.Throttled];
+  // What happens after its last reading of the clock, and before the first.
+  const SLACK_NS = 2e6;
+  const afterNs = (worker.lifetimeSeconds - worker.elapsedSeconds) * 1e9;
+  const switchesNs = count[ThreadState.Running] * SWITCH_NS;
+  const bound = (expected: number): number => expected * 0.01 + SLACK_NS + afterNs + switchesNs;
+  expectWithin(running, worker.runNs, bound(worker.runNs), `${worker.name} on CPU`);
+  expectWithin(queued, worker.queueNs, bound(worker.queueNs), `${worker.name} run queue`);
+  expect(sum(ns)).toBeGreaterThanOrEqual(worker.elapsedSeconds * 0.98e9 - SLACK_NS);
+  expect(sum(ns)).toBeLessThanOrEqual(worker.lifetimeSeconds * 1.02e9 + SLACK_NS);
+}
+
+/** The process's mappings and tables were known: it takes an instant after its start. */
+const isSettled = (stack: readonly string[]): boolean =>
+  stack.length > 0 && !/newly mapped code|still being made/.test(stack[0]);
+
+function noWaitIsLost(profile: Profile): void {
+  for (const reason of ['wait-ring-full', 'wait-stack-failed'])
+    expect(profile.losses.get(reason) ?? 0, reason).toBe(0);
+}
+
+describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stackTime) => {
+  it('is what threads that sleep 1, 10, 50, 200 ms in functions of their own have slept', async () => {
+    const { profile, result, pid } = await profileWaits(['sleeps', 6], stackTime);
+    noWaitIsLost(profile);
+    const waits = waitsOf(profile, pid);
+    for (const worker of result.threads) {
+      expectLedger(profile, pid, worker);
+      const { ns, count } = timesOf(profile, pid, worker.tid);
+      expect(count[ThreadState.Sleep], `${worker.name} sleeps`).toBe(worker.count);
+      const length = Number(worker.name.split('-')[1]) * 1e6;
+      const slept = waits.filter(
+        ({ tid, waitClass }) => tid === worker.tid && waitClass === ThreadState.Sleep,
+      );
+      const weight = sum(slept.map((wait) => wait.weight));
+      // The variance of the sum of w = d / p, drawn with probability p: the sum of d^2 (1 - p) / p.
+      const mean = ns[ThreadState.Sleep] / worker.count;
+      const probability =
+        slept.length === 0
+          ? 1
+          : Math.min(1, (mean / sum(slept.map((w) => w.weight))) * slept.length);
+      const variance = (worker.count * mean ** 2 * (1 - probability)) / probability;
+      expectWithin(
+        weight,
+        ns[ThreadState.Sleep],
+        3 * Math.sqrt(variance) + 1e3,
+        `${worker.name} weight`,
+      );
+      for (const { stack, durationNs } of slept) {
+        expect(durationNs).toBeGreaterThanOrEqual(length);
+        if (!isSettled(stack)) continue;
+        expect(stack).toContain(`sleep_${length / 1e6}ms`);
+      }
+    }
+  });
+
+  it('of a mutex convoy is lock time, ended by the one who held it', async () => {
+    const { profile, result, pid } = await profileWaits(['convoy', 4], stackTime, 1e6);
+    const waits = waitsOf(profile, pid);
+    const tids = new Set(result.threads.map(({ tid }) => tid));
+    let [locked, measured] = [0, 0];
+    for (const worker of result.threads) {
+      expectLedger(profile, pid, worker);
+      locked += timesOf(profile, pid, worker.tid).ns[ThreadState.Lock];
+      measured += worker.waitedSeconds * 1e9;
+    }
+    expect(locked / measured).toBeGreaterThan(0.8);
+    expect(locked / measured).toBeLessThanOrEqual(1);
+    const locks = waits.filter(({ waitClass }) => waitClass === ThreadState.Lock);
+    expect(locks.length).toBeGreaterThan(100);
+    for (const { tid, stack, wakerTid, wakerStack } of locks) {
+      if (!tids.has(tid) || !isSettled(stack) || !isSettled(wakerStack)) continue;
+      expect(stack).toContain('wait_for_the_lock');
+      expect(tids.has(wakerTid ?? -1), `woken by ${wakerTid}`).toBe(true);
+      expect(wakerTid).not.toBe(tid);
+      expect(wakerStack).toContain('wait_for_the_lock');
+      expect(wakerStack.some((name) => name.includes('futex_wake'))).toBe(true);
+    }
+  });
+});
+
+describe('exact times', () => {
+  it('of a pipe ping-pong are waits for pipes, all of them counted', async () => {
+    const { profile, result, pid } = await profileWaits(['pipe', 3]);
+    noWaitIsLost(profile);
+    for (const worker of result.threads) {
+      expectLedger(profile, pid, worker);
+      const { count } = timesOf(profile, pid, worker.tid);
+      // Each blocks once a round, except where the other was faster.
+      expect(count[ThreadState.Pipe]).toBeGreaterThan(worker.count * 0.5);
+      expect(count[ThreadState.Pipe]).toBeLessThanOrEqual(worker.count * 2 + 1);
+    }
+  });
+
+  it('of two busy loops on one CPU are half running, half waiting for the CPU', async () => {
+    const { profile, result, pid } = await profileWaits(['busy', 4, 2]);
+    const waits = waitsOf(profile, pid).filter(
+      ({ waitClass }) => waitClass === ThreadState.Runnable,
+    );
+    for (const worker of result.threads) {
+      expectLedger(profile, pid, worker);
+      const runnable = timesOf(profile, pid, worker.tid).ns[ThreadState.Runnable];
+      const mine = waits.filter(({ tid }) => tid === worker.tid);
+      const weight = sum(mine.map((wait) => wait.weight));
+      const variance = sum(mine.map((w) => w.weight * Math.max(0, w.weight - w.durationNs)));
+      expectWithin(weight, runnable, 3 * Math.sqrt(variance) + 1e6, 'runnable weight');
+      for (const { stack } of mine)
+        expect(stack.some((name) => name === 'burn' || name === 'run')).toBe(true);
+    }
+  });
+});
+
+describe('threads', () => {
+  it('that are many and short-lived have their own times each, although their numbers come again', async () => {
+    const before = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
+    const COUNT = before <= 65536 ? before + 2000 : 30_000;
+    const { profile, result, pid } = await profileWaits(['short', COUNT]);
+    const { threadTimes, waits, threads } = profile;
+    const isIn = threadsOf(profile, pid);
+    let [sleeps, longestNs] = [0, 0];
+    for (let row = 0; row < threadTimes.length; row++) {
+      const { thread, state, count, ns } = threadTimes.columns;
+      if (!isIn(thread[row]) || threads.columns.tid[thread[row]] === pid) continue;
+      if (state[row] === ThreadState.Sleep) sleeps += count[row];
+      longestNs = Math.max(longestNs, ns[row]);
+    }
+    expect(sleeps).toBe(COUNT);
+    // A wait that spans two threads of one number would be about as long as it takes to come round.
+    expect(longestNs / 1e9).toBeLessThan(result.seconds / 4);
+    for (let row = 0; row < waits.length; row++) {
+      if (isIn(waits.columns.thread[row]) && threads.columns.tid[waits.columns.thread[row]] !== pid)
+        expect(waits.columns.durationNs[row] / 1e9).toBeLessThan(result.seconds / 4);
+    }
+  });
+});

@@ -1,0 +1,269 @@
+/**
+ * Off-CPU profiling while it is on: joins waits with the stacks that come later, writes down what each thread's time was
+ * spent on, and knows which threads are stuck.
+ */
+import type { ProfileBuilder } from '@/profile/builder';
+import { NONE, type StackIndex, type ThreadIndex, ThreadState } from '@/profile/schema';
+import type { BlockedThread, OffCpuStatus } from '@/profile/status';
+import type { BpfMap, ProgramRunTime } from '../libbpf';
+import type { Processes } from '../processes';
+import type { RawWait, StackId } from '../record-reader';
+import { THREAD } from '../records';
+import { OffCpuPrograms, type StackTime } from './off-cpu-programs';
+import { type ThreadReading, ThreadSums } from './thread-sums';
+
+export interface OffCpuOptions {
+  /** Waits of this length, in ns, are always taken, shorter ones in proportion: 1 us to 1 s. */
+  readonly thresholdNs: number;
+  /** Undefined: the best that the kernel has. */
+  readonly stackTime?: StackTime;
+}
+
+export const DEFAULT_THRESHOLD_NS = 10e6;
+
+/** Where rows go now: the collector's tables, which it begins anew from time to time. */
+export interface OffCpuTarget {
+  readonly builder: ProfileBuilder;
+  thread(pid: number, tid: number): ThreadIndex;
+  stackOf(kernel: StackId, user: StackId): StackIndex;
+}
+
+/** A wait some of whose user stacks have not come yet. */
+interface PendingWait {
+  readonly wait: RawWait;
+  user: StackId;
+  wakerUser: StackId;
+  missing: number;
+  readonly sinceMs: number;
+}
+
+interface Blocked {
+  readonly pid: number;
+  readonly tid: number;
+  readonly state: number;
+  readonly forNs: number;
+  readonly kernel: StackId;
+  readonly wakerPid: number;
+  readonly wakerTid: number;
+}
+
+const READ_MS = 1000;
+/** A thread may go on waiting within one system call for long; then its wait is written down with the kernel's part. */
+const LONGEST_PENDING_MS = 10_000;
+const SHOWN_BLOCKED = 200;
+const NO_STACK: StackId = { low: 0, high: 0 };
+const HIGH = 2 ** 32;
+
+/** Those in which a thread is rarely for long unless something is wrong come first. */
+const STUCK_FIRST: readonly number[] = [
+  ThreadState.Disk,
+  ThreadState.PageFault,
+  ThreadState.Lock,
+  ThreadState.Other,
+  ThreadState.Network,
+  ThreadState.Pipe,
+  ThreadState.Poll,
+  ThreadState.Sleep,
+];
+
+export class OffCpu {
+  readonly #programs: OffCpuPrograms;
+  readonly #target: () => OffCpuTarget;
+  readonly #processes: Processes;
+  readonly #sums = new ThreadSums();
+  readonly #pending = new Map<string, PendingWait[]>();
+  #waiting = new Set<PendingWait>();
+  #blocked: Blocked[] = [];
+  #thresholdNs: number;
+  #readAtMs = 0;
+
+  /** `shared`: CpuSampler.sharedMaps(). Throws BpfError. */
+  constructor(
+    options: OffCpuOptions,
+    shared: readonly BpfMap[],
+    processes: Processes,
+    target: () => OffCpuTarget,
+  ) {
+    this.#thresholdNs = options.thresholdNs;
+    this.#programs = OffCpuPrograms.load(shared, options.thresholdNs, options.stackTime);
+    this.#processes = processes;
+    this.#target = target;
+    this.#readAtMs = Date.now();
+  }
+
+  setThreshold(ns: number): void {
+    this.#thresholdNs = ns;
+    this.#programs.setThreshold(ns);
+  }
+
+  wait(wait: RawWait): void {
+    const pending: PendingWait = {
+      wait,
+      user: wait.user,
+      wakerUser: wait.wakerUser,
+      missing: 0,
+      sinceMs: Date.now(),
+    };
+    if (wait.userKey !== 0) this.#await(keyOf(wait.tid, wait.userKey), pending);
+    if (wait.wakerUserKey !== 0) this.#await(keyOf(wait.wakerTid, wait.wakerUserKey), pending);
+    if (pending.missing === 0) this.#write(pending);
+    else this.#waiting.add(pending);
+  }
+
+  waitStack({ tid, key, user }: { tid: number; key: number; user: StackId }): void {
+    const name = keyOf(tid, key);
+    const waits = this.#pending.get(name);
+    this.#pending.delete(name);
+    for (const pending of waits ?? []) {
+      const { wait } = pending;
+      if (keyOf(wait.tid, wait.userKey) === name) pending.user = user;
+      else pending.wakerUser = user;
+      if (--pending.missing > 0 || !this.#waiting.delete(pending)) continue;
+      this.#write(pending);
+    }
+  }
+
+  threadEnd(view: DataView, at: number): void {
+    this.#writeTimes(this.#sums.readEnd(view, at));
+  }
+
+  /** To be called after each reading of the ring; true where that has to be read again. */
+  tick(nowMs = Date.now()): boolean {
+    const isDue = nowMs - this.#readAtMs >= READ_MS;
+    if (isDue) this.#readThreads(nowMs);
+    for (const pending of this.#waiting) {
+      if (nowMs - pending.sinceMs < LONGEST_PENDING_MS) break;
+      this.#waiting.delete(pending);
+      this.#write(pending);
+    }
+    for (const [name, waits] of this.#pending) {
+      if (waits.some((pending) => this.#waiting.has(pending))) break;
+      this.#pending.delete(name);
+    }
+    return isDue;
+  }
+
+  status(): OffCpuStatus {
+    const shown = this.#blocked
+      .sort(
+        (a, b) => STUCK_FIRST.indexOf(a.state) - STUCK_FIRST.indexOf(b.state) || b.forNs - a.forNs,
+      )
+      .slice(0, SHOWN_BLOCKED);
+    return {
+      thresholdNs: this.#thresholdNs,
+      stackTime: this.#programs.stackTime,
+      blocked: shown.map((blocked) => this.#describe(blocked)),
+      blockedThreads: this.#blocked.length,
+    };
+  }
+
+  /** Ends it; what is in the ring can still be handed in, and `flush` is to be called after it. */
+  stop(): void {
+    this.#programs.detach();
+    this.#readThreads(Date.now());
+  }
+
+  /** Writes down the waits whose stacks didn't come. */
+  flush(): void {
+    for (const pending of this.#waiting) this.#write(pending);
+    this.#waiting = new Set();
+    this.#pending.clear();
+  }
+
+  runTimes(): ProgramRunTime[] {
+    return this.#programs.runTimes();
+  }
+
+  mapFds(): number[] {
+    return this.#programs.mapFds();
+  }
+
+  dispose(): void {
+    this.#programs.dispose();
+  }
+
+  #await(name: string, pending: PendingWait): void {
+    const others = this.#pending.get(name);
+    if (others === undefined) this.#pending.set(name, [pending]);
+    else others.push(pending);
+    pending.missing++;
+  }
+
+  #write({ wait, user, wakerUser }: PendingWait): void {
+    const target = this.#target();
+    target.builder.wait({
+      timeNs: wait.timeNs,
+      weight: wait.weightNs,
+      durationNs: wait.durationNs,
+      thread: target.thread(wait.pid, wait.tid),
+      stack: target.stackOf(wait.kernel, user),
+      waitClass: wait.state,
+      wakerThread: wait.wakerPid === 0 ? NONE : target.thread(wait.wakerPid, wait.wakerTid),
+      wakerStack:
+        (wait.wakerKernel.low | wait.wakerKernel.high | wakerUser.low | wakerUser.high) === 0
+          ? NONE
+          : target.stackOf(wait.wakerKernel, wakerUser),
+    });
+  }
+
+  #readThreads(nowMs: number): void {
+    this.#readAtMs = nowMs;
+    this.#blocked = [];
+    this.#programs.readThreads((view, at) => {
+      this.#writeTimes(this.#sums.read(view, at));
+      this.#findBlocked(view, at);
+    });
+    this.#sums.endPass();
+  }
+
+  #writeTimes({ pid, tid, rows }: ThreadReading): void {
+    if (rows.length === 0) return;
+    const target = this.#target();
+    const thread = target.thread(pid, tid);
+    for (const row of rows) target.builder.threadTime({ ...row, thread });
+  }
+
+  #findBlocked(view: DataView, at: number): void {
+    const u32 = (offset: number): number => view.getUint32(at + offset, true);
+    const u64 = (offset: number): number => u32(offset) + u32(offset + 4) * HIGH;
+    const kernel = { low: u32(THREAD.kernel_stack), high: u32(THREAD.kernel_stack + 4) };
+    if ((kernel.low | kernel.high) === 0) return;
+    this.#blocked.push({
+      pid: u32(THREAD.pid),
+      tid: u32(THREAD.tid),
+      state: u32(THREAD.state),
+      forNs: u64(THREAD.time_ns) - u64(THREAD.since_ns),
+      kernel,
+      wakerPid: u32(THREAD.waker_pid),
+      wakerTid: u32(THREAD.waker_tid),
+    });
+  }
+
+  #describe({ pid, tid, state, forNs, kernel, wakerPid, wakerTid }: Blocked): BlockedThread {
+    const process = this.#processes.get(pid);
+    return {
+      pid,
+      tid,
+      process: process.name,
+      thread: process.threadName(tid),
+      waitClass: state,
+      forMs: forNs / 1e6,
+      kernelStack: this.#functionsOf(kernel),
+      lastWaker:
+        wakerPid === 0 ? undefined : { process: this.#processes.get(wakerPid).name, tid: wakerTid },
+    };
+  }
+
+  #functionsOf(kernel: StackId): string[] {
+    const { builder, stackOf } = this.#target();
+    const { profile } = builder;
+    const names: string[] = [];
+    for (let at = stackOf(kernel, NO_STACK); at !== NONE; at = profile.stacks.columns.parent[at]) {
+      const frame = profile.stacks.columns.frame[at];
+      names.push(profile.string(profile.frames.columns.functionName[frame]));
+    }
+    return names.reverse();
+  }
+}
+
+const keyOf = (tid: number, key: number): string => `${tid} ${key}`;
