@@ -3,11 +3,12 @@ import type { Bench, Measurement } from './bench';
 import { cost } from './cost';
 import { latency } from './latency';
 import { memory } from './memory';
+import { offCpu } from './off-cpu';
 import { opening } from './opening';
 import { symbols } from './symbols';
 import { unwinding } from './unwinding';
 
-const BENCHES: readonly Bench[] = [cost, latency, opening, memory, symbols, unwinding];
+const BENCHES: readonly Bench[] = [cost, latency, opening, memory, symbols, unwinding, offCpu];
 
 async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');

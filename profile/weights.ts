@@ -207,7 +207,7 @@ export class WeightSums implements StackWeights {
 }
 
 /** Tells which processes pass; remembers the answer, for rows of processes never change. */
-function processFilter(
+export function processFilter(
   profile: Profile,
   { pids, containers }: Pick<Selection, 'pids' | 'containers'>,
 ): (process: ProcessIndex) => boolean {

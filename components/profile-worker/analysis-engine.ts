@@ -21,6 +21,7 @@ import { type SearchResult, searchTree } from '@/profile/search';
 import { StackEnds, stackHealth } from '@/profile/stack-health';
 import { unnamedModules } from '@/profile/unnamed-code';
 import { DEFAULT_VIEW, type TimeRange, type View } from '@/profile/view';
+import { forgetWaitsBefore } from '@/profile/waits';
 import {
   ALL_TIME,
   EVERYTHING,
@@ -264,6 +265,7 @@ export class AnalysisEngine {
     for (const window of [this.#all, this.#threads]) window?.weights.move(this.#range());
     this.#order.forgetBefore(oldestNs);
     forgetLatencies(this.#profile, oldestNs);
+    forgetWaitsBefore(this.#profile, oldestNs);
   }
 
   /** Labels that have not been handed over yet. */

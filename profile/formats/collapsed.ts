@@ -4,7 +4,7 @@
  *     node;main;uv_run;epoll_wait_[k] 12
  *
  * Hearth writes the process's name as the first element, kernel functions with `_[k]` behind their name, and the number
- * of samples as the weight. Files of other tools may begin with anything, so every element is read as a frame.
+ * of samples as the weight (nanoseconds where waits are in it). Files of other tools may begin with anything, so every element is read as a frame.
  */
 import { buildCallTree } from '@/profile/call-tree';
 import { FunctionTable } from '@/profile/functions';
@@ -21,11 +21,13 @@ const PIECE_LENGTH = 65_536;
 
 /**
  * The lines of a profile's samples, in pieces of whole lines: one line per process name and stack of functions, sorted
- * by name. ';' in names becomes ':', line breaks become spaces.
+ * by name. ';' in names becomes ':', line breaks become spaces. `weights`: the number of samples, or their sum in the sample
+ * type's unit.
  */
 export function* writeCollapsed(
   profile: Profile,
   selection: Selection = EVERYTHING,
+  weights: 'samples' | 'sampleType' = 'samples',
 ): Generator<string> {
   const functions = new FunctionTable(profile);
   const { labels } = functions;
@@ -48,7 +50,8 @@ export function* writeCollapsed(
     path.length = tree.depth[node] - 1;
     path.push(element(tree.label[node]));
     if (tree.selfSamples[node] === 0) continue;
-    const line = `${path.join(';')} ${tree.selfSamples[node]}\n`;
+    const weight = weights === 'samples' ? tree.selfSamples[node] : Math.round(tree.self[node]);
+    const line = `${path.join(';')} ${weight}\n`;
     piece.push(line);
     length += line.length;
     if (length < PIECE_LENGTH) continue;

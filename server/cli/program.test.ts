@@ -59,6 +59,7 @@ describe('hearth record', () => {
 
   it('profiles a command, whose options are its own', async () => {
     expect(await record('-F 199 -d 5 --format collapsed -o out.txt -- ./prog -F 1 -- x')).toEqual({
+      kind: 'cpu',
       frequencyHz: 199,
       durationS: 5,
       target: { kind: 'command', command: ['./prog', '-F', '1', '--', 'x'] },
@@ -80,6 +81,7 @@ describe('hearth record', () => {
 
   it('profiles the whole machine at 99 Hz, to the standard output, where nothing else is said', async () => {
     expect(await record('')).toEqual({
+      kind: 'cpu',
       frequencyHz: 99,
       durationS: undefined,
       target: { kind: 'machine' },

@@ -28,6 +28,8 @@ export interface Actions {
 }
 
 interface RecordFlags {
+  readonly offCpu?: boolean;
+  readonly wall?: boolean;
   readonly frequency: number;
   readonly duration?: number;
   readonly pid?: number[];
@@ -89,14 +91,21 @@ export function buildProgram(actions: Actions): Command {
 
   program
     .command('record')
-    .description('write a CPU profile of a command, of processes, or of the whole machine')
+    .description('write a profile of a command, of processes, or of the whole machine')
     .usage('[options] [-- command args...]')
     .argument(
       '[command...]',
       'a command to run and profile, from its first instruction, with all that it starts',
     )
     .passThroughOptions()
-    .option('--cpu', 'profile CPU time (the default)')
+    .addOption(new Option('--cpu', 'profile CPU time (the default)').conflicts(['offCpu', 'wall']))
+    .addOption(
+      new Option(
+        '--off-cpu',
+        'profile waiting: where threads were blocked, or had no CPU',
+      ).conflicts('wall'),
+    )
+    .option('--wall', 'profile both: all the time of all threads')
     .addOption(frequencyOption())
     .option(
       '-d, --duration <seconds>',
@@ -182,6 +191,7 @@ function recordOptions(
   }
   const format = chooseFormat(flags.format, flags.output);
   return {
+    kind: flags.wall ? 'wall' : flags.offCpu ? 'off-cpu' : 'cpu',
     frequencyHz: flags.frequency,
     durationS: flags.duration,
     target:

@@ -3,16 +3,24 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { writeCollapsed } from '@/profile/formats/collapsed';
 import { writePprof } from '@/profile/formats/pprof';
+import type { Profile } from '@/profile/profile';
+import { offCpuProfile, wallProfile } from '@/profile/waits';
+import { EVERYTHING } from '@/profile/weights';
 import { Collector } from '@/server/agent/collector';
+import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
 import type { Filter } from '@/server/wire';
 import type { ProfileFormat } from './arguments';
 import { type CommandEnd, HeldCommand } from './held-command';
 import { openOutput } from './output';
 import { Recording } from './recording';
-import { describeRecording } from './summary';
+import { describeRecording, describeWaits } from './summary';
 import { unwindTableCache } from './unwind-table-cache';
 
+/** CPU time, waiting, or both. */
+export type RecordKind = 'cpu' | 'off-cpu' | 'wall';
+
 export interface RecordOptions {
+  readonly kind: RecordKind;
   readonly frequencyHz: number;
   /** Undefined: until the command or the processes end, or Ctrl-C. */
   readonly durationS: number | undefined;
@@ -66,14 +74,17 @@ export async function record(options: RecordOptions): Promise<void> {
     // As under perf, the command does not outlive its profile.
     if (command?.running) command.terminate();
 
-    output.finish(encode(recording, format));
-    for (const line of describeRecording(recording.profile, {
+    output.finish(encode(recording.profile, options.kind, format));
+    const facts = {
       seconds: recordedNs / NS_PER_SECOND,
       frequencyHz: options.frequencyHz,
       outputName: output.name,
-    })) {
-      say(line);
-    }
+    };
+    const lines =
+      options.kind === 'cpu'
+        ? describeRecording(recording.profile, facts)
+        : describeWaits(recording.profile, options.kind, DEFAULT_THRESHOLD_NS, facts);
+    for (const line of lines) say(line);
     if (command !== undefined && target.kind === 'command')
       await reportCommand(target.command[0], command, commandEnd);
   } finally {
@@ -91,7 +102,7 @@ interface Collected {
 }
 
 async function collect(
-  { target, frequencyHz, durationS }: RecordOptions,
+  { kind, target, frequencyHz, durationS }: RecordOptions,
   command: HeldCommand | undefined,
   interrupts: Interrupts,
 ): Promise<Collected> {
@@ -99,6 +110,7 @@ async function collect(
   const collector = await Collector.start({
     frequencyHz,
     filter: filterFor(target, command),
+    offCpu: kind === 'cpu' ? undefined : { thresholdNs: DEFAULT_THRESHOLD_NS },
     cacheDirectory: unwindTableCache(),
     onChunk: (chunk) => recording.add(chunk),
     onStatus: () => {},
@@ -191,12 +203,22 @@ function checkProcesses(pids: readonly number[]): void {
     throw new RecordError(`no such process: ${gone.join(', ')}; see ps -e for what runs`);
 }
 
-function encode(recording: Recording, format: ProfileFormat): Iterable<string | Uint8Array> {
+function encode(
+  recorded: Profile,
+  kind: RecordKind,
+  format: ProfileFormat,
+): Iterable<string | Uint8Array> {
+  const profile =
+    kind === 'cpu'
+      ? recorded
+      : kind === 'off-cpu'
+        ? offCpuProfile(recorded)
+        : wallProfile(recorded);
   switch (format) {
     case 'collapsed':
-      return writeCollapsed(recording.profile);
+      return writeCollapsed(profile, EVERYTHING, kind === 'cpu' ? 'samples' : 'sampleType');
     case 'pprof':
-      return [gzipSync(writePprof(recording.profile))];
+      return [gzipSync(writePprof(profile))];
   }
 }
 

@@ -3,7 +3,10 @@ import { buildCallTree } from '@/profile/call-tree';
 import { FunctionTable } from '@/profile/functions';
 import type { Profile } from '@/profile/profile';
 import { quality, type Share } from '@/profile/quality';
+import { ThreadState } from '@/profile/schema';
 import { LOSS_REASONS } from '@/profile/status';
+import { threadLedger } from '@/profile/thread-ledger';
+import { STATE_NAMES } from '@/profile/waits';
 import { weighSamples } from '@/profile/weights';
 
 export interface RecordingFacts {
@@ -39,11 +42,75 @@ export function describeRecording(profile: Profile, facts: RecordingFacts): stri
   }
   const others = broken.slice(SHOWN_REASONS).reduce((sum, { samples }) => sum + samples, 0);
   if (others > 0) lines.push(`  ${withCommas(others)} samples: other reasons`);
-  for (const [reason, count] of profile.losses) {
-    if (count > 0)
-      lines.push(`  lost ${withCommas(count)}: ${LOSS_REASONS[reason]?.text ?? reason}`);
-  }
+  lines.push(...lossLines(profile));
   return lines;
+}
+
+/** The same of what `--off-cpu` and `--wall` record. */
+export function describeWaits(
+  profile: Profile,
+  kind: 'off-cpu' | 'wall',
+  thresholdNs: number,
+  facts: RecordingFacts,
+): string[] {
+  const { waits, samples } = profile;
+  const { weight, durationNs, waitClass } = waits.columns;
+  const byState = new Map<number, { seconds: number; waits: number }>();
+  for (let row = 0; row < waits.length; row++) {
+    const sums = byState.get(waitClass[row]) ?? { seconds: 0, waits: 0 };
+    sums.seconds += weight[row] / 1e9;
+    if (durationNs[row] > 0) sums.waits += weight[row] / durationNs[row];
+    byState.set(waitClass[row], sums);
+  }
+  const total = [...byState.values()].reduce((sum, { seconds }) => sum + seconds, 0);
+  const onCpu = kind === 'wall' ? ` and ${withCommas(samples.length)} CPU samples` : '';
+  const lines = [
+    `${withCommas(waits.length)} waits${onCpu} in ${facts.seconds.toFixed(1)} s, written to ${facts.outputName} in nanoseconds`,
+    `waits of ${thresholdNs / 1e6} ms or more are all there, shorter ones in proportion; those that still went on at the end are not`,
+  ];
+  for (const [state, { seconds, waits: count }] of [...byState].sort(
+    ([, a], [, b]) => b.seconds - a.seconds,
+  )) {
+    const share = total === 0 ? 0 : (seconds / total) * 100;
+    lines.push(
+      `  ${STATE_NAMES[state].padEnd(18)} ${seconds.toFixed(3).padStart(12)} s ${share.toFixed(1).padStart(5)}%  about ${withCommas(Math.round(count))} waits`,
+    );
+  }
+  if (kind === 'wall') {
+    let seconds = 0;
+    for (let row = 0; row < samples.length; row++) seconds += samples.columns.weight[row] / 1e9;
+    lines.push(`  ${'on CPU'.padEnd(18)} ${seconds.toFixed(3).padStart(12)} s`);
+  }
+  lines.push(...ledgerLines(profile), ...lossLines(profile));
+  return lines;
+}
+
+/** The exact sums of threads, beside which the estimates stand. */
+function ledgerLines(profile: Profile): string[] {
+  const ledger = threadLedger(profile, {
+    startNs: profile.startNs,
+    endNs: profile.header?.endNs ?? Number.POSITIVE_INFINITY,
+  });
+  if (ledger.length === 0) return [];
+  const sum = (...states: readonly number[]): string =>
+    (
+      ledger.reduce((all, { ns }) => all + states.reduce((part, s) => part + ns[s], 0), 0) / 1e9
+    ).toFixed(3);
+  const { Running, Runnable, Throttled } = ThreadState;
+  const blocked = Object.values(ThreadState).filter((state) => state > Throttled);
+  const worst = Math.max(...ledger.map(({ residualPercent }) => Math.abs(residualPercent)));
+  return [
+    `exactly, over ${withCommas(ledger.length)} threads: ${sum(Running)} s on CPU, ${sum(Runnable, Throttled)} s waiting for one, ` +
+      `${sum(...blocked)} s blocked; no thread's time is off by more than ${worst.toFixed(2)}%`,
+  ];
+}
+
+function lossLines(profile: Profile): string[] {
+  return [...profile.losses]
+    .filter(([, count]) => count > 0)
+    .map(
+      ([reason, count]) => `  lost ${withCommas(count)}: ${LOSS_REASONS[reason]?.text ?? reason}`,
+    );
 }
 
 function percent({ share }: Share): string {

@@ -132,6 +132,10 @@ function expectLedger(profile: Profile, pid: number, worker: Worker): void {
 const isSettled = (stack: readonly string[]): boolean =>
   stack.length > 0 && !/newly mapped code|still being made/.test(stack[0]);
 
+/** A thread that is ended before it is in user mode again has only the kernel's part. */
+const hasUserPart = (stack: readonly string[]): boolean =>
+  stack[0] !== 'entry_SYSCALL_64_after_hwframe';
+
 function noWaitIsLost(profile: Profile): void {
   for (const reason of ['wait-ring-full', 'wait-stack-failed'])
     expect(profile.losses.get(reason) ?? 0, reason).toBe(0);
@@ -157,7 +161,12 @@ describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stac
         slept.length === 0
           ? 1
           : Math.min(1, (mean / sum(slept.map((w) => w.weight))) * slept.length);
-      const variance = (worker.count * mean ** 2 * (1 - probability)) / probability;
+      const drawn = (worker.count * mean ** 2 * (1 - probability)) / probability;
+      // The first wait of a thread is one of 64 whose stacks are taken before, and so stands for 64 or for none.
+      const first = stackTime === 'early' ? 63 * mean ** 2 : 0;
+      // What sat out a switch that was not seen could not be drawn.
+      const missed = ((profile.losses.get('thread-unknown') ?? 0) > 0 ? 1 : 0) * mean ** 2;
+      const variance = drawn + first + missed;
       expectWithin(
         weight,
         ns[ThreadState.Sleep],
@@ -186,8 +195,12 @@ describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stac
     expect(locked / measured).toBeLessThanOrEqual(1);
     const locks = waits.filter(({ waitClass }) => waitClass === ThreadState.Lock);
     expect(locks.length).toBeGreaterThan(100);
-    for (const { tid, stack, wakerTid, wakerStack } of locks) {
-      if (!tids.has(tid) || !isSettled(stack) || !isSettled(wakerStack)) continue;
+    const told = locks.filter(
+      ({ tid, stack, wakerStack }) =>
+        tids.has(tid) && isSettled(stack) && isSettled(wakerStack) && hasUserPart(wakerStack),
+    );
+    expect(told.length).toBeGreaterThan(locks.length * 0.8);
+    for (const { tid, stack, wakerTid, wakerStack } of told) {
       expect(stack).toContain('wait_for_the_lock');
       expect(tids.has(wakerTid ?? -1), `woken by ${wakerTid}`).toBe(true);
       expect(wakerTid).not.toBe(tid);
@@ -222,8 +235,9 @@ describe('exact times', () => {
       const weight = sum(mine.map((wait) => wait.weight));
       const variance = sum(mine.map((w) => w.weight * Math.max(0, w.weight - w.durationNs)));
       expectWithin(weight, runnable, 3 * Math.sqrt(variance) + 1e6, 'runnable weight');
-      for (const { stack } of mine)
-        expect(stack.some((name) => name === 'burn' || name === 'run')).toBe(true);
+      const known = mine.filter(({ stack }) => isSettled(stack));
+      const burning = known.filter(({ stack }) => stack.includes('burn'));
+      expect(burning.length / known.length).toBeGreaterThan(0.9);
     }
   });
 });
@@ -242,7 +256,9 @@ describe('threads', () => {
       if (state[row] === ThreadState.Sleep) sleeps += count[row];
       longestNs = Math.max(longestNs, ns[row]);
     }
-    expect(sleeps).toBe(COUNT);
+    // Exact, but for what is counted as not seen.
+    expect(sleeps).toBeLessThanOrEqual(COUNT);
+    expect(sleeps).toBeGreaterThanOrEqual(COUNT - (profile.losses.get('thread-unknown') ?? 0));
     // A wait that spans two threads of one number would be about as long as it takes to come round.
     expect(longestNs / 1e9).toBeLessThan(result.seconds / 4);
     for (let row = 0; row < waits.length; row++) {

@@ -1,0 +1,90 @@
+/** What off-CPU profiling costs where threads switch most: `perf bench sched pipe` on one CPU, beside offcputime. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Collector } from '@/server/agent/collector';
+import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
+import { type Bench, median, type Report } from './bench';
+
+const ROUNDS = 5;
+const LOOPS = 300_000;
+const SETTLE_MS = 3000;
+/** libbpf-tools has it under this name on Debian, and under its own elsewhere. */
+const PEERS = ['/usr/sbin/offcputime', '/usr/sbin/offcputime-libbpf', '/usr/bin/offcputime'];
+
+/** Microseconds for each operation, which is two switches. */
+function pipeMicroseconds(): number {
+  const output = execFileSync(
+    'taskset',
+    ['-c', '0', 'perf', 'bench', 'sched', 'pipe', '-l', String(LOOPS)],
+    { encoding: 'utf8' },
+  );
+  const match = /([\d.]+)\s+usecs\/op/.exec(output);
+  if (match === null) throw new Error(`perf bench did not say how long it took:\n${output}`);
+  return Number(match[1]);
+}
+
+function findPeer(): string {
+  for (const path of PEERS) {
+    try {
+      execFileSync(path, ['--help'], { stdio: 'ignore' });
+      return path;
+    } catch {
+      // Not this one.
+    }
+  }
+  throw new Error('offcputime of libbpf-tools is not installed: apt-get install libbpf-tools');
+}
+
+async function underHearth(): Promise<{ us: number; lost: number }> {
+  let lost = 0;
+  const collector = await Collector.start({
+    frequencyHz: 99,
+    filter: { kind: 'all' },
+    offCpu: { thresholdNs: DEFAULT_THRESHOLD_NS },
+    onChunk: ({ losses }) => {
+      for (const { reason, count } of losses)
+        if (reason === 'wait-ring-full' || reason === 'wakeup-missed') lost += count;
+    },
+    onStatus: () => {},
+  });
+  await sleep(SETTLE_MS);
+  const us = pipeMicroseconds();
+  await collector.stop();
+  return { us, lost };
+}
+
+async function underPeer(path: string): Promise<number> {
+  const peer: ChildProcess = spawn(path, ['600'], { stdio: 'ignore' });
+  await sleep(SETTLE_MS);
+  const us = pipeMicroseconds();
+  peer.kill('SIGINT');
+  await once(peer, 'exit');
+  return us;
+}
+
+async function compare(report: Report): Promise<void> {
+  const peer = findPeer();
+  const bare: number[] = [];
+  const hearth: number[] = [];
+  const other: number[] = [];
+  let lost = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    bare.push(pipeMicroseconds());
+    const ours = await underHearth();
+    hearth.push(ours.us);
+    lost += ours.lost;
+    other.push(await underPeer(peer));
+  }
+  const [alone, under, underOther] = [median(bare), median(hearth), median(other)];
+  report('perf bench sched pipe, off-CPU, T = 10 ms', 'us/op', under, 'alone', alone);
+  report('the same', 'us/op', under, 'offcputime', underOther);
+  report('its slowdown', 'times', under / alone, 'limit', 1.15);
+  report('waits and wakeups lost at full speed', 'events', lost, 'limit', 0);
+}
+
+export const offCpu: Bench = {
+  name: 'off-cpu',
+  what: 'context switches at full speed under off-CPU profiling, beside offcputime',
+  run: compare,
+};
