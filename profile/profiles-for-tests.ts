@@ -9,6 +9,7 @@ import {
   NONE,
   type StackIndex,
   type ThreadIndex,
+  ThreadState,
 } from './schema';
 
 /**
@@ -27,6 +28,15 @@ export interface TestSample {
   readonly weight?: number;
   readonly timeNs?: number;
   readonly type?: readonly [name: string, unit: string];
+}
+
+export interface TestWait extends Omit<TestSample, 'weight' | 'type'> {
+  readonly waitClass?: ThreadState;
+  readonly durationNs: number;
+  readonly weight?: number;
+  readonly waker?: Pick<TestSample, 'pid' | 'process' | 'tid'> & {
+    readonly stack: readonly FrameText[];
+  };
 }
 
 export const HEADER: Omit<ChunkHeader, 'sequence'> = {
@@ -57,6 +67,41 @@ export class TestProfile {
       sampleType: builder.sampleType(name, unit),
       cpu: 0,
     });
+    return this;
+  }
+
+  /** A wait that ended at `timeNs`; it stands for itself alone unless it has a weight. */
+  addWait(wait: TestWait): this {
+    const { waker } = wait;
+    this.builder.wait({
+      timeNs: wait.timeNs ?? 0,
+      weight: wait.weight ?? wait.durationNs,
+      durationNs: wait.durationNs,
+      thread: this.#thread(wait),
+      stack: wait.stack === undefined ? NONE : this.stack(wait.stack),
+      waitClass: wait.waitClass ?? ThreadState.Sleep,
+      wakerThread: waker === undefined ? NONE : this.#thread(waker),
+      wakerStack: waker === undefined ? NONE : this.stack(waker.stack),
+    });
+    return this;
+  }
+
+  /** A slice of a thread's time that ends at `timeNs`. */
+  addTimes(
+    timeNs: number,
+    tid: number,
+    ns: Partial<Record<keyof typeof ThreadState, number>>,
+  ): this {
+    const thread = this.#thread({ tid, stack: undefined });
+    for (const [state, value] of Object.entries(ns)) {
+      this.builder.threadTime({
+        timeNs,
+        thread,
+        state: ThreadState[state as keyof typeof ThreadState],
+        ns: value,
+        count: 1,
+      });
+    }
     return this;
   }
 

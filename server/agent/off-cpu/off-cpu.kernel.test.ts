@@ -123,7 +123,13 @@ function expectLedger(profile: Profile, pid: number, worker: Worker): void {
   const switchesNs = count[ThreadState.Running] * SWITCH_NS;
   const bound = (expected: number): number => expected * 0.01 + SLACK_NS + afterNs + switchesNs;
   expectWithin(running, worker.runNs, bound(worker.runNs), `${worker.name} on CPU`);
-  expectWithin(queued, worker.queueNs, bound(worker.queueNs), `${worker.name} run queue`);
+  // A wakeup of another CPU takes its time until the scheduler sees it.
+  expectWithin(
+    queued,
+    worker.queueNs,
+    bound(worker.queueNs) + 4 * SLACK_NS,
+    `${worker.name} run queue`,
+  );
   expect(sum(ns)).toBeGreaterThanOrEqual(worker.elapsedSeconds * 0.98e9 - SLACK_NS);
   expect(sum(ns)).toBeLessThanOrEqual(worker.lifetimeSeconds * 1.02e9 + SLACK_NS);
 }

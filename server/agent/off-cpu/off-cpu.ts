@@ -73,6 +73,8 @@ export class OffCpu {
   readonly #sums = new ThreadSums();
   readonly #pending = new Map<string, PendingWait[]>();
   #waiting = new Set<PendingWait>();
+  /** Stacks by key: a waker is often back in user mode before the one that it woke runs. The oldest come first. */
+  readonly #arrived = new Map<string, { readonly user: StackId; readonly sinceMs: number }>();
   #blocked: Blocked[] = [];
   #thresholdNs: number;
   #readAtMs = 0;
@@ -105,7 +107,12 @@ export class OffCpu {
       sinceMs: Date.now(),
     };
     if (wait.userKey !== 0) this.#await(keyOf(wait.tid, wait.userKey), pending);
-    if (wait.wakerUserKey !== 0) this.#await(keyOf(wait.wakerTid, wait.wakerUserKey), pending);
+    if (wait.wakerUserKey !== 0) {
+      const name = keyOf(wait.wakerTid, wait.wakerUserKey);
+      const arrived = this.#arrived.get(name);
+      if (arrived === undefined) this.#await(name, pending);
+      else pending.wakerUser = arrived.user;
+    }
     if (pending.missing === 0) this.#write(pending);
     else this.#waiting.add(pending);
   }
@@ -114,6 +121,7 @@ export class OffCpu {
     const name = keyOf(tid, key);
     const waits = this.#pending.get(name);
     this.#pending.delete(name);
+    this.#arrived.set(name, { user, sinceMs: Date.now() });
     for (const pending of waits ?? []) {
       const { wait } = pending;
       if (keyOf(wait.tid, wait.userKey) === name) pending.user = user;
@@ -139,6 +147,10 @@ export class OffCpu {
     for (const [name, waits] of this.#pending) {
       if (waits.some((pending) => this.#waiting.has(pending))) break;
       this.#pending.delete(name);
+    }
+    for (const [name, { sinceMs }] of this.#arrived) {
+      if (nowMs - sinceMs < LONGEST_PENDING_MS) break;
+      this.#arrived.delete(name);
     }
     return isDue;
   }
@@ -168,6 +180,7 @@ export class OffCpu {
     for (const pending of this.#waiting) this.#write(pending);
     this.#waiting = new Set();
     this.#pending.clear();
+    this.#arrived.clear();
   }
 
   runTimes(): ProgramRunTime[] {
