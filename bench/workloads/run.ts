@@ -1,7 +1,7 @@
 /** Runs a workload under a collector, and reads what the profile says of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setPriority } from 'node:os';
+import { getPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
@@ -59,9 +59,11 @@ export class RunningWorkload {
   #output = '';
 
   constructor(program: string, args: readonly (string | number)[] = []) {
-    this.child = spawn(program, args.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
-    // Not that of the profiler, which comes first.
-    if (this.child.pid !== undefined) setPriority(this.child.pid, 0);
+    // Not with the priority of the profiler, which comes first. Set before it starts: later, its threads would keep theirs.
+    const niceness = String(Math.max(0, -getPriority()));
+    this.child = spawn('nice', ['-n', niceness, program, ...args.map(String)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     this.child.stdout?.on('data', (piece: Buffer) => {
       this.#output += piece.toString();
     });
