@@ -215,6 +215,22 @@ describe('bytes that are no chunk', () => {
     expect(() => chunkByteLength(bytes)).toThrow(ChunkFormatError);
   });
 
+  it('are not those of version 1, which had no waits', () => {
+    const bytes = encodeChunk(someChunk());
+    const view = new DataView(bytes.buffer);
+    const headerBytes = view.getUint32(12, true);
+    const text = new TextDecoder().decode(bytes.subarray(16, 16 + headerBytes));
+    const header = JSON.parse(text) as { tables: Record<string, unknown> };
+    delete header.tables.waits;
+    delete header.tables.threadTimes;
+    bytes.set(new TextEncoder().encode(JSON.stringify(header).padEnd(headerBytes)), 16);
+    bytes[4] = 1;
+    const chunk = decodeChunk(bytes);
+    expect(chunk.tables.waits.length).toBe(0);
+    expect(chunk.tables.samples).toEqual(someChunk().tables.samples);
+    expect(profileOf([chunk]).threadTimes.length).toBe(0);
+  });
+
   it('are refused with a length smaller than the prefix', () => {
     const bytes = encodeChunk(someChunk());
     new DataView(bytes.buffer).setUint32(8, 4, true);

@@ -188,3 +188,29 @@ function commandLines(): string[] {
       }
     });
 }
+
+describe('waiting', () => {
+  it('is written in nanoseconds, by what was waited for', () => {
+    const { status, stdout, stderr } = hearth('record', '--off-cpu', '--', 'sleep', '1');
+    expect(status).toBe(0);
+    const slept = parseLines(stdout).filter(
+      ({ frames }) => frames[0] === 'sleep' && frames.at(-1) === '[waiting: sleep]',
+    );
+    expect(sum(slept) / 1e9).toBeGreaterThanOrEqual(0.99);
+    expect(sum(slept) / 1e9).toBeLessThan(2);
+    expect(stderr).toMatch(/sleep +\d+\.\d+ s/);
+    expect(stderr).toMatch(/exactly, over \d+ threads?/);
+  });
+
+  it('and CPU time together are the wall clock', () => {
+    const { status, stdout } = hearth('record', '--wall', '--', shares, '2');
+    expect(status).toBe(0);
+    const lines = parseLines(stdout).filter(({ frames }) => frames[0] === 'shares');
+    const [waited, ran] = [true, false].map((isWait) =>
+      sum(lines.filter(({ frames }) => frames.at(-1)?.startsWith('[waiting: ') === isWait)),
+    );
+    expect(ran).toBeGreaterThan(0);
+    expect((waited + ran) / 2e9).toBeGreaterThan(0.8);
+    expect((waited + ran) / 2e9).toBeLessThan(1.5);
+  });
+});

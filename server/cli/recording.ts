@@ -45,7 +45,7 @@ export class Recording {
   }
 }
 
-/** The chunk with what happened in [startNs, endNs) only. */
+/** The chunk with what happened in [startNs, endNs) only. A slice of a thread's time may begin before, and end after. */
 function withEventsIn(chunk: Chunk, startNs: number, endNs: number): Chunk {
   const kept = EVENT_TABLES.map((name) => [name, rowsIn(name, chunk.tables[name], startNs, endNs)]);
   return { ...chunk, tables: { ...chunk.tables, ...Object.fromEntries(kept) } };
@@ -61,7 +61,7 @@ function rowsIn<T extends EventTable>(
   const columns = increment.columns as unknown as Record<string, ColumnArray<ColumnType>>;
   const { timeNs } = columns;
   const kept = Uint32Array.from({ length }, (_, i) => i).filter(
-    (i) => timeNs[i] >= startNs && timeNs[i] < endNs,
+    (i) => timeNs[i] >= startNs && (name === 'threadTimes' || timeNs[i] < endNs),
   );
   if (kept.length === length) return increment;
   const pick = (column: ColumnArray<ColumnType>): ColumnArray<ColumnType> => {

@@ -172,7 +172,7 @@ export class OffCpu {
   /** Ends it; what is in the ring can still be handed in, and `flush` is to be called after it. */
   stop(): void {
     this.#programs.detach();
-    this.#readThreads(Date.now());
+    this.#readThreads(Date.now(), true);
   }
 
   /** Writes down the waits whose stacks didn't come. */
@@ -219,11 +219,11 @@ export class OffCpu {
     });
   }
 
-  #readThreads(nowMs: number): void {
+  #readThreads(nowMs: number, isLast = false): void {
     this.#readAtMs = nowMs;
     this.#blocked = [];
     this.#programs.readThreads((view, at) => {
-      this.#writeTimes(this.#sums.read(view, at));
+      this.#writeTimes(this.#sums.read(view, at, isLast));
       this.#findBlocked(view, at);
     });
     this.#sums.endPass();

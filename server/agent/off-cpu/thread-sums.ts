@@ -32,8 +32,8 @@ export class ThreadSums {
   readonly #threads = new Map<number, Thread>();
   #pass = 0;
 
-  /** Takes a `struct record_thread` at `at`. */
-  read(view: DataView, at: number): ThreadReading {
+  /** Takes a `struct record_thread` at `at`. `isLast`: nothing is kept back. */
+  read(view: DataView, at: number, isLast = false): ThreadReading {
     const u64 = (offset: number): number =>
       view.getUint32(offset, true) + view.getUint32(offset + 4, true) * HIGH;
     const id = u64(at + THREAD.id);
@@ -57,18 +57,17 @@ export class ThreadSums {
     return {
       pid: view.getUint32(at + THREAD.pid, true),
       tid: view.getUint32(at + THREAD.tid, true),
-      rows: joinWaits(thread, rows),
+      rows: isLast ? [...takeWaiting(thread), ...rows] : joinWaits(thread, rows),
     };
   }
 
   /** The last reading of a thread, which has ended. */
   readEnd(view: DataView, at: number): ThreadReading {
-    const reading = this.read(view, at);
+    const reading = this.read(view, at, true);
     const id =
       view.getUint32(at + THREAD.id, true) + view.getUint32(at + THREAD.id + 4, true) * HIGH;
-    const waiting = this.#threads.get(id)?.waiting;
     this.#threads.delete(id);
-    return waiting === undefined ? reading : { ...reading, rows: [...reading.rows, waiting] };
+    return reading;
   }
 
   /** To be called after a pass over all threads: forgets those that are no more, or no longer pass the filter. */
@@ -84,15 +83,18 @@ export class ThreadSums {
   }
 }
 
+function takeWaiting(thread: Thread): readonly SliceRow[] {
+  const { waiting } = thread;
+  thread.waiting = undefined;
+  return waiting === undefined ? [] : [waiting];
+}
+
 /** Keeps back what continues one wait, and gives out what was kept back before anything else. */
 function joinWaits(thread: Thread, rows: readonly SliceRow[]): readonly SliceRow[] {
   const { waiting } = thread;
   const [row] = rows;
   const isWaitOnly = rows.length === 1 && row.count === 0 && row.state > ThreadState.Throttled;
-  if (!isWaitOnly) {
-    thread.waiting = undefined;
-    return waiting === undefined ? rows : [waiting, ...rows];
-  }
+  if (!isWaitOnly) return [...takeWaiting(thread), ...rows];
   if (waiting?.state === row.state && waiting.ns < LONGEST_WAIT_NS) {
     thread.waiting = { ...row, ns: waiting.ns + row.ns };
     return [];

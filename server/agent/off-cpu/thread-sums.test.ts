@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { ThreadState } from '@/profile/schema';
+import { THREAD, THREAD_BYTES } from '../records';
+import { ThreadSums } from './thread-sums';
+
+type Sums = Partial<Record<keyof typeof ThreadState, readonly [ns: number, count: number]>>;
+
+function reading(id: number, timeNs: number, sums: Sums): DataView {
+  const view = new DataView(new ArrayBuffer(THREAD_BYTES));
+  const u64 = (at: number, value: number): void => view.setBigUint64(at, BigInt(value), true);
+  u64(THREAD.id, id);
+  u64(THREAD.time_ns, timeNs);
+  view.setUint32(THREAD.pid, 7, true);
+  view.setUint32(THREAD.tid, id, true);
+  for (const [state, [ns, count]] of Object.entries(sums)) {
+    u64(THREAD.ns + ThreadState[state as keyof typeof ThreadState] * 8, ns);
+    u64(THREAD.count + ThreadState[state as keyof typeof ThreadState] * 8, count);
+  }
+  return view;
+}
+
+const { Running, Poll } = ThreadState;
+
+describe('sums of threads', () => {
+  it('give the difference to the reading before', () => {
+    const sums = new ThreadSums();
+    expect(sums.read(reading(1, 100, { Running: [60, 2], Sleep: [40, 1] }), 0).rows).toHaveLength(
+      2,
+    );
+    expect(sums.read(reading(1, 200, { Running: [90, 3], Sleep: [110, 1] }), 0)).toEqual({
+      pid: 7,
+      tid: 1,
+      rows: [
+        { timeNs: 200, state: Running, ns: 30, count: 1 },
+        { timeNs: 200, state: ThreadState.Sleep, ns: 70, count: 0 },
+      ],
+    });
+  });
+
+  it('keep a wait that goes on until it is over, and then give it as one slice', () => {
+    const sums = new ThreadSums();
+    sums.read(reading(1, 100, { Running: [100, 1] }), 0);
+    expect(sums.read(reading(1, 200, { Running: [100, 1], Poll: [100, 0] }), 0).rows).toEqual([]);
+    expect(sums.read(reading(1, 300, { Running: [100, 1], Poll: [200, 0] }), 0).rows).toEqual([]);
+    expect(sums.read(reading(1, 400, { Running: [150, 2], Poll: [250, 1] }), 0).rows).toEqual([
+      { timeNs: 300, state: Poll, ns: 200, count: 0 },
+      { timeNs: 400, state: Running, ns: 50, count: 1 },
+      { timeNs: 400, state: Poll, ns: 50, count: 1 },
+    ]);
+  });
+
+  it('give a wait that goes on at least every ten seconds, and at the end', () => {
+    const sums = new ThreadSums();
+    let given = 0;
+    for (let second = 1; second <= 25; second++) {
+      const { rows } = sums.read(reading(1, second * 1e9, { Poll: [second * 1e9, 0] }), 0);
+      given += rows.reduce((sum, { ns }) => sum + ns, 0);
+      expect(second * 1e9 - given).toBeLessThanOrEqual(11e9);
+    }
+    const { rows } = sums.read(reading(1, 26e9, { Poll: [26e9, 0] }), 0, true);
+    expect(given + rows.reduce((sum, { ns }) => sum + ns, 0)).toBe(26e9);
+  });
+
+  it('never go back where a wait turned out to be of another kind', () => {
+    const sums = new ThreadSums();
+    sums.read(reading(1, 100, { Disk: [100, 0] }), 0, true);
+    const { rows } = sums.read(reading(1, 200, { Disk: [50, 1], Poll: [150, 1] }), 0, true);
+    expect(rows.map(({ state }) => state)).toEqual([ThreadState.Disk, Poll]);
+    expect(rows[0].ns).toBe(0);
+  });
+
+  it('forget threads that have ended, and those that are no longer read', () => {
+    const sums = new ThreadSums();
+    sums.read(reading(1, 100, { Running: [1, 0] }), 0);
+    sums.read(reading(2, 100, { Running: [1, 0] }), 0);
+    expect(sums.readEnd(reading(1, 150, { Running: [3, 1] }), 0).rows[0].ns).toBe(2);
+    expect(sums.size).toBe(1);
+    for (let pass = 0; pass < 3; pass++) sums.endPass();
+    expect(sums.size).toBe(0);
+  });
+});
