@@ -25,6 +25,7 @@ struct worker {
 	double lifetime;	/* until it was joined */
 	unsigned long long run_ns;
 	unsigned long long queue_ns;
+	long blocks;		/* how often it gave its CPU away to wait */
 	void (*work)(struct worker *);
 };
 
@@ -35,11 +36,14 @@ static double end;
 
 static void read_schedstat(struct worker *worker)
 {
+	struct rusage usage;
 	FILE *file = fopen("/proc/thread-self/schedstat", "r");
 
 	if (!file || fscanf(file, "%llu %llu", &worker->run_ns, &worker->queue_ns) != 2)
 		exit(2);
 	fclose(file);
+	getrusage(RUSAGE_THREAD, &usage);
+	worker->blocks = usage.ru_nvcsw;
 }
 
 static void *run(void *argument)
@@ -218,10 +222,10 @@ int main(int argc, char **argv)
 	printf("{\"seconds\": %.6f, \"threads\": [", now_seconds() - start);
 	for (int i = 0; i < worker_count; i++)
 		printf("%s{\"name\": \"%s\", \"tid\": %d, \"count\": %llu, \"waitedSeconds\": %.9f, \"waitedSquares\": %.9f, "
-		       "\"elapsedSeconds\": %.9f, \"lifetimeSeconds\": %.9f, \"runNs\": %llu, \"queueNs\": %llu}",
+		       "\"elapsedSeconds\": %.9f, \"lifetimeSeconds\": %.9f, \"runNs\": %llu, \"queueNs\": %llu, \"blocks\": %ld}",
 		       i ? ", " : "", workers[i].name, workers[i].tid, (unsigned long long)workers[i].count,
 		       workers[i].waited, workers[i].waited_squares, workers[i].elapsed, workers[i].lifetime, workers[i].run_ns,
-		       workers[i].queue_ns);
+		       workers[i].queue_ns, workers[i].blocks);
 	printf("]}\n");
 	return 0;
 }
