@@ -26,6 +26,9 @@ const volatile __u32 takes_stacks_late SEC(".rodata.late") = 1;
 #define STATE_BLOCKED STATE_MAX
 #define STATE_DEAD (STATE_MAX + 1)
 
+/* Leaf frames of the current task's stack that are the tracing itself: the program, and what calls it. */
+#define OWN_FRAMES 2
+
 #define LONG_BLOCK_NS 1000000000ULL
 #define PROBABILITY_ONE (1ULL << 32)
 /* When stacks are taken at switch-out: the least probability with which they are. */
@@ -398,7 +401,7 @@ static __always_inline void take_wait(struct task_struct *task, struct thread *t
  * Takes the stacks of the current task, which is about to be switched out, with the probability with which a wait as long
  * as those before would be drawn.
  */
-static __always_inline void take_early_stacks(struct task_struct *task, struct thread *thread, __u64 now)
+static __always_inline void take_early_stacks(void *ctx, struct task_struct *task, struct thread *thread, __u64 now)
 {
 	const struct configuration *config = configuration();
 	struct early_stacks *early = &thread->early;
@@ -418,7 +421,7 @@ static __always_inline void take_early_stacks(struct task_struct *task, struct t
 	scratch = take_scratch();
 	if (!scratch)
 		return;
-	bytes = bpf_get_task_stack(task, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
+	bytes = bpf_get_stack(ctx, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), OWN_FRAMES);
 	early->kernel = send_kernel_stack(&scratch->stack, bytes, now, config->generation);
 	if (has_user_mode(task))
 		early->user = user_stack(task, scratch, now, config->generation);
@@ -518,7 +521,7 @@ static __always_inline void catch_up(struct task_struct *task, struct thread *th
 	thread->since_ns = came;
 }
 
-static __always_inline void switch_out(struct task_struct *task, bool preempted, __u32 prev_state, __u64 now)
+static __always_inline void switch_out(void *ctx, struct task_struct *task, bool preempted, __u32 prev_state, __u64 now)
 {
 	struct thread *thread = known(task, STATE_RUNNING);
 
@@ -553,7 +556,7 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 	barrier();
 	thread->version++;
 	if (!takes_stacks_late && thread->state != STATE_DEAD)
-		take_early_stacks(task, thread, now);
+		take_early_stacks(ctx, task, thread, now);
 }
 
 static __always_inline void switch_in(struct task_struct *task, __u64 now)
@@ -626,7 +629,7 @@ int BPF_PROG(on_switch, bool preempted, struct task_struct *prev, struct task_st
 
 	/* The idle tasks, one per CPU, have pid 0. */
 	if (prev->pid)
-		switch_out(prev, preempted, prev_state, now);
+		switch_out(ctx, prev, preempted, prev_state, now);
 	if (next->pid)
 		switch_in(next, now);
 	return 0;
@@ -668,7 +671,8 @@ static __always_inline void take_waker(void *ctx, struct thread *thread, __u64 n
 		return;
 	scratch = take_scratch();
 	if (scratch) {
-		long bytes = bpf_get_stack(ctx, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
+		long bytes = bpf_get_stack(ctx, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64),
+					   OWN_FRAMES);
 
 		thread->waker_kernel = send_kernel_stack(&scratch->stack, bytes, now, config->generation);
 		if (!takes_stacks_late && thread->waker && has_user_mode(waker))
