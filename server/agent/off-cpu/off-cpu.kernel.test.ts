@@ -131,7 +131,7 @@ function expectLedger(profile: Profile, pid: number, worker: Worker): void {
   expectWithin(queued, queueNs, queueNs * 0.01 + slackNs + switchesNs, `${worker.name} run queue`);
   const both = runNs + queueNs;
   // From the wakeup to the queue of another CPU, which the scheduler counts as blocked still.
-  const wakeupsNs = Math.min(count[ThreadState.Running] * WAKEUP_NS, both * 0.1);
+  const wakeupsNs = Math.min(count[ThreadState.Running] * WAKEUP_NS, both * 0.25);
   expectWithin(
     running + queued,
     both,
