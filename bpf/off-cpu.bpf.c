@@ -178,6 +178,12 @@ static __always_inline __u64 draw_early(struct thread *thread, __u64 length_ns, 
 	return random(thread) * probability < wanted << 32 ? threshold : 0;
 }
 
+/* CPUs' clocks differ by a little: what was on another one may seem to be yet to come. */
+static __always_inline __u64 elapsed_ns(__u64 from, __u64 to)
+{
+	return to > from ? to - from : 0;
+}
+
 static __always_inline __u64 draw_wait(struct thread *thread, __u64 length_ns, __u64 threshold)
 {
 	return takes_stacks_late ? draw(thread, length_ns, threshold) : draw_early(thread, length_ns, threshold);
@@ -533,7 +539,7 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 	barrier();
 	if (thread->state != STATE_RUNNING)
 		catch_up(task, thread, now);
-	add_time(thread, STATE_RUNNING, now - thread->since_ns);
+	add_time(thread, STATE_RUNNING, elapsed_ns(thread->since_ns, now));
 	thread->since_ns = now;
 	if (preempted || prev_state == TASK_RUNNING) {
 		thread->state = is_throttled(task) ? STATE_THROTTLED : STATE_RUNNABLE;
@@ -571,10 +577,16 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		return;
 	}
 	since = thread->since_ns;
+	if (since > now)
+		since = now;
 	thread->version++;
 	barrier();
 	if (thread->state == STATE_BLOCKED) {
-		__u64 woken = thread->woken_ns;
+		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
+
+		/* By a CPU whose clock is ahead of this one's, or in this moment by a second waker. */
+		if (woken > now)
+			woken = now;
 
 		blocked.weight_ns = thread->blocked_weight_ns;
 		if (woken < since) {
@@ -704,7 +716,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	if (thread->woken_ns >= thread->since_ns)
 		return 0;
 	thread->woken_ns = now;
-	weight = draw_wait(thread, now - thread->since_ns, threshold_ns());
+	weight = draw_wait(thread, elapsed_ns(thread->since_ns, now), threshold_ns());
 	if (weight) {
 		take_waker(ctx, thread, now);
 		thread->blocked_weight_ns = weight;
@@ -806,7 +818,7 @@ int read_threads(struct bpf_iter__task *ctx)
 		return 0;
 	now = bpf_ktime_get_ns();
 	record.time_ns = now;
-	elapsed = now - record.since_ns;
+	elapsed = elapsed_ns(record.since_ns, now);
 	if (record.state == STATE_BLOCKED) {
 		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
 
