@@ -238,7 +238,13 @@ describe('switching', () => {
         .runTimes()
         .map(({ name }) => name)
         .sort(),
-    ).toEqual(['latency_runqueue', 'latency_syscall_enter', 'latency_syscall_exit']);
+    ).toEqual([
+      'latency_runqueue_new',
+      'latency_runqueue_switch',
+      'latency_runqueue_wakeup',
+      'latency_syscall_enter',
+      'latency_syscall_exit',
+    ]);
     await sleep(100);
     await programs.set([]);
     expect(programs.runTimes()).toEqual([]);

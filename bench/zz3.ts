@@ -1,0 +1,40 @@
+import { chromium } from '@playwright/test';
+import { startServer } from '@/e2e/real-server';
+const server = await startServer();
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox','--disable-gpu','--disable-quic','--no-first-run','--disable-background-networking','--disable-component-update','--disable-sync'] });
+const out = '/tmp/w/latency-scratch/';
+try {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
+  const page = await context.newPage();
+  page.on('console', m => { if (m.type()==='error') console.log('console', m.text()); });
+  page.on('pageerror', e => console.log('pageerror', e.message));
+  await page.goto(server.url);
+  await page.goto(server.origin + '/latency');
+  await page.waitForTimeout(3000);
+  await page.screenshot({ path: out + 's0.png' });
+  await page.evaluate(async () => { await fetch('/api/v1/latency', {method:'PUT', headers:{'content-type':'application/json'}, body: JSON.stringify({sources:['runqueue','block','syscalls','fs','tcp','futex']})}); });
+  await page.evaluate(async () => { await fetch('/api/v1/sessions', {method:'POST', headers:{'content-type':'application/json'}, body: JSON.stringify({name:'lat'})}); });
+  await page.waitForTimeout(15000);
+  await page.screenshot({ path: out + 's1.png' });
+  await page.getByRole('radio', { name: 'System calls' }).check();
+  await page.waitForTimeout(2500);
+  const box = await page.getByRole('group', { name: /Heatmap/ }).boundingBox();
+  if (box) { await page.mouse.move(box.x+300, box.y+30); await page.mouse.down(); await page.mouse.move(box.x+500, box.y+120, {steps:5}); await page.mouse.up(); }
+  await page.waitForTimeout(1500);
+  await page.screenshot({ path: out + 's2.png' });
+  await page.getByRole('button', { name: 'Compare with this' }).click();
+  await page.waitForTimeout(1500);
+  await page.screenshot({ path: out + 's3.png' });
+  await page.setViewportSize({ width: 400, height: 900 });
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.goto(server.origin + '/latency?source=fs'); await page.waitForTimeout(3000);
+  await page.screenshot({ path: out + 's4.png' });
+  await page.screenshot({ path: out + 's4full.png', fullPage: true });
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.goto(server.origin + '/latency?source=block'); await page.waitForTimeout(3000);
+  await page.screenshot({ path: out + 's5.png' });
+  const s = await page.evaluate(async () => { const l = await (await fetch('/api/v1/sessions')).json(); await fetch(`/api/v1/sessions/${l[0].id}/stop`, {method:'POST', headers:{'content-type':'application/json'}, body:'{}'}); return l[0].id as string; });
+  await page.goto(`${server.origin}/latency?session=${s}&source=tcp`); await page.waitForTimeout(3000);
+  await page.screenshot({ path: out + 's6.png' });
+  console.log(JSON.stringify(await page.evaluate(async () => { const s = await (await fetch('/api/v1/status')).json(); return { l: s.collector.losses, p: s.collector.bpfPrograms, lat: s.collector.latency }; })));
+} finally { await browser.close(); await server.stop(); }
