@@ -82,10 +82,11 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
   const { columns, length } = profile.latencies;
   const { timeNs, source, label, process, bucket, count, sum } = columns;
   const endNs = profile.header?.endNs ?? 0;
+  // A second that had begun before the profile did is in it as well.
   const startNs =
     query.windowSeconds === undefined
-      ? profile.startNs
-      : Math.max(profile.startNs, endNs - query.windowSeconds * 1e9);
+      ? Number.NEGATIVE_INFINITY
+      : endNs - query.windowSeconds * 1e9;
   const isWanted = processFilter(profile, query.pids);
   const sources: Partial<Record<LatencySource, number>> = {};
   const sourceNames = new Map<number, LatencySource | undefined>();
@@ -130,7 +131,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     label: chosen?.row.label,
     heatmap: heatmapOf(profile, query, chosen?.index ?? NONE, startNs, isWanted),
     processes: processesOf(profile, query, chosen?.index ?? NONE, startNs),
-    startNs,
+    startNs: Math.max(startNs, length === 0 ? profile.startNs : timeNs[0]),
     endNs,
     wallOffsetNs: profile.header?.wallOffsetNs ?? 0,
   };

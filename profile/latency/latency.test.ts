@@ -193,6 +193,15 @@ describe('what the page shows', () => {
     ]);
   });
 
+  it('has the second that had begun before the recording did', () => {
+    const builder = new ProfileBuilder();
+    add(builder, new Map(), { ...events[0], timeNs: 0.4e9 });
+    const late = profileOf([builder.cutChunk({ ...HEADER, startNs: 1e9, endNs: 2e9 }, [])]);
+    const result = analyseLatency(late, QUERY);
+    expect(result.labels[0].histogram.count).toBe(1);
+    expect(result.startNs).toBe(0.4e9);
+  });
+
   it('forgets what is old', () => {
     const old = profileWith(events);
     forgetLatencies(old, 2e9);
