@@ -2,13 +2,23 @@
 import type { Bench, Measurement } from './bench';
 import { cost } from './cost';
 import { latency } from './latency';
+import { latencySources } from './latency-sources';
 import { memory } from './memory';
 import { offCpu } from './off-cpu';
 import { opening } from './opening';
 import { symbols } from './symbols';
 import { unwinding } from './unwinding';
 
-const BENCHES: readonly Bench[] = [cost, latency, opening, memory, symbols, unwinding, offCpu];
+const BENCHES: readonly Bench[] = [
+  cost,
+  latency,
+  latencySources,
+  opening,
+  memory,
+  symbols,
+  unwinding,
+  offCpu,
+];
 
 async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');
@@ -16,7 +26,7 @@ async function main(args: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown.length > 0 || args.includes('--help')) {
     process.stderr.write(
-      `Usage: npm run bench [-- NAME...] [--json]\n\n${BENCHES.map(({ name, what }) => `  ${name.padEnd(10)} ${what}\n`).join('')}`,
+      `Usage: npm run bench [-- NAME...] [--json]\n\n${BENCHES.map(({ name, what }) => `  ${name.padEnd(16)} ${what}\n`).join('')}`,
     );
     return unknown.length > 0 ? 2 : 0;
   }

@@ -1,58 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Run queue latency: how long a thread was runnable, but not running, each time that it got a CPU. It is read from the
- * scheduler's own account (sched_info, built into distributions' kernels), so it needs no program at each wakeup, and
- * adds up to what /proc/PID/schedstat says. The account has a wait when it has ended; it is counted when the thread
- * leaves the CPU again, as one wait even where the thread was moved between CPUs in the middle of it.
+ * Run queue latency: how long a thread was runnable, but not running, until it got a CPU: from when it was woken, or had
+ * to leave a CPU although it could have gone on. By the clock, not by the scheduler's own account (sched_info): that one
+ * has no time at all for a thread that is woken and takes the CPU at once.
  */
 #include "latency-slots.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-struct sched_info___latency {
-	unsigned long pcount;
-	unsigned long long run_delay;
-} __attribute__((preserve_access_index));
-
-struct task_struct___latency {
-	struct sched_info___latency sched_info;
-} __attribute__((preserve_access_index));
-
-struct account {
-	__u64 delay_ns;
-	__u8 is_known;
-};
-
-/* A thread's time in run queues until it last left a CPU. */
+/* Since when a thread waits for a CPU; 0 where it doesn't. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct account);
-} accounts SEC(".maps");
+	__type(value, __u64);
+} runnable_since SEC(".maps");
 
-SEC("tp_btf/sched_switch")
-int BPF_PROG(latency_runqueue, bool preempt, struct task_struct *task)
+static __always_inline int begin_wait(struct task_struct *task, __u64 now)
 {
-	struct task_struct___latency *scheduled = (void *)task;
-	struct latency_key key = {.kind = LATENCY_RUNQUEUE, .pid = task->tgid};
-	__u64 delay_ns = scheduled->sched_info.run_delay, before_ns;
-	struct account *account;
-	bool is_whole;
+	__u64 *since;
 
 	if (task->pid == 0 || !wanted_task(task))
 		return 0;
-	account = bpf_task_storage_get(&accounts, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!account) {
+	since = bpf_task_storage_get(&runnable_since, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (since)
+		*since = now;
+	else
 		count_lost();
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(latency_runqueue_wakeup, struct task_struct *task)
+{
+	return begin_wait(task, bpf_ktime_get_ns());
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(latency_runqueue_new, struct task_struct *task)
+{
+	return begin_wait(task, bpf_ktime_get_ns());
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(latency_runqueue_switch, bool preempt, struct task_struct *previous, struct task_struct *next,
+	     unsigned int state)
+{
+	struct latency_key key = {.kind = LATENCY_RUNQUEUE, .pid = next->tgid};
+	__u64 now = bpf_ktime_get_ns(), *since;
+
+	if (preempt || state == 0)
+		begin_wait(previous, now);
+	if (next->pid == 0)
 		return 0;
-	}
-	/* Of a thread that ran before this program did, the last wait can't be told from those before it. */
-	is_whole = account->is_known || scheduled->sched_info.pcount == 1;
-	before_ns = account->delay_ns;
-	account->delay_ns = delay_ns;
-	account->is_known = true;
-	if (is_whole)
-		count_latency_fast(&key, delay_ns - before_ns);
+	since = bpf_task_storage_get(&runnable_since, next, NULL, 0);
+	/* A wait that began before this program did. */
+	if (!since || *since == 0)
+		return 0;
+	/* The clocks of two CPUs may differ by a little. */
+	count_latency_fast(&key, now > *since ? now - *since : 0);
+	*since = 0;
 	return 0;
 }

@@ -1,14 +1,7 @@
 /** The heatmap's picture: columns of time, rows of latency buckets, the darker the more events. */
-import {
-  interpolateRgb,
-  type ScaleLogarithmic,
-  type ScaleTime,
-  scaleLog,
-  scaleSqrt,
-  scaleTime,
-} from 'd3';
+import { interpolateRgb, type ScaleLogarithmic, type ScaleTime, scaleLog, scaleTime } from 'd3';
 import type { CanvasTheme } from '@/components/flame-graph/use-theme';
-import { axisText, decades } from '@/components/histogram/draw';
+import { axisText, axisTicks } from '@/components/histogram/draw';
 import { formatClock } from '@/components/ui/format';
 import type { Heatmap } from '@/profile/latency/analysis';
 import { bucketEnd, bucketLow, bucketOf } from '@/profile/latency/buckets';
@@ -45,12 +38,14 @@ export interface HeatmapPicture {
   readonly cursor: Cell | undefined;
 }
 
-const LEFT = 48;
+const LEFT = 60;
 const RIGHT = 14;
 const TOP = 8;
 const BOTTOM = 22;
 /** Even a single event has to be seen. */
 const LEAST_SHADE = 0.18;
+/** Between two names on the latency axis. */
+const MIN_ROW = 24;
 
 export function layoutHeatmap(
   { firstBucket, buckets, startNs, endNs }: Heatmap,
@@ -102,7 +97,8 @@ export function drawHeatmap(
   const { left, right, top, bottom, x, y } = layout;
   const at = (timeNs: number): number => x((timeNs + layout.wallOffsetNs) / 1e6);
   context.font = font;
-  const shade = scaleSqrt([0, Math.max(1, heatmap.most)], [LEAST_SHADE, 1]);
+  // By the logarithm: one column with very many events would make all others pale.
+  const shade = scaleLog([1, Math.max(2, heatmap.most)], [LEAST_SHADE, 1]);
   const color = interpolateRgb(colors.background, colors.accent);
   for (let column = 0; column < heatmap.startNs.length; column++) {
     const [from, to] = [at(heatmap.startNs[column]), at(heatmap.endNs[column])];
@@ -156,7 +152,7 @@ function drawAxes(
   context.fillStyle = colors.dimText;
   context.textBaseline = 'middle';
   context.textAlign = 'right';
-  for (const tick of decades(y)) {
+  for (const tick of axisTicks(y, unit, MIN_ROW)) {
     context.fillText(
       axisText(tick, unit),
       left - 6,

@@ -28,7 +28,9 @@ export interface HistogramLayout {
   readonly lastBucket: number;
 }
 
-const LEFT = 48;
+const LEFT = 60;
+/** Between two names on the latency axis. */
+const MIN_NAME = 52;
 const RIGHT = 14;
 const BOTTOM = 22;
 /** Of the quantiles' names, which stand in rows where they would overlap. */
@@ -146,7 +148,7 @@ function drawAxes(
   context.textBaseline = 'alphabetic';
   context.textAlign = 'center';
   context.fillStyle = colors.dimText;
-  for (const tick of decades(x)) {
+  for (const tick of axisTicks(x, unit, MIN_NAME)) {
     const at = x(tick);
     context.fillRect(Math.round(at), bottom, 1, 4);
     context.fillText(
@@ -157,20 +159,24 @@ function drawAxes(
   }
 }
 
-/** Powers of ten, or where there are few of them, twos and fives as well. */
-export function decades(scale: ScaleLogarithmic<number, number>): number[] {
+/** Powers of ten (of bytes: of two) as close as fits; where there are few of them, twos and fives as well. */
+export function axisTicks(
+  scale: ScaleLogarithmic<number, number>,
+  unit: LatencyUnit,
+  minPixels: number,
+): number[] {
   const [low, high] = scale.domain();
   const [from, to] = scale.range();
-  const inside = (steps: readonly number[]): number[] =>
-    Array.from({ length: 13 }, (_, power) => steps.map((step) => step * 10 ** power))
+  const powers = (base: number, steps: readonly number[]): number[] =>
+    Array.from({ length: 41 }, (_, power) => steps.map((step) => step * base ** power))
       .flat()
       .filter((value) => value >= low && value <= high);
-  const MIN_PIXELS = 52;
-  for (const steps of [[1, 2, 5], [1, 3], [1]]) {
-    const ticks = inside(steps);
-    if (ticks.length * MIN_PIXELS <= Math.abs(to - from)) return ticks;
-  }
-  return inside([1]).filter((_, index) => index % 2 === 0);
+  const choices =
+    unit === 'bytes'
+      ? [2, 4, 16, 32, 1024].map((base) => powers(base, [1]))
+      : [[1, 2, 5], [1, 3], [1]].map((steps) => powers(10, steps)).concat([powers(1000, [1])]);
+  const fitting = choices.find((ticks) => ticks.length * minPixels <= Math.abs(to - from));
+  return fitting ?? choices[choices.length - 1];
 }
 
 /** Without needless digits: '10 us', not '10.0 us'. */

@@ -22,7 +22,7 @@ export function LabelTable({
             <th scope="col" className="px-2 py-1 text-left font-medium">
               What
             </th>
-            {['events', ...QUANTILES.map(({ name }) => name)].map((name) => (
+            {['events', 'total', ...QUANTILES.map(({ name }) => name)].map((name) => (
               <th key={name} scope="col" className="px-2 py-1 text-right font-medium">
                 {name}
               </th>
@@ -47,6 +47,9 @@ export function LabelTable({
                 </button>
               </th>
               <td className="px-2 py-1 text-right">{formatShortCount(row.histogram.count)}</td>
+              <td className="whitespace-nowrap px-2 py-1 text-right">
+                {formatLatency(row.histogram.sum, row.unit)}
+              </td>
               <Quantiles row={row} />
             </tr>
           ))}

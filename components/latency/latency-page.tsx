@@ -199,6 +199,7 @@ function Workspace({
       <div className="flex max-h-96 shrink-0 flex-col border-t border-line lg:max-h-none lg:w-80 lg:border-t-0 lg:border-l">
         <ProcessTable
           processes={result.processes}
+          unit={row.unit}
           pids={view.pids}
           onPids={(pids) => change({ pids })}
         />

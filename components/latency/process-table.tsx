@@ -1,15 +1,19 @@
 import { formatCount, formatShare } from '@/components/ui/format';
 import type { LatencyProcess } from '@/profile/latency/analysis';
+import { formatLatency } from '@/profile/latency/format';
+import type { LatencyUnit } from '@/profile/latency/sources';
 
 const SHOWN = 200;
 
 /** Whose events are selected. A process's button shows its latencies alone. */
 export function ProcessTable({
   processes,
+  unit,
   pids,
   onPids,
 }: {
   readonly processes: readonly LatencyProcess[];
+  readonly unit: LatencyUnit;
   readonly pids: readonly number[];
   onPids(pids: readonly number[]): void;
 }) {
@@ -29,7 +33,7 @@ export function ProcessTable({
         )}
       </div>
       <ul className="min-h-0 flex-1 overflow-y-auto p-1">
-        {processes.slice(0, SHOWN).map(({ pid, name, count }) => {
+        {processes.slice(0, SHOWN).map(({ pid, name, count, sum }) => {
           const isChosen = pids.includes(pid);
           return (
             <li key={pid}>
@@ -48,7 +52,9 @@ export function ProcessTable({
                 <span className="min-w-0 flex-1 truncate">
                   {name} {pid === 0 ? null : <span className="text-xs text-dim">{pid}</span>}
                 </span>
-                <span className="text-dim">{formatCount(count)}</span>
+                <span className="text-dim" title={`${formatCount(count)} events`}>
+                  {unit === 'bytes' ? formatLatency(sum, unit) : formatCount(count)}
+                </span>
                 <span className="w-12 text-right">{formatShare(count / total)}</span>
               </button>
             </li>

@@ -21,7 +21,7 @@ export function SourceSwitch({
   onChange(source: LatencySource): void;
 }) {
   return (
-    <div className="max-w-full overflow-x-auto">
+    <div className="max-w-full overflow-x-auto [&_label]:whitespace-nowrap [&>div]:w-max">
       <RadioGroup
         label="Source"
         options={LATENCY_SOURCES.map((source) => ({

@@ -46,6 +46,8 @@ export interface LatencyProcess {
   readonly pid: number;
   readonly name: string;
   readonly count: number;
+  /** Of its values, in the label's unit. */
+  readonly sum: number;
 }
 
 export interface LatencyResult {
@@ -80,10 +82,11 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
   const { columns, length } = profile.latencies;
   const { timeNs, source, label, process, bucket, count, sum } = columns;
   const endNs = profile.header?.endNs ?? 0;
+  // A second that had begun before the profile did is in it as well.
   const startNs =
     query.windowSeconds === undefined
-      ? profile.startNs
-      : Math.max(profile.startNs, endNs - query.windowSeconds * 1e9);
+      ? Number.NEGATIVE_INFINITY
+      : endNs - query.windowSeconds * 1e9;
   const isWanted = processFilter(profile, query.pids);
   const sources: Partial<Record<LatencySource, number>> = {};
   const sourceNames = new Map<number, LatencySource | undefined>();
@@ -128,7 +131,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     label: chosen?.row.label,
     heatmap: heatmapOf(profile, query, chosen?.index ?? NONE, startNs, isWanted),
     processes: processesOf(profile, query, chosen?.index ?? NONE, startNs),
-    startNs,
+    startNs: Math.max(startNs, length === 0 ? profile.startNs : timeNs[0]),
     endNs,
     wallOffsetNs: profile.header?.wallOffsetNs ?? 0,
   };
@@ -238,23 +241,34 @@ function processesOf(
   startNs: number,
 ): LatencyProcess[] {
   const { columns, length } = profile.latencies;
-  const { timeNs, source, label, process, bucket, count } = columns;
+  const { timeNs, source, label, process, bucket, count, sum } = columns;
   const inRange = rangeTest(range);
   const [first, last] = buckets ?? [0, BUCKETS];
-  const counts = new Map<ProcessIndex, number>();
+  const found = new Map<ProcessIndex, { count: number; sum: number }>();
   for (let row = 0; row < length; row++) {
     if (label[row] !== wantedLabel || timeNs[row] < startNs || !inRange(timeNs[row])) continue;
     if (bucket[row] < first || bucket[row] > last) continue;
     if (profile.string(source[row]) !== wantedSource) continue;
-    counts.set(process[row], (counts.get(process[row]) ?? 0) + count[row]);
+    const known = found.get(process[row]);
+    if (known === undefined) found.set(process[row], { count: count[row], sum: sum[row] });
+    else {
+      known.count += count[row];
+      known.sum += sum[row];
+    }
   }
   const { pid, name } = profile.processes.columns;
   // The same process has several rows where it has had several names.
   const byPid = new Map<number, LatencyProcess>();
-  for (const [index, events] of counts) {
+  for (const [index, events] of found) {
     const [id, text] =
       index === NONE ? [0, 'not known'] : [pid[index], profile.string(name[index])];
-    byPid.set(id, { pid: id, name: text, count: events + (byPid.get(id)?.count ?? 0) });
+    const before = byPid.get(id);
+    byPid.set(id, {
+      pid: id,
+      name: text,
+      count: events.count + (before?.count ?? 0),
+      sum: events.sum + (before?.sum ?? 0),
+    });
   }
   return [...byPid.values()].sort((a, b) => b.count - a.count || a.pid - b.pid);
 }

@@ -161,15 +161,15 @@ describe('what the page shows', () => {
   it('tells whose events are in a rectangle of the heatmap', () => {
     const slow = analyseLatency(profile, { ...QUERY, buckets: [bucketOf(1e6), LAST_BUCKET] });
     expect(slow.processes).toEqual([
-      { pid: 7, name: 'prog7', count: 1 },
-      { pid: 8, name: 'prog8', count: 1 },
+      { pid: 7, name: 'prog7', count: 1, sum: 1e9 },
+      { pid: 8, name: 'prog8', count: 1, sum: 2e6 },
     ]);
     const rectangle = analyseLatency(profile, {
       ...QUERY,
       buckets: [bucketOf(1e6), LAST_BUCKET],
       range: { startNs: 2e9, endNs: 3e9 },
     });
-    expect(rectangle.processes).toEqual([{ pid: 7, name: 'prog7', count: 1 }]);
+    expect(rectangle.processes).toEqual([{ pid: 7, name: 'prog7', count: 1, sum: 1e9 }]);
   });
 
   it('compares two ranges', () => {
@@ -189,8 +189,17 @@ describe('what the page shows', () => {
 
   it('has events whose process is not known', () => {
     expect(analyseLatency(profile, { ...QUERY, source: 'tcp' }).processes).toEqual([
-      { pid: 0, name: 'not known', count: 1 },
+      { pid: 0, name: 'not known', count: 1, sum: 2048 },
     ]);
+  });
+
+  it('has the second that had begun before the recording did', () => {
+    const builder = new ProfileBuilder();
+    add(builder, new Map(), { ...events[0], timeNs: 0.4e9 });
+    const late = profileOf([builder.cutChunk({ ...HEADER, startNs: 1e9, endNs: 2e9 }, [])]);
+    const result = analyseLatency(late, QUERY);
+    expect(result.labels[0].histogram.count).toBe(1);
+    expect(result.startNs).toBe(0.4e9);
   });
 
   it('forgets what is old', () => {

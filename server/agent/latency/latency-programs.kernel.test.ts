@@ -110,6 +110,28 @@ describe('system calls', () => {
   });
 });
 
+describe('beside libbpf-tools', () => {
+  it.runIf(existsSync('/usr/sbin/syscount'))(
+    'system calls are as many as syscount says',
+    async () => {
+      const other = spawn('/usr/sbin/syscount', ['-d', '4', '-T', '100']);
+      let text = '';
+      other.stdout.on('data', (data: Buffer) => {
+        text += data.toString();
+      });
+      await sleep(1000);
+      const CALLS = 300_000;
+      const { buckets } = await measure(['syscalls'], ['getpid', CALLS]);
+      await once(other, 'exit');
+      const count = Number(/^getpid\s+(\d+)/m.exec(text)?.[1]);
+      expect(histogram(buckets, 'getpid').count).toBe(CALLS);
+      // It counts those of all processes.
+      expect(count).toBeGreaterThanOrEqual(CALLS);
+      expect(count).toBeLessThan(CALLS * 1.05);
+    },
+  );
+});
+
 describe('futex waits', () => {
   it('are counted by how they ended, and last as long as the program says', async () => {
     const { buckets, truth } = await measure(['futex'], ['futex', 300, 2_000_000]);
@@ -238,7 +260,13 @@ describe('switching', () => {
         .runTimes()
         .map(({ name }) => name)
         .sort(),
-    ).toEqual(['latency_runqueue', 'latency_syscall_enter', 'latency_syscall_exit']);
+    ).toEqual([
+      'latency_runqueue_new',
+      'latency_runqueue_switch',
+      'latency_runqueue_wakeup',
+      'latency_syscall_enter',
+      'latency_syscall_exit',
+    ]);
     await sleep(100);
     await programs.set([]);
     expect(programs.runTimes()).toEqual([]);

@@ -1,0 +1,61 @@
+/** What measuring latencies costs a program that does nothing but switch and call the kernel. */
+import { execFileSync } from 'node:child_process';
+import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
+import { LatencyPrograms } from '@/server/agent/latency/latency-programs';
+import { enableRunTimeStatistics } from '@/server/agent/libbpf';
+import type { Bench } from './bench';
+
+const ROUNDS = 5;
+const OPERATIONS = 200_000;
+const RATIO_LIMIT = 1.35;
+
+/** Microseconds for a byte there and back between two processes on one CPU: two switches and four system calls. */
+function pipeUs(): number {
+  const output = execFileSync(
+    'taskset',
+    ['-c', '1', 'perf', 'bench', 'sched', 'pipe', '-l', String(OPERATIONS)],
+    { encoding: 'utf8' },
+  );
+  const match = /([\d.]+) usecs\/op/.exec(output);
+  if (match === null) throw new Error(`perf bench sched pipe printed no time:\n${output}`);
+  return Number(match[1]);
+}
+
+export const latencySources: Bench = {
+  name: 'latency-sources',
+  what: 'perf bench sched pipe on one CPU while latencies are measured, beside nothing at all',
+  async run(report) {
+    const programs = new LatencyPrograms({ onlyPids: undefined });
+    const ways: readonly (readonly [
+      name: string,
+      sources: readonly LatencySource[],
+      statistics: boolean,
+    ])[] = [
+      ['nothing', [], false],
+      ...LATENCY_SOURCES.map((source) => [source, [source], false] as const),
+      ['every source', LATENCY_SOURCES, false],
+      ['every source, with run-time statistics', LATENCY_SOURCES, true],
+    ];
+    // The least of several rounds: what else runs on the machine only ever makes it longer.
+    const least = new Map<string, number>();
+    let events = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [name, sources, withStatistics] of ways) {
+        await programs.set(sources);
+        const stop = withStatistics ? enableRunTimeStatistics() : undefined;
+        least.set(name, Math.min(least.get(name) ?? Number.POSITIVE_INFINITY, pipeUs()));
+        stop?.();
+        for (const { count } of await programs.take()) events += count;
+      }
+    }
+    await programs.set([]);
+    const bareUs = least.get('nothing') ?? 0;
+    for (const [name, us] of least) {
+      if (name !== 'nothing') report(`pipe, ${name}`, 'us/operation', us, 'nothing', bareUs);
+    }
+    const all = (least.get('every source') ?? 0) / bareUs;
+    report('every source', 'times as long', all, 'limit', RATIO_LIMIT);
+    report(`events lost of ${events}`, 'events', programs.lost, 'all', events);
+    programs.dispose();
+  },
+};

@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from '@playwright/test';
+import { type RealServer, startServer } from './real-server';
+
+let server: RealServer;
+
+test.beforeEach(async () => {
+  server = await startServer();
+});
+
+test.afterEach(async () => {
+  await server.stop();
+});
+
+test('measures a source when asked to, shows it live, selects and compares', async ({ page }) => {
+  await page.goto(server.url);
+  await page.getByRole('link', { name: 'Latency' }).click();
+  await page.getByRole('radio', { name: 'System calls' }).check();
+  await expect(page.getByRole('heading', { name: 'System calls: not measured' })).toBeVisible();
+  await page.getByRole('button', { name: 'Measure' }).click();
+
+  const table = page.getByRole('table', { name: 'Latencies by label' });
+  await expect(table.getByRole('button', { name: 'futex', exact: true })).toBeVisible();
+  await expect(page.getByText(/costs [\d.]+% of one CPU/)).toBeVisible();
+  await table.getByRole('button', { name: 'futex', exact: true }).click();
+  const histogram = page.getByRole('group', { name: /^Histogram of futex: [\d,]+ events, p50 / });
+  await expect(histogram).toBeVisible();
+
+  await test.step('the keyboard selects, and the processes are those of what is selected', async () => {
+    await page.getByRole('button', { name: 'Pause' }).click();
+    const processes = page.getByRole('region', { name: 'Processes of the selected events' });
+    const count = async (): Promise<number> => {
+      const texts = await processes.getByTitle(/ events$/).allInnerTexts();
+      return texts.reduce((sum, text) => sum + Number(text.replaceAll(',', '')), 0);
+    };
+    await expect.poll(count).toBeGreaterThan(0);
+    const all = await count();
+    await histogram.focus();
+    for (let i = 0; i < 40; i++) await page.keyboard.press('Shift+ArrowRight');
+    await expect(page).toHaveURL(/buckets=/);
+    await expect.poll(count).toBeLessThan(all);
+    await page.keyboard.press('Escape');
+    await expect(page).not.toHaveURL(/buckets=/);
+    await expect.poll(count).toBe(all);
+  });
+
+  await test.step('two ranges are compared', async () => {
+    await page.getByRole('button', { name: 'Compare with this' }).click();
+    await expect(table.getByText('×1.00').first()).toBeVisible();
+    await page.getByRole('button', { name: 'End comparison' }).click();
+    await expect(table.getByText('×1.00')).toHaveCount(0);
+  });
+
+  await test.step('a program that stops measuring is detached', async () => {
+    await page.getByRole('button', { name: 'Stop measuring' }).click();
+    await expect(page.getByRole('button', { name: 'Measure' })).toBeVisible();
+  });
+});
+
+test('is in recordings', async ({ page }) => {
+  await page.goto(server.url);
+  const call = (method: string, path: string, body: unknown): Promise<string> =>
+    page.evaluate(
+      async ([how, where, content]) => {
+        const answer = await fetch(`/api/v1${where}`, {
+          method: how,
+          headers: { 'content-type': 'application/json' },
+          body: content,
+        });
+        return answer.text();
+      },
+      [method, path, JSON.stringify(body)],
+    );
+  await call('PUT', '/latency', { sources: ['runqueue', 'futex'] });
+  const { id } = JSON.parse(await call('POST', '/sessions', { name: 'with latencies' }));
+  await sleep(4000);
+  await call('POST', `/sessions/${id}/stop`, {});
+  await page.goto(`${server.origin}/sessions/${id}`);
+  await page.getByRole('link', { name: 'Latency' }).last().click();
+  await expect(page.getByRole('group', { name: /^Histogram of waiting for a CPU/ })).toBeVisible();
+  await expect(page.getByRole('group', { name: /^Heatmap of waiting for a CPU/ })).toBeVisible();
+  await page.getByRole('radio', { name: 'Block I/O' }).check();
+  await expect(
+    page.getByRole('heading', { name: 'Block I/O: not in this recording' }),
+  ).toBeVisible();
+});

@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { type Chunk, decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
+import { analyseLatency } from '@/profile/latency/analysis';
+import type { CollectorStatus } from '@/profile/status';
+import { Collector } from '../collector';
+
+const CALLS = 400_000;
+
+it('latencies are in the chunks, second by second, of the processes that the filter lets through', async () => {
+  const [watched, other] = [0, 1].map(() => {
+    const child = spawn(compileWorkload('latency'), ['getpid', String(CALLS)]);
+    return { child, pid: child.pid ?? 0 };
+  });
+  const chunks: Chunk[] = [];
+  const statuses: CollectorStatus[] = [];
+  const collector = await Collector.start({
+    frequencyHz: 49,
+    filter: { kind: 'processes', pids: [watched.pid] },
+    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
+    onStatus: (status) => statuses.push(status),
+  });
+  try {
+    await collector.setLatency(['syscalls']);
+    await sleep(200);
+    for (const { child } of [watched, other]) {
+      child.stdin.write('go\n');
+      await once(child.stdout, 'data');
+    }
+    await sleep(2500);
+  } finally {
+    await collector.stop();
+    for (const { child } of [watched, other]) child.kill();
+  }
+  const profile = profileOf(chunks);
+  const { labels, processes, heatmap } = analyseLatency(profile, {
+    source: 'syscalls',
+    label: 'getpid',
+    windowSeconds: undefined,
+    range: undefined,
+    baseline: undefined,
+    buckets: undefined,
+    pids: [],
+  });
+  expect(labels.find(({ label }) => label === 'getpid')?.histogram.count).toBe(CALLS);
+  expect(processes).toEqual([
+    { pid: watched.pid, name: 'latency', count: CALLS, sum: expect.any(Number) },
+  ]);
+  expect(heatmap.counts.reduce((sum, count) => sum + count, 0)).toBe(CALLS);
+  expect(profile.losses.get('latency-table-full') ?? 0).toBe(0);
+  expect(statuses.at(-1)?.latency).toEqual({ sources: ['syscalls'], problems: {} });
+  expect(
+    statuses.some(({ bpfPrograms }) => (bpfPrograms.latency_syscall_exit?.runs ?? 0) > 0),
+  ).toBe(true);
+});
