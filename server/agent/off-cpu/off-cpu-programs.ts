@@ -27,12 +27,12 @@ export class OffCpuPrograms {
     this.stackTime = stackTime;
     this.#thresholds = object.map('off_cpu_configurations');
     this.setThreshold(thresholdNs);
-    const detach = [object.attachProgram('on_new_thread')];
+    this.#detach = ['on_new_thread', 'on_waking', 'on_switch'].map((name) =>
+      object.attachProgram(name),
+    );
     this.#pass = object.iterator('read_threads');
-    // Begins to follow the threads that are there.
+    // Begins to follow the threads that are there and have not been switched since.
     this.readThreads(() => {});
-    detach.push(object.attachProgram('on_waking'), object.attachProgram('on_switch'));
-    this.#detach = detach;
   }
 
   /**
