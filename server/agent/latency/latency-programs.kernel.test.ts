@@ -115,6 +115,7 @@ describe('beside libbpf-tools', () => {
     'system calls are as many as syscount says',
     async () => {
       const other = spawn('/usr/sbin/syscount', ['-d', '4', '-T', '100']);
+      const ended = once(other, 'close');
       let text = '';
       other.stdout.on('data', (data: Buffer) => {
         text += data.toString();
@@ -122,7 +123,7 @@ describe('beside libbpf-tools', () => {
       await sleep(1000);
       const CALLS = 300_000;
       const { buckets } = await measure(['syscalls'], ['getpid', CALLS]);
-      await once(other, 'exit');
+      await ended;
       const count = Number(/^getpid\s+(\d+)/m.exec(text)?.[1]);
       expect(histogram(buckets, 'getpid').count).toBe(CALLS);
       // It counts those of all processes.
