@@ -75,7 +75,11 @@ test('a recording of a stripped program gets its names when its symbols are inst
   const symbolize = (session: string) =>
     spawnSync(join(ROOT, 'bin/hearth'), ['symbolize', session, '--json'], {
       // Not the runner's own: Node.js warns where both of its wishes for colours are there.
-      env: { PATH: process.env.PATH, HEARTH_DATA_DIR: server.dataDirectory },
+      env: {
+        NODE_ENV: 'production',
+        PATH: process.env.PATH,
+        HEARTH_DATA_DIR: server.dataDirectory,
+      },
       encoding: 'utf8',
     });
   const byServer = symbolize('stripped');

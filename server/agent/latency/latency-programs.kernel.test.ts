@@ -111,26 +111,26 @@ describe('system calls', () => {
 });
 
 describe('beside libbpf-tools', () => {
-  it.runIf(existsSync('/usr/sbin/syscount'))(
-    'system calls are as many as syscount says',
-    async () => {
-      const other = spawn('/usr/sbin/syscount', ['-d', '4', '-T', '100']);
-      const ended = once(other, 'close');
-      let text = '';
-      other.stdout.on('data', (data: Buffer) => {
-        text += data.toString();
-      });
-      await sleep(1000);
-      const CALLS = 300_000;
-      const { buckets } = await measure(['syscalls'], ['getpid', CALLS]);
-      await ended;
-      const count = Number(/^getpid\s+(\d+)/m.exec(text)?.[1]);
-      expect(histogram(buckets, 'getpid').count).toBe(CALLS);
-      // It counts those of all processes.
-      expect(count).toBeGreaterThanOrEqual(CALLS);
-      expect(count).toBeLessThan(CALLS * 1.05);
-    },
-  );
+  // It finds its tracepoints in tracefs, which not every machine has mounted.
+  it.runIf(
+    existsSync('/usr/sbin/syscount') && existsSync('/sys/kernel/tracing/events/raw_syscalls'),
+  )('system calls are as many as syscount says', async () => {
+    const other = spawn('/usr/sbin/syscount', ['-d', '4', '-T', '100']);
+    const ended = once(other, 'close');
+    let text = '';
+    other.stdout.on('data', (data: Buffer) => {
+      text += data.toString();
+    });
+    await sleep(1000);
+    const CALLS = 300_000;
+    const { buckets } = await measure(['syscalls'], ['getpid', CALLS]);
+    await ended;
+    const count = Number(/^getpid\s+(\d+)/m.exec(text)?.[1]);
+    expect(histogram(buckets, 'getpid').count).toBe(CALLS);
+    // It counts those of all processes.
+    expect(count).toBeGreaterThanOrEqual(CALLS);
+    expect(count).toBeLessThan(CALLS * 1.05);
+  });
 });
 
 describe('futex waits', () => {
