@@ -9,7 +9,7 @@ import { chromium } from '@playwright/test';
 import { CHROMIUM } from '@/e2e/chromium';
 import { startServer } from '@/e2e/real-server';
 import { type Bench, median, type Report } from './bench';
-import { scheduledSeconds } from './processes';
+import { cpuSeconds } from './processes';
 import { compileWorkload } from './workloads/compile';
 
 const ROUNDS = 5;
@@ -45,7 +45,7 @@ async function lookWithPerf(frequencyHz: number): Promise<Looking> {
   const perf: ChildProcess = spawn('perf', args, { stdio: 'ignore' });
   await sleep(SETTLE_MS);
   return {
-    cpuSeconds: () => scheduledSeconds(perf.pid as number),
+    cpuSeconds: () => cpuSeconds(perf.pid as number),
     stop: async () => {
       perf.kill('SIGINT');
       await once(perf, 'exit');
@@ -64,7 +64,7 @@ async function lookWithHearth(frequencyHz: number): Promise<Looking> {
   if (agent === undefined || web === undefined)
     throw new Error(`Hearth does not run:\n${server.output()}`);
   return {
-    cpuSeconds: () => scheduledSeconds(agent) + scheduledSeconds(web),
+    cpuSeconds: () => cpuSeconds(agent) + cpuSeconds(web),
     stop: async () => {
       await browser.close();
       await server.stop();
