@@ -8,7 +8,7 @@ import type { Symbolizer } from './symbols/symbolizer';
 import { UnnamedFrames } from './unnamed-frames';
 import { within } from './within';
 
-/** JIT compilers write their maps when they like: frames without a name are asked for again this often. */
+/** JIT compilers write their maps when they like: frames without a name are asked for this often, on full seconds. */
 const JIT_TRIES = 5;
 const JIT_RETRY_MS = 1000;
 /** Modules with unnamed frames that a status tells of. */
@@ -64,7 +64,9 @@ export class Namer {
     this.#counted = builder;
     const answers = [
       ...pending.map((group) => this.#ask(builder, group, JIT_TRIES, 0)),
-      ...due.map((retry) => this.#ask(builder, retry.pending, retry.triesLeft, retry.unnamed)),
+      ...joined(due).map(({ pending, triesLeft, unnamed }) =>
+        this.#ask(builder, pending, triesLeft, unnamed),
+      ),
     ];
     await within(Promise.all(answers), waitMs);
   }
@@ -124,7 +126,7 @@ export class Namer {
         builder,
         pending: unnamed,
         unnamed: unnamed.frames.length,
-        atMs: Date.now() + JIT_RETRY_MS,
+        atMs: Math.ceil(Date.now() / JIT_RETRY_MS + 0.5) * JIT_RETRY_MS,
         triesLeft: triesLeft - 1,
       });
     }
@@ -176,6 +178,32 @@ export class Namer {
     }
   }
 }
+
+/** Those of one source and builder as one: what is due on the same second came in several ticks. */
+function joined(retries: readonly Retry[]): Retry[] {
+  const groups = new Map<string, Retry>();
+  for (const retry of retries) {
+    const key = `${retry.triesLeft} ${sourceKey(retry.pending)}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, retry);
+    else {
+      const { source, frames, addresses } = group.pending;
+      groups.set(key, {
+        ...group,
+        pending: {
+          source,
+          frames: [...frames, ...retry.pending.frames],
+          addresses: [...addresses, ...retry.pending.addresses],
+        },
+        unnamed: group.unnamed + retry.unnamed,
+      });
+    }
+  }
+  return [...groups.values()];
+}
+
+const sourceKey = (group: PendingSymbols): string =>
+  group.source.kind === 'module' ? group.source.module.key : moduleOf(group);
 
 /** As in UnnamedCode. */
 function moduleOf({ source }: PendingSymbols): string {

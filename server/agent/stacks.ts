@@ -6,7 +6,14 @@
 import { basename } from 'node:path';
 import type { ProfileBuilder } from '@/profile/builder';
 import { PairTable } from '@/profile/pair-table';
-import { type FrameIndex, FrameKind, MappingKind, NONE, type StackIndex } from '@/profile/schema';
+import {
+  type FrameIndex,
+  FrameKind,
+  type MappingIndex,
+  MappingKind,
+  NONE,
+  type StackIndex,
+} from '@/profile/schema';
 import type { KernelText } from './kernel-text';
 import type { Module } from './modules';
 import type { Process, Processes } from './processes';
@@ -41,7 +48,8 @@ export class Stacks {
   readonly #userStacks: StackIndex[] = [];
   readonly #combined = new PairTable(4096);
   #pending = new Map<string, PendingSymbols>();
-  #kernelMapping: number | undefined;
+  readonly #mappings = new WeakMap<Module, MappingIndex>();
+  #kernelMapping: MappingIndex | undefined;
 
   constructor(
     readonly builder: ProfileBuilder,
@@ -149,8 +157,13 @@ export class Stacks {
     });
   }
 
-  #mappingOf(module: Module): number {
-    return this.builder.mapping(module.buildId, module.path, module.kind);
+  #mappingOf(module: Module): MappingIndex {
+    let mapping = this.#mappings.get(module);
+    if (mapping === undefined) {
+      mapping = this.builder.mapping(module.buildId, module.path, module.kind);
+      this.#mappings.set(module, mapping);
+    }
+    return mapping;
   }
 
   #frame(

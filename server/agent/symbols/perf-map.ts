@@ -182,6 +182,8 @@ function endOfHex(text: Buffer, from: number, limit: number): number {
 /** At most so often, times the cost of the last time: a file that always grows must not keep us busy. */
 const REFRESH_MS = 200;
 const REFRESH_COST_FACTOR = 10;
+/** Most processes with code of a compiler's have no map, and never get one. */
+const ABSENT_REFRESH_MS = 1000;
 
 /** The perf map of one process, read on as it grows. */
 export class PerfMap {
@@ -201,9 +203,10 @@ export class PerfMap {
   table(nowMs = performance.now()): JitTable {
     if (nowMs < this.#nextRefreshMs) return this.#table;
     const start = performance.now();
-    this.#refresh();
+    const isThere = this.#refresh();
     const cost = performance.now() - start;
-    this.#nextRefreshMs = nowMs + Math.max(REFRESH_MS, cost * REFRESH_COST_FACTOR);
+    const pauseMs = isThere ? REFRESH_MS : ABSENT_REFRESH_MS;
+    this.#nextRefreshMs = nowMs + Math.max(pauseMs, cost * REFRESH_COST_FACTOR);
     return this.#table;
   }
 
@@ -219,10 +222,11 @@ export class PerfMap {
       : `there is no ${path}: its JIT compiler was not told to write it (for Node.js: --perf-basic-prof)`;
   }
 
-  #refresh(): void {
+  /** Whether there is a map. */
+  #refresh(): boolean {
     const { pid, namespacePid } = this.#process;
     const owner = readOwner(pid);
-    if (owner === undefined) return;
+    if (owner === undefined) return false;
     if (!this.#identity.startsWith(`${owner.startTime} `)) this.#reset(`${owner.startTime} `);
     let fd: number;
     try {
@@ -232,14 +236,15 @@ export class PerfMap {
         constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY,
       );
     } catch {
-      return; // No such file, as for most processes; or the process has just ended.
+      return false; // No such file, as for most processes; or the process has just ended.
     }
     try {
       const stat = fstatSync(fd);
-      if (!stat.isFile() || (stat.uid !== 0 && stat.uid !== owner.uid)) return;
+      if (!stat.isFile() || (stat.uid !== 0 && stat.uid !== owner.uid)) return false;
       const identity = `${owner.startTime} ${stat.dev} ${stat.ino}`;
       if (identity !== this.#identity || stat.size < this.#readTo) this.#reset(identity);
       this.#readOn(fd, Math.min(stat.size, MAX_FILE_BYTES));
+      return true;
     } finally {
       closeSync(fd);
     }

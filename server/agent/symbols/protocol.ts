@@ -110,6 +110,8 @@ export interface SymbolizerReport {
 
 /** Given to the worker when it starts. */
 export interface WorkerSettings {
+  /** One element, shared: the worker writes the ID of the request that it works on, to blame if it ends there. */
+  readonly workingOn: Int32Array<SharedArrayBuffer>;
   /** Where tables are kept from run to run, undefined for nowhere. */
   readonly cacheDirectory: string | undefined;
   /** The program that asks debuginfod; undefined for Hearth's own. */
@@ -148,6 +150,7 @@ export type SymbolResult =
   | { readonly kind: 'kernel-base'; readonly address: number }
   | { readonly kind: 'report'; readonly report: SymbolizerReport };
 
+/** Messages to the worker are arrays of these: each message costs both threads more than a small query does. */
 export interface WorkerRequest {
   readonly id: number;
   readonly query: SymbolQuery;
@@ -163,6 +166,7 @@ export interface SymbolsSettled {
   };
 }
 
+/** In arrays, too. */
 export type WorkerAnswer =
   | { readonly id: number; readonly result: SymbolResult }
   | {

@@ -42,10 +42,13 @@ afterEach(async () => {
 /** A worker that answers reports, and does what is said with everything else. */
 function badWorker(onQuery: string): URL {
   const source = `
-    import { parentPort } from 'node:worker_threads';
-    parentPort.on('message', ({ id, query }) => {
-      if (query.kind === 'report') parentPort.postMessage({ id, result: { kind: 'report', report: {} } });
-      else { ${onQuery} }
+    import { parentPort, workerData } from 'node:worker_threads';
+    parentPort.on('message', (requests) => {
+      for (const { id, query } of requests) {
+        workerData.workingOn[0] = id;
+        if (query.kind === 'report') parentPort.postMessage([{ id, result: { kind: 'report', report: {} } }]);
+        else { ${onQuery} }
+      }
     });`;
   return pathToFileURL(folder.write(`worker-${Math.random()}.mjs`, source));
 }

@@ -68,6 +68,9 @@ export class Symbolizer {
   #nextId = 0;
   /** In the order in which they were sent, which is that in which they are answered. */
   readonly #pending = new Map<number, Pending>();
+  /** What is asked in one turn of the event loop goes to the worker as one message. */
+  #unsent: WorkerRequest[] = [];
+  readonly #workingOn = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   /**
    * Called when the debug files of modules with these keys, of which a Naming said that they are being fetched, have come,
    * or will not. None comes where the worker ends meanwhile.
@@ -91,7 +94,7 @@ export class Symbolizer {
   }
 
   private constructor({ workerFile, timeoutMs, cacheDirectory, fetchProgram }: SymbolizerOptions) {
-    this.#settings = { cacheDirectory, fetchProgram };
+    this.#settings = { cacheDirectory, fetchProgram, workingOn: this.#workingOn };
     this.#workerFile = workerFile ?? distFile('symbol-worker.js');
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
   }
@@ -145,11 +148,18 @@ export class Symbolizer {
         return;
       }
       const id = this.#nextId++;
-      this.#worker ??= this.#startWorker();
       this.#pending.set(id, { query, resolve, reject });
-      if (this.#pending.size === 1) this.#watch();
-      this.#worker.postMessage({ id, query } satisfies WorkerRequest);
+      if (this.#unsent.push({ id, query }) === 1) queueMicrotask(() => this.#send());
     });
+  }
+
+  #send(): void {
+    const requests = this.#unsent;
+    this.#unsent = [];
+    if (requests.length === 0) return;
+    this.#worker ??= this.#startWorker();
+    if (this.#pending.size === requests.length) this.#watch();
+    this.#worker.postMessage(requests);
   }
 
   #startWorker(): Worker {
@@ -158,7 +168,7 @@ export class Symbolizer {
       workerData: this.#settings,
       resourceLimits: RESOURCE_LIMITS,
     });
-    worker.on('message', (message: WorkerAnswer | SymbolsSettled) => {
+    worker.on('message', (message: readonly WorkerAnswer[] | SymbolsSettled) => {
       if ('settled' in message) this.onSettled(message.settled.keys, message.settled.found);
       else this.#settle(message);
     });
@@ -170,13 +180,15 @@ export class Symbolizer {
     return worker;
   }
 
-  #settle(answer: WorkerAnswer): void {
-    const pending = this.#pending.get(answer.id);
-    if (pending === undefined) return;
-    this.#pending.delete(answer.id);
+  #settle(answers: readonly WorkerAnswer[]): void {
+    for (const answer of answers) {
+      const pending = this.#pending.get(answer.id);
+      if (pending === undefined) continue;
+      this.#pending.delete(answer.id);
+      if ('result' in answer) pending.resolve(answer.result);
+      else pending.reject(new SymbolError(answer.error.kind, answer.error.message));
+    }
     this.#watch();
-    if ('result' in answer) pending.resolve(answer.result);
-    else pending.reject(new SymbolError(answer.error.kind, answer.error.message));
   }
 
   /** Starts the watch over the oldest request anew. The worker keeps the process alive only while one is pending. */
@@ -200,9 +212,9 @@ export class Symbolizer {
   #giveUp(worker: Worker, reason: string): void {
     if (worker !== this.#worker || this.#disposed) return;
     this.#worker = undefined;
-    const [oldest] = this.#pending.values();
-    if (oldest?.query.kind === 'module') {
-      const { key, path } = oldest.query.module;
+    const culprit = this.#pending.get(this.#workingOn[0]);
+    if (culprit?.query.kind === 'module') {
+      const { key, path } = culprit.query.module;
       if (this.#blocked.size >= MAX_BLOCKED) this.#blocked.clear();
       this.#blocked.set(key, `${path}: reading its symbols ended the symbol worker: ${reason}`);
     }
@@ -213,6 +225,7 @@ export class Symbolizer {
     clearTimeout(this.#watchdog);
     const pending = [...this.#pending.values()];
     this.#pending.clear();
+    this.#unsent = [];
     for (const { reject } of pending) reject(error);
   }
 }

@@ -5,8 +5,8 @@ import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import { raisePriority } from '../priority';
 import {
-  type FrameColumns,
   SymbolError,
+  type SymbolQuery,
   type SymbolsSettled,
   type WorkerAnswer,
   type WorkerRequest,
@@ -22,6 +22,10 @@ const PAUSE_MS = 500;
 const GARBAGE_BYTES = 2 * 1024 * 1024;
 /** Looking takes about 10 ms. */
 const COLLECT_MS = 10_000;
+/** Answers are sent together, but none waits so long for those behind it. */
+const HOLD_MS = 10;
+/** Moving memory to the other thread costs more than copying so little. */
+const COPIED_BYTES = 64 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error('symbol-worker.js runs as a worker thread, not by itself');
@@ -29,8 +33,9 @@ if (port === null) throw new Error('symbol-worker.js runs as a worker thread, no
 raisePriority();
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
+const settings = workerData as WorkerSettings;
 const service = new SymbolService({
-  ...(workerData as WorkerSettings),
+  ...settings,
   onSettled: (keys, found) => {
     port.postMessage({ settled: { keys, found } } satisfies SymbolsSettled);
   },
@@ -50,18 +55,36 @@ setInterval(() => {
   pause.refresh();
 }, IDLE_MS / 2).unref();
 
-port.on('message', ({ id, query }: WorkerRequest) => {
-  try {
-    const result = service.answer(query);
-    const buffers = result.kind === 'frames' ? buffersOf(result.frames) : [];
-    port.postMessage({ id, result } satisfies WorkerAnswer, buffers);
-  } catch (error) {
-    const kind = error instanceof SymbolError ? error.kind : 'internal';
-    const message = error instanceof SymbolError ? error.message : String((error as Error).stack);
-    port.postMessage({ id, error: { kind, message } } satisfies WorkerAnswer);
+port.on('message', (requests: readonly WorkerRequest[]) => {
+  let answers: WorkerAnswer[] = [];
+  let sentMs = performance.now();
+  const send = (): void => {
+    port.postMessage(answers, answers.flatMap(movedBuffers));
+    answers = [];
+    sentMs = performance.now();
+  };
+  for (const { id, query } of requests) {
+    settings.workingOn[0] = id;
+    answers.push(answerTo(id, query));
+    if (performance.now() - sentMs > HOLD_MS) send();
   }
+  if (answers.length > 0) send();
   pause.refresh();
 });
 
-const buffersOf = (frames: FrameColumns): ArrayBuffer[] =>
-  Object.values(frames).map(({ buffer }) => buffer as ArrayBuffer);
+function answerTo(id: number, query: SymbolQuery): WorkerAnswer {
+  try {
+    return { id, result: service.answer(query) };
+  } catch (error) {
+    const kind = error instanceof SymbolError ? error.kind : 'internal';
+    const message = error instanceof SymbolError ? error.message : String((error as Error).stack);
+    return { id, error: { kind, message } };
+  }
+}
+
+function movedBuffers(answer: WorkerAnswer): ArrayBuffer[] {
+  if (!('result' in answer) || answer.result.kind !== 'frames') return [];
+  const columns: Uint8Array[] | Uint32Array[] = Object.values(answer.result.frames);
+  const buffers = columns.map(({ buffer }) => buffer as ArrayBuffer);
+  return buffers.reduce((sum, { byteLength }) => sum + byteLength, 0) > COPIED_BYTES ? buffers : [];
+}
