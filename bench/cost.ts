@@ -54,11 +54,17 @@ async function lookWithPerf(frequencyHz: number): Promise<Looking> {
   };
 }
 
-async function lookWithHearth(frequencyHz: number): Promise<Looking> {
+/** A server that records the machine, as perf does, and nobody watches; or one with its live page open. */
+async function lookWithHearth(frequencyHz: number, isWatched: boolean): Promise<Looking> {
   const server = await startServer({ args: ['--frequency', String(frequencyHz)] });
   const browser = await chromium.launch(CHROMIUM);
   const page = await browser.newPage();
   await page.goto(server.url);
+  if (!isWatched) {
+    await page.getByRole('button', { name: /^record/i }).click();
+    await page.getByRole('button', { name: /^stop/i }).waitFor();
+    await browser.close();
+  }
   await sleep(SETTLE_MS);
   const { agent, web } = server.pids();
   if (agent === undefined || web === undefined)
@@ -72,14 +78,26 @@ async function lookWithHearth(frequencyHz: number): Promise<Looking> {
   };
 }
 
+const TOOLS = {
+  perf: lookWithPerf,
+  'recording, no browser': (hz: number) => lookWithHearth(hz, false),
+  'one browser open': (hz: number) => lookWithHearth(hz, true),
+} as const;
+type Tool = keyof typeof TOOLS;
+
 async function compare(frequencyHz: number, report: Report): Promise<void> {
-  const looks = { hearth: lookWithHearth, perf: lookWithPerf };
-  const slowdown: Record<keyof typeof looks, number[]> = { hearth: [], perf: [] };
-  const cost: Record<keyof typeof looks, number[]> = { hearth: [], perf: [] };
+  const tools = Object.keys(TOOLS) as Tool[];
+  const perTool = (): Record<Tool, number[]> => ({
+    perf: [],
+    'recording, no browser': [],
+    'one browser open': [],
+  });
+  const slowdown = perTool();
+  const cost = perTool();
   for (let round = 0; round < ROUNDS; round++) {
-    for (const tool of ['hearth', 'perf'] as const) {
+    for (const tool of tools) {
       const alone = work();
-      const looking = await looks[tool](frequencyHz);
+      const looking = await TOOLS[tool](frequencyHz);
       const before = looking.cpuSeconds();
       const watched = work();
       cost[tool].push(((looking.cpuSeconds() - before) / watched) * 100);
@@ -87,24 +105,26 @@ async function compare(frequencyHz: number, report: Report): Promise<void> {
       slowdown[tool].push((watched / ((alone + work()) / 2) - 1) * 100);
     }
   }
-  report(
-    `slowdown of a program at ${frequencyHz} Hz`,
-    '%',
-    median(slowdown.hearth),
-    'perf record -a -g',
-    median(slowdown.perf),
-  );
-  report(
-    `own CPU at ${frequencyHz} Hz, one browser open`,
-    '% of a core',
-    median(cost.hearth),
-    'perf record -a -g',
-    median(cost.perf),
-  );
+  for (const tool of tools.filter((name) => name !== 'perf')) {
+    report(
+      `slowdown of a program at ${frequencyHz} Hz, ${tool}`,
+      '%',
+      median(slowdown[tool]),
+      'perf record -a -g',
+      median(slowdown.perf),
+    );
+    report(
+      `own CPU at ${frequencyHz} Hz, ${tool}`,
+      '% of a core',
+      median(cost[tool]),
+      'perf record -a -g',
+      median(cost.perf),
+    );
+  }
 }
 
 async function idle(report: Report): Promise<void> {
-  const hearth = await lookWithHearth(99);
+  const hearth = await lookWithHearth(99, true);
   await sleep(IDLE_SETTLE_MS);
   const before = hearth.cpuSeconds();
   await sleep(IDLE_SECONDS * 1000);
