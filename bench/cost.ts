@@ -10,6 +10,7 @@ import { CHROMIUM } from '@/e2e/chromium';
 import { startServer } from '@/e2e/real-server';
 import { type Bench, median, type Report } from './bench';
 import { cpuSeconds } from './processes';
+import { openRemoteBrowser } from './remote-browser';
 import { compileWorkload } from './workloads/compile';
 
 const ROUNDS = 5;
@@ -123,17 +124,39 @@ async function compare(frequencyHz: number, report: Report): Promise<void> {
   }
 }
 
+/** CPU of agent and web on a machine that does nothing else. */
 async function idle(report: Report): Promise<void> {
-  const hearth = await lookWithHearth(99, true);
-  await sleep(IDLE_SETTLE_MS);
-  const before = hearth.cpuSeconds();
-  await sleep(IDLE_SECONDS * 1000);
-  const percent = ((hearth.cpuSeconds() - before) / IDLE_SECONDS) * 100;
-  await hearth.stop();
+  const ownPercent = async (cpuSeconds: () => number): Promise<number> => {
+    await sleep(IDLE_SETTLE_MS);
+    const before = cpuSeconds();
+    await sleep(IDLE_SECONDS * 1000);
+    return ((cpuSeconds() - before) / IDLE_SECONDS) * 100;
+  };
+  const server = await startServer();
+  const remote = await openRemoteBrowser(server);
+  const { agent, web } = server.pids();
+  if (agent === undefined || web === undefined)
+    throw new Error(`Hearth does not run:\n${server.output()}`);
+  const afar = await ownPercent(() => cpuSeconds(agent) + cpuSeconds(web));
+  if (remote.received < IDLE_SECONDS * 4 - 4)
+    throw new Error(`only ${remote.received} chunks came`);
+  remote.close();
+  await server.stop();
   report(
-    'agent and web at 99 Hz, idle machine, one browser open',
+    'agent and web at 99 Hz, idle machine, one browser on another machine',
     '% of a core',
-    percent,
+    afar,
+    'limit',
+    1,
+  );
+
+  const watched = await lookWithHearth(99, true);
+  const here = await ownPercent(watched.cpuSeconds);
+  await watched.stop();
+  report(
+    'agent and web at 99 Hz, idle machine but for one browser on it',
+    '% of a core',
+    here,
     'limit',
     1,
   );
