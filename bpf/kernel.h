@@ -23,10 +23,25 @@ struct super_block {
 	__u32 s_dev;
 };
 
+struct timespec64 {
+	long long tv_sec;
+	long tv_nsec;
+};
+
 struct inode {
 	unsigned long i_ino;
 	long long i_size;
 	struct super_block *i_sb;
+	long long i_mtime_sec;		/* Linux 6.11 and later */
+	__u32 i_mtime_nsec;
+};
+
+struct inode___v6_7 {
+	struct timespec64 __i_mtime;
+};
+
+struct inode___before_6_7 {
+	struct timespec64 i_mtime;
 };
 
 struct file {
@@ -98,6 +113,26 @@ struct task_struct {
 };
 
 #pragma clang attribute pop
+
+/* When the file's contents were last changed. */
+static __always_inline __u64 modified_ns(struct inode *inode)
+{
+	const struct inode___before_6_7 *oldest = (void *)inode;
+	const struct inode___v6_7 *older = (void *)inode;
+	__u64 seconds, ns;
+
+	if (bpf_core_field_exists(inode->i_mtime_sec)) {
+		seconds = BPF_CORE_READ(inode, i_mtime_sec);
+		ns = BPF_CORE_READ(inode, i_mtime_nsec);
+	} else if (bpf_core_field_exists(older->__i_mtime)) {
+		seconds = BPF_CORE_READ(older, __i_mtime.tv_sec);
+		ns = BPF_CORE_READ(older, __i_mtime.tv_nsec);
+	} else {
+		seconds = BPF_CORE_READ(oldest, i_mtime.tv_sec);
+		ns = BPF_CORE_READ(oldest, i_mtime.tv_nsec);
+	}
+	return seconds * 1000000000ull + ns;
+}
 
 #define PF_KTHREAD 0x00200000
 #define VM_EXEC 0x4

@@ -133,6 +133,7 @@ static __always_inline __u32 take_mapping(struct walk *walk, __u64 address)
 		return 0;
 	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	key.size = BPF_CORE_READ(file, f_inode, i_size);
+	key.modified_ns = modified_ns(BPF_CORE_READ(file, f_inode));
 	key.device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	module = bpf_map_lookup_elem(&unwind_files, &key);
 	state->module = module ? module->module : UNKNOWN_MODULE;

@@ -74,6 +74,7 @@ struct unwind_segment {
 struct unwind_file {
 	__u64 inode;
 	__u64 size;
+	__u64 modified_ns;	/* a number is given to another file as soon as one is deleted */
 	__u32 device;		/* the kernel's encoding: major << 20 | minor */
 	__u32 padding;
 };

@@ -56,6 +56,7 @@ const STATUS_MS = 1000;
 const LATENCY_NS = 0.9e9;
 const SETTLE_POLL_MS = 20;
 const REPORTS_PER_TRIM = 10;
+const REPORTS_PER_FORGETTING = 60;
 /** A chunk waits this long for names; later ones go out as a patch. */
 const NAMES_MS = 120;
 /** The last chunk has no next one whose patch could bring names. */
@@ -63,6 +64,7 @@ const LAST_NAMES_MS = 10_000;
 /** Tables larger than this are begun anew, so that the agent's memory is bounded. */
 const MAX_STACKS = 120_000;
 const MAX_FRAMES = 60_000;
+const MAX_THREADS = 100_000;
 /** Each process has stacks of its own in the kernel's eyes; on a machine that starts many, they are the most. */
 const MAX_RAW_STACKS = 150_000;
 /** Reading a process's mappings costs up to a millisecond. */
@@ -367,6 +369,7 @@ export class Collector {
     if (
       profile.stacks.length <= MAX_STACKS &&
       profile.frames.length <= MAX_FRAMES &&
+      profile.threads.length <= MAX_THREADS &&
       this.#epoch.stacks.size <= MAX_RAW_STACKS
     )
       return;
@@ -435,6 +438,7 @@ export class Collector {
     });
     this.#statusAtMs = nowMs;
     if (++this.#reports % REPORTS_PER_TRIM === 0) trimMemory();
+    if (this.#reports % REPORTS_PER_FORGETTING === 0) this.#processes.forgetModules();
     this.#samplesAtStatus = this.#samples;
   }
 

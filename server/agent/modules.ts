@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { MappingKind } from '@/profile/schema';
 import { readBuildId } from './elf/elf-file';
+import { BUILD_ID_KEY } from './elf/open-build';
 
 /** One file, or what stands in for one: the vDSO, anonymous memory of a process. */
 export interface Module {
@@ -12,11 +13,34 @@ export interface Module {
   /** Lower-case hex, or ''. */
   readonly buildId: string;
   readonly kind: MappingKind;
-  /** The open file; undefined where it could not be opened, or where there is none. */
+  /** The open file; undefined where it could not be opened, where there is none, and when nothing maps it any more. */
   readonly fd: number | undefined;
   /** The path by which this process can reach it and what lies beside it. */
   readonly reachablePath: string;
 }
+
+interface OpenModule extends Module {
+  fd: number | undefined;
+  /** Nothing mapped it when `forgetUnused` looked last. */
+  isUnused: boolean;
+}
+
+/** How many read a module's file now. */
+const readers = new WeakMap<Module, number>();
+
+/** Runs `read` while the module's file stays open. */
+export async function keptOpen<T>(module: Module, read: () => Promise<T>): Promise<T> {
+  readers.set(module, (readers.get(module) ?? 0) + 1);
+  try {
+    return await read();
+  } finally {
+    readers.set(module, (readers.get(module) ?? 0) - 1);
+  }
+}
+
+/** Whether its code can be read: not where the file that was mapped was replaced before it could be opened. */
+export const isReadable = ({ fd, buildId, kind }: Module): boolean =>
+  fd !== undefined || buildId !== '' || kind === MappingKind.Vdso;
 
 /** A mapping as the kernel tells of it. */
 export interface MappedFile {
@@ -34,7 +58,7 @@ export interface MappedFile {
 const DELETED = / \(deleted\)$/;
 
 export class Modules {
-  readonly #modules = new Map<string, Module>();
+  readonly #modules = new Map<string, OpenModule>();
   readonly #anonymous = new Map<number, Module>();
   readonly #vdso = withoutFile('[vdso]', MappingKind.Vdso);
 
@@ -46,7 +70,7 @@ export class Modules {
     const path = mapped.path.replace(DELETED, '');
     const key =
       mapped.buildId !== ''
-        ? `build-id:${mapped.buildId}`
+        ? `${BUILD_ID_KEY}${mapped.buildId}`
         : mapped.file !== undefined
           ? `${mapped.file.device}:${mapped.file.inode}:${path}`
           : `path:${mapped.pid}:${path}`;
@@ -54,13 +78,14 @@ export class Modules {
     if (known !== undefined && (known.fd !== undefined || known.buildId !== '')) return known;
     const fd = openMapped({ ...mapped, path });
     const buildId = mapped.buildId !== '' || fd === undefined ? mapped.buildId : readBuildId(fd);
-    const module: Module = {
-      key: buildId === '' ? key : `build-id:${buildId}`,
+    const module: OpenModule = {
+      key: buildId === '' ? key : `${BUILD_ID_KEY}${buildId}`,
       path,
       buildId,
       kind: MappingKind.Executable,
       fd,
       reachablePath: `/proc/${mapped.pid}/root${path}`,
+      isUnused: false,
     };
     this.#modules.set(`${key} ${path}`, module);
     return module;
@@ -80,14 +105,33 @@ export class Modules {
     this.#anonymous.delete(pid);
   }
 
+  /**
+   * Closes and forgets the files that are not in `mapped`, if they were not the last time either: an open file keeps its
+   * room on the disk when it is deleted, and its file system from being unmounted.
+   */
+  forgetUnused(mapped: ReadonlySet<Module>): void {
+    for (const [name, module] of this.#modules) {
+      const wasUnused = module.isUnused;
+      module.isUnused = !mapped.has(module) && (readers.get(module) ?? 0) === 0;
+      if (!module.isUnused || !wasUnused) continue;
+      this.#modules.delete(name);
+      close(module);
+    }
+  }
+
   dispose(): void {
-    for (const { fd } of this.#modules.values()) if (fd !== undefined) closeSync(fd);
+    for (const module of this.#modules.values()) close(module);
     this.#modules.clear();
   }
 }
 
 function withoutFile(path: string, kind: MappingKind): Module {
   return { key: path, path, buildId: '', kind, fd: undefined, reachablePath: path };
+}
+
+function close(module: OpenModule): void {
+  if (module.fd !== undefined) closeSync(module.fd);
+  module.fd = undefined;
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { ProfileBuilder } from '@/profile/builder';
 import type { UnnamedCode } from '@/profile/status';
 import { frameSymbol } from './frame-symbol';
+import { isReadable, keptOpen } from './modules';
 import type { PendingSymbols } from './stacks';
 import { type Naming, SymbolError } from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
@@ -16,6 +17,8 @@ const UNNAMED_MODULES = 20;
 
 /** Frames that wait for debug files: what is beyond is asked for again with a new table only. */
 const MAX_WAITING_FRAMES = 100_000;
+
+const UNNAMED = { frames: [], isPoor: false, isFetching: false } as const;
 
 interface Retry {
   readonly builder: ProfileBuilder;
@@ -165,16 +168,21 @@ export class Namer {
             addresses,
           );
         case 'module': {
-          const { key, reachablePath, fd } = source.module;
-          return await this.#symbolizer.module(
-            fd === undefined ? { key, path: reachablePath } : { key, path: reachablePath, fd },
-            addresses,
+          const { module } = source;
+          if (!isReadable(module))
+            return { ...UNNAMED, unnamedReason: 'its file could not be opened' };
+          const { key, reachablePath, fd } = module;
+          return await keptOpen(module, () =>
+            this.#symbolizer.module(
+              fd === undefined ? { key, path: reachablePath } : { key, path: reachablePath, fd },
+              addresses,
+            ),
           );
         }
       }
     } catch (error) {
       if (!(error instanceof SymbolError)) throw error;
-      return { frames: [], unnamedReason: error.message, isPoor: false, isFetching: false };
+      return { ...UNNAMED, unnamedReason: error.message };
     }
   }
 }

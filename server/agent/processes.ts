@@ -2,7 +2,7 @@
 import { type ContainersByCgroup, containerOfProcess } from './containers';
 import { MappingTable } from './mappings';
 import type { MmapEvent } from './mmap-events';
-import type { Modules } from './modules';
+import type { Module, Modules } from './modules';
 import {
   listPids,
   namespacePid,
@@ -57,6 +57,7 @@ const REREAD_MS = 1000;
 export class Processes {
   readonly #processes = new Map<number, Process>();
   readonly #exited: Process[] = [];
+  readonly #exitedThreads: { process: Process; tid: number; name: string; exitedNs: number }[] = [];
   /** Those whose mappings changed, or were read, since they were last asked for. */
   readonly #remapped = new Set<Process>();
 
@@ -139,7 +140,13 @@ export class Processes {
 
   exit(event: { pid: number; tid: number; isLastThread: boolean; timeNs: number }): void {
     const process = this.#processes.get(event.pid);
-    if (process === undefined || !event.isLastThread || process.exitedNs !== undefined) return;
+    if (process === undefined || process.exitedNs !== undefined) return;
+    if (!event.isLastThread) {
+      const { tid, timeNs: exitedNs } = event;
+      const name = process.threadNames.get(tid);
+      if (name !== undefined) this.#exitedThreads.push({ process, tid, name, exitedNs });
+      return;
+    }
     process.exitedNs = event.timeNs;
     this.#exited.push(process);
   }
@@ -230,7 +237,23 @@ export class Processes {
       if (this.#processes.get(process.pid) === process) this.#processes.delete(process.pid);
       this.modules.forget(process.pid);
     }
+    let ended = 0;
+    for (const { process, tid, name, exitedNs } of this.#exitedThreads) {
+      if (exitedNs >= nowNs - GRACE_NS) break;
+      ended++;
+      // With another name, the number is that of another thread by now.
+      if (process.threadNames.get(tid) === name) process.threadNames.delete(tid);
+    }
+    this.#exitedThreads.splice(0, ended);
     return gone;
+  }
+
+  /** Closes the files that no process maps any more. To be called about once a minute. */
+  forgetModules(): void {
+    const mapped = new Set<Module>();
+    for (const { mappings } of this.#processes.values())
+      for (const { module } of mappings ?? []) mapped.add(module);
+    this.modules.forgetUnused(mapped);
   }
 
   #container(pid: number, cgroup: number): string {

@@ -8,7 +8,7 @@ import { ElfError, ElfFile, SegmentFlag } from './elf/elf-file';
 import { BpfError, type BpfMap } from './libbpf';
 import { MappedMemory, PAGE_BYTES } from './libc';
 import type { Mapping } from './mappings';
-import type { Module } from './modules';
+import { isReadable, keptOpen, type Module } from './modules';
 import type { Process, Processes } from './processes';
 import { type ModuleId, NO_MODULE, TablePool, type UnwindArrays } from './unwind/table-pool';
 import { UnwindCompiler } from './unwind/unwind-compiler';
@@ -32,7 +32,7 @@ const COMPILER_IDLE_MS = 3000;
 /** Before all others: a stack that was just sampled waits for it. */
 const RESTORE_PRIORITY = Number.MAX_SAFE_INTEGER;
 
-const FILE_KEY_BYTES = 24;
+const FILE_KEY_BYTES = 32;
 const FILE_VALUE_BYTES = 16;
 
 /** Where code of a module is: file offset to address, piece by piece. */
@@ -49,6 +49,9 @@ export class Unwinder {
   readonly #layouts = new Map<string, Layout | undefined>();
   /** What the table pool's IDs stand for. */
   readonly #modules = new Map<ModuleId, Module>();
+  /** Under which ID BPF finds their files. */
+  readonly #announced = new WeakMap<Module, ModuleId>();
+  readonly #fileKeys = new Map<ModuleId, Uint8Array[]>();
 
   constructor(maps: UnwindMaps, processes: Processes, cacheDirectory: string | undefined) {
     this.#processes = processes;
@@ -68,13 +71,16 @@ export class Unwinder {
       return memory.buffer;
     };
     const words = (map: BpfMap): Uint32Array => new Uint32Array(bytes(map), 0, map.valueBytes / 4);
-    this.#tables = new TablePool({
-      modules: words(maps.modules),
-      pages: words(maps.pages),
-      rows: rowsOf(maps.rows),
-      rules: words(maps.rules),
-      needed: new Uint8Array(bytes(maps.needed)),
-    });
+    this.#tables = new TablePool(
+      {
+        modules: words(maps.modules),
+        pages: words(maps.pages),
+        rows: rowsOf(maps.rows),
+        rules: words(maps.rules),
+        needed: new Uint8Array(bytes(maps.needed)),
+      },
+      { onForget: (id) => this.#forget(id) },
+    );
     this.#segments = new SegmentPool(bytes(maps.segments), maps.processes, (modules) => {
       for (const module of modules) this.#tables.release(module);
     });
@@ -119,6 +125,15 @@ export class Unwinder {
     for (const memory of this.#memories) memory.dispose();
   }
 
+  /** The ID will stand for another module. */
+  #forget(id: ModuleId): void {
+    for (const key of this.#fileKeys.get(id) ?? []) this.#files.delete(key);
+    this.#fileKeys.delete(id);
+    const module = this.#modules.get(id);
+    if (module !== undefined) this.#layouts.delete(module.key);
+    this.#modules.delete(id);
+  }
+
   #segment(process: Process, mapping: Mapping, priority: number): Segment | undefined {
     const { module, start, end, fileOffset } = mapping;
     if (module.kind !== MappingKind.Executable && module.kind !== MappingKind.Vdso)
@@ -133,9 +148,10 @@ export class Unwinder {
     }
     if (needsTable) {
       this.#modules.set(id, module);
-      this.#announceFile(id, module);
-      this.#start(id, module, priority);
+      if (isReadable(module)) this.#start(id, module, priority);
+      else this.#tables.fail(id);
     }
+    if (this.#announced.get(module) !== id) this.#announceFile(id, module);
     return { start, end, bias: start - address, module: id };
   }
 
@@ -150,8 +166,10 @@ export class Unwinder {
    * Lets BPF find the module by its file, in processes that are too new to be known. Not for files whose executable
    * segments are moved by different distances: no linker makes such by itself.
    */
-  #announceFile(id: number, { fd }: Module): void {
+  #announceFile(id: ModuleId, module: Module): void {
+    const { fd } = module;
     if (fd === undefined) return;
+    this.#announced.set(module, id);
     const shifts = new Set(
       ElfFile.open(fd)
         .segments.filter(({ flags }) => (flags & SegmentFlag.Execute) !== 0)
@@ -159,16 +177,19 @@ export class Unwinder {
     );
     const [shift] = shifts;
     if (shifts.size !== 1) return;
-    const { ino, size, dev } = fstatSync(fd, { bigint: true });
-    const key = new DataView(new ArrayBuffer(FILE_KEY_BYTES));
-    key.setBigUint64(0, ino, true);
-    key.setBigUint64(8, size, true);
-    key.setUint32(16, kernelDevice(dev), true);
+    const { ino, size, dev, mtimeNs } = fstatSync(fd, { bigint: true });
+    const view = new DataView(new ArrayBuffer(FILE_KEY_BYTES));
+    view.setBigUint64(0, ino, true);
+    view.setBigUint64(8, size, true);
+    view.setBigInt64(16, mtimeNs, true);
+    view.setUint32(24, kernelDevice(dev), true);
+    const key = new Uint8Array(view.buffer);
     const value = new DataView(new ArrayBuffer(FILE_VALUE_BYTES));
     value.setBigInt64(0, BigInt(shift), true);
     value.setUint32(8, id, true);
     try {
-      this.#files.update(new Uint8Array(key.buffer), new Uint8Array(value.buffer));
+      this.#files.update(key, new Uint8Array(value.buffer));
+      this.#fileKeys.set(id, [...(this.#fileKeys.get(id) ?? []), key]);
     } catch (error) {
       // Full: new processes that run this file are unwound as soon as the agent knows them.
       if (!(error instanceof BpfError)) throw error;
@@ -178,9 +199,8 @@ export class Unwinder {
   async #compile(id: ModuleId, module: Module, priority: number): Promise<void> {
     const { key, fd, reachablePath: path } = module;
     try {
-      const { table } = await this.#compiler.compile(
-        fd === undefined ? { key, path } : { key, path, fd },
-        priority,
+      const { table } = await keptOpen(module, () =>
+        this.#compiler.compile(fd === undefined ? { key, path } : { key, path, fd }, priority),
       );
       this.#tables.load(id, table);
     } catch {

@@ -1,5 +1,6 @@
 /** All that is known of the names of one module's code. */
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
+import { openBuild } from '../elf/open-build';
 import { ByteSink } from './byte-sink';
 import { type DebugFile, findDebugFile } from './debug-files';
 import type { Demangler } from './demangle';
@@ -216,12 +217,12 @@ function addPlaces(
   return row;
 }
 
-function openModule({ path, fd }: ModuleReference): ElfFile {
+function openModule({ key, path, fd }: ModuleReference): ElfFile {
   if (path === VDSO_PATH) return readVdso();
-  if (fd === undefined) return ElfFile.open(path);
+  if (fd === undefined) return openBuild(path, key);
   // Opened again, so that debug information can still be read when the caller has closed its own; the link leads to
   // the very file, even one that was deleted.
-  return ElfFile.open(`/proc/self/fd/${fd}`);
+  return openBuild(`/proc/self/fd/${fd}`, key);
 }
 
 /** Goes through the places where symbols may be. One that is broken does not take the others away. */

@@ -35,6 +35,8 @@ export interface PoolOptions {
   readonly idQuarantineMs?: number;
   /** Milliseconds, monotonic. */
   readonly now?: () => number;
+  /** Called before an ID is taken from its module, to be given to another one. */
+  readonly onForget?: (id: ModuleId) => void;
 }
 
 export interface PoolUsage {
@@ -83,6 +85,7 @@ export class TablePool {
   readonly #minIdleMs: number;
   readonly #idQuarantineMs: number;
   readonly #now: () => number;
+  readonly #onForget: (id: ModuleId) => void;
   readonly #rows: RangeAllocator;
   readonly #pages: RangeAllocator;
   readonly #rules: RuleRegistry;
@@ -99,6 +102,7 @@ export class TablePool {
     this.#minIdleMs = options.minIdleMs ?? MIN_IDLE_MS;
     this.#idQuarantineMs = options.idQuarantineMs ?? ID_QUARANTINE_MS;
     this.#now = options.now ?? (() => performance.now());
+    this.#onForget = options.onForget ?? (() => {});
     this.#rows = new RangeAllocator(arrays.rows.length);
     this.#pages = new RangeAllocator(arrays.pages.length);
     this.#rules = new RuleRegistry(arrays.rules);
@@ -315,6 +319,7 @@ export class TablePool {
       .filter(({ references }) => references === 0)
       .sort((a, b) => a.lastUseMs - b.lastUseMs);
     for (const module of unused.slice(0, Math.ceil(unused.length / 4))) {
+      this.#onForget(module.id);
       this.#evict(module);
       this.#setState(module, ModuleState.Absent);
       this.#byKey.delete(module.key);

@@ -1,5 +1,6 @@
 /** What the unwind worker does: one module after the other, from the cache or by compiling. */
-import { ElfFile } from '../elf/elf-file';
+import type { ElfFile } from '../elf/elf-file';
+import { openBuild } from '../elf/open-build';
 import { readVdso } from '../symbols/vdso';
 import { TableCache } from './cache';
 import { compileUnwindTable } from './compile';
@@ -28,7 +29,7 @@ export class UnwindService {
   /** Throws UnwindError or ElfError. */
   table(module: UnwindModule): CompiledTable {
     const startedMs = performance.now();
-    const elf = module.path === VDSO ? readVdso() : ElfFile.open(module.fd ?? module.path);
+    const elf = openModule(module);
     try {
       const cache = elf.buildId.length >= MIN_BUILD_ID_DIGITS ? this.#cache : undefined;
       const cached = cache?.get(elf.buildId, elf.size);
@@ -47,3 +48,6 @@ export class UnwindService {
     this.#cache?.close();
   }
 }
+
+const openModule = ({ key, path, fd }: UnwindModule): ElfFile =>
+  path === VDSO ? readVdso() : openBuild(fd ?? path, key);
