@@ -119,6 +119,8 @@ export interface CollectorStatus {
   };
   /** Undefined while off-CPU profiling is off. */
   readonly offCpu?: OffCpuStatus | undefined;
+  /** Why it is off although it was asked for. */
+  readonly offCpuProblem?: string | undefined;
   /** Where most frames have no name, since the collector's tables were begun: the worst first. */
   readonly unnamed: readonly UnnamedCode[];
 }

@@ -111,6 +111,7 @@ export class Collector {
   #reportedLosses: Readonly<Record<string, number>> = {};
   #epoch: Epoch;
   #offCpu: OffCpu | undefined;
+  #offCpuProblem: string | undefined;
   /** The epoch before, as long as samples may name stacks that only it knows. */
   #previous: { readonly epoch: Epoch; readonly translate: Merger; ticksLeft: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -194,6 +195,17 @@ export class Collector {
       this.#offCpu.flush();
       this.#offCpu.dispose();
       this.#offCpu = undefined;
+    }
+  }
+
+  /** The same, but the status tells where the kernel refuses. */
+  trySetOffCpu(options: OffCpuOptions | undefined): void {
+    this.#offCpuProblem = undefined;
+    try {
+      this.setOffCpu(options);
+    } catch (error) {
+      if (!(error instanceof BpfError)) throw error;
+      this.#offCpuProblem = `the kernel refused off-CPU profiling: ${error.message}`;
     }
   }
 
@@ -434,6 +446,7 @@ export class Collector {
       ]),
       latency: { sources: this.#latency.sources, problems: this.#latency.problems },
       offCpu: this.#offCpu?.status(),
+      offCpuProblem: this.#offCpuProblem,
       unnamed: this.#namer.unnamed(),
     });
     this.#statusAtMs = nowMs;

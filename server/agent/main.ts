@@ -54,7 +54,7 @@ async function main(): Promise<void> {
         void collector.setLatency(control.sources);
         break;
       case 'offCpu':
-        collector.setOffCpu(control.enabled ? { thresholdNs: control.thresholdNs } : undefined);
+        collector.trySetOffCpu(control.enabled ? { thresholdNs: control.thresholdNs } : undefined);
         break;
     }
   });

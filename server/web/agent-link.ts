@@ -23,6 +23,8 @@ export interface AgentEvents {
 export class AgentLink {
   readonly #events: AgentEvents;
   #socket: Socket | undefined;
+  /** The last of each kind: what agents do has to outlive them. */
+  readonly #told = new Map<Control['set'], Control>();
   #restarts = 0;
   #failure: string | undefined;
   #state: LiveStatus['agent'] = { state: 'starting' };
@@ -57,6 +59,7 @@ export class AgentLink {
     });
     // The launcher tells why it ended.
     socket.on('error', () => {});
+    for (const control of this.#told.values()) this.#write(socket, control);
     socket.resume();
   }
 
@@ -69,9 +72,16 @@ export class AgentLink {
     this.#events.changed();
   }
 
-  /** False where no agent runs. */
+  /** False where no agent runs. The next agent is told the same. */
   tell(control: Control): boolean {
-    return this.#socket?.write(`${JSON.stringify(control)}\n`) !== undefined;
+    if (this.#socket === undefined) return false;
+    this.#told.set(control.set, control);
+    this.#write(this.#socket, control);
+    return true;
+  }
+
+  #write(socket: Socket, control: Control): void {
+    socket.write(`${JSON.stringify(control)}\n`);
   }
 
   #receive(frame: AgentFrame): void {

@@ -26,6 +26,10 @@ const recordSchema = z.strictObject({ name: nameSchema.optional() });
 const renameSchema = z.strictObject({ name: nameSchema });
 const samplingSchema = z.strictObject({ frequencyHz: z.int().min(1).max(4999) });
 const latencySchema = z.strictObject({ sources: z.array(z.enum(LATENCY_SOURCES)) });
+const offCpuSchema = z.strictObject({
+  enabled: z.boolean(),
+  thresholdNs: z.number().min(1e3).max(1e9),
+});
 const nothingSchema = z.strictObject({});
 
 /** The request is wrong; the message says how. */
@@ -46,6 +50,8 @@ export interface ApiBackend {
   setFrequency(frequencyHz: number): boolean;
   /** False where no agent runs. */
   setLatency(sources: readonly LatencySource[]): boolean;
+  /** False where no agent runs. */
+  setOffCpu(enabled: boolean, thresholdNs: number): boolean;
 }
 
 type Handler = (call: {
@@ -67,6 +73,7 @@ export class Api {
       ['GET', /^\/status$/, async ({ response }) => sendJson(response, 200, backend.status())],
       ['PUT', /^\/sampling$/, (call) => this.#setSampling(call)],
       ['PUT', /^\/latency$/, (call) => this.#setLatency(call)],
+      ['PUT', /^\/off-cpu$/, (call) => this.#setOffCpu(call)],
       [
         'GET',
         /^\/sessions$/,
@@ -133,6 +140,13 @@ export class Api {
   async #setLatency({ request, response }: Parameters<Handler>[0]): Promise<void> {
     const { sources } = await readBody(request, latencySchema);
     if (!this.#backend.setLatency(sources)) throw new RequestError(503, 'the agent does not run');
+    response.writeHead(204).end();
+  }
+
+  async #setOffCpu({ request, response }: Parameters<Handler>[0]): Promise<void> {
+    const { enabled, thresholdNs } = await readBody(request, offCpuSchema);
+    if (!this.#backend.setOffCpu(enabled, thresholdNs))
+      throw new RequestError(503, 'the agent does not run');
     response.writeHead(204).end();
   }
 

@@ -33,6 +33,7 @@ describe('the server', () => {
   let sessions: Sessions;
   let status: LiveStatus;
   let latencySources: readonly string[] = [];
+  let offCpu: readonly (boolean | number)[] = [];
   let frequencies: number[];
   let agentRuns: boolean;
 
@@ -58,6 +59,10 @@ describe('the server', () => {
       },
       setLatency: (sources) => {
         latencySources = sources;
+        return agentRuns;
+      },
+      setOffCpu: (enabled, thresholdNs) => {
+        offCpu = [enabled, thresholdNs];
         return agentRuns;
       },
     });
@@ -213,6 +218,16 @@ describe('the server', () => {
       agentRuns = false;
       expect((await ask('PUT', '/api/v1/sampling', { frequencyHz: 1 })).status).toBe(503);
       expect(frequencies).toEqual([4999, 1]);
+    });
+
+    it('switches off-CPU profiling', async () => {
+      const put = (body: unknown) => ask('PUT', '/api/v1/off-cpu', body);
+      expect((await put({ enabled: true, thresholdNs: 10e6 })).status).toBe(204);
+      expect(offCpu).toEqual([true, 10e6]);
+      expect((await put({ enabled: true })).status).toBe(400);
+      expect((await put({ enabled: true, thresholdNs: 1 })).status).toBe(400);
+      agentRuns = false;
+      expect((await put({ enabled: false, thresholdNs: 10e6 })).status).toBe(503);
     });
 
     it('sets which latencies are measured, of those that there are', async () => {

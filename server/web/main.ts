@@ -116,6 +116,7 @@ async function main(): Promise<void> {
       tell({ type: 'frequency', frequencyHz });
       return agent.tell({ set: 'frequency', frequencyHz });
     },
+    setOffCpu: (enabled, thresholdNs) => agent.tell({ set: 'offCpu', enabled, thresholdNs }),
     setLatency: (sources) => agent.tell({ set: 'latency', sources: [...sources] }),
   });
 
