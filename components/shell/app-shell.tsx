@@ -12,6 +12,7 @@ import { Ember } from '@/components/ui/icons';
 const PAGES = [
   { href: '/', label: 'Live' },
   { href: '/latency', label: 'Latency' },
+  { href: '/threads', label: 'Threads' },
   { href: '/sessions', label: 'Sessions' },
   { href: '/open', label: 'Open file' },
 ] as const;
