@@ -71,7 +71,10 @@ export interface OffCpuStatus {
   readonly thresholdNs: number;
   /** When user stacks are taken: on the way back to user mode, or (before Linux 6.18) when a thread is switched out. */
   readonly stackTime: 'late' | 'early';
-  /** Those that look stuck first (disk, page faults, locks), then the longest; at most 200. */
+  /**
+   * Those that look stuck first (disk, page faults, locks), then the longest; idle threads of the kernel, and more than ten
+   * threads that are alike, after all others. At most 200.
+   */
   readonly blocked: readonly BlockedThread[];
   /** How many there are in all. */
   readonly blockedThreads: number;

@@ -7,8 +7,11 @@ import { formatCount } from '@/components/ui/format';
 import type { ProbableWaker } from '@/profile/probable-waker';
 import type { BlockedThread, OffCpuStatus } from '@/profile/status';
 import {
+  type BlockedGroup,
   blockedStates,
   blockedText,
+  groupBlocked,
+  isFound,
   isKernelThread,
   wakerGrounds,
   wakerName,
@@ -21,6 +24,7 @@ export interface BlockedListProps {
   readonly wakers: ThreadsUpdate['wakers'];
   /** Only these; empty: all. */
   readonly pids: readonly number[];
+  readonly search: string;
   pathOf(thread: { readonly pid: number; readonly tid: number }): string;
 }
 
@@ -28,7 +32,7 @@ const keyOf = ({ pid, tid }: { readonly pid: number; readonly tid: number }): st
   `${pid} ${tid}`;
 
 /** Who has been blocked for longer than a second and still is, where, and who will probably wake it. */
-export function BlockedList({ offCpu, wakers, pids, pathOf }: BlockedListProps) {
+export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedListProps) {
   const [states, setStates] = useState<ReadonlySet<number>>(new Set());
   const [hasKernel, setHasKernel] = useState(false);
   const probable = useMemo(
@@ -39,7 +43,9 @@ export function BlockedList({ offCpu, wakers, pids, pathOf }: BlockedListProps) 
   const byKey = new Map(blocked.map((thread) => [keyOf(thread), thread]));
   const candidates = blocked.filter(
     (thread) =>
-      (hasKernel || !isKernelThread(thread)) && (pids.length === 0 || pids.includes(thread.pid)),
+      (hasKernel || !isKernelThread(thread)) &&
+      (pids.length === 0 || pids.includes(thread.pid)) &&
+      isFound(thread, search),
   );
   const shown = candidates.filter(({ waitClass }) => states.size === 0 || states.has(waitClass));
   const kernelThreads = blocked.filter(isKernelThread).length;
@@ -58,16 +64,19 @@ export function BlockedList({ offCpu, wakers, pids, pathOf }: BlockedListProps) 
           className="text-sm text-dim"
           title="Threads that have been blocked for longer than a second"
         >
-          {formatCount(blockedThreads)} for over 1 s
+          {formatCount(blockedThreads)} threads, over 1 s
         </span>
-        <label className="ml-auto flex items-center gap-1.5 text-sm text-dim">
+        <label
+          title="Show the kernel’s own threads, too"
+          className="ml-auto flex items-center gap-1.5 text-sm text-dim"
+        >
           <input
             type="checkbox"
             className="accent-(--accent)"
             checked={hasKernel}
             onChange={({ target }) => setHasKernel(target.checked)}
           />
-          kernel threads{hasKernel ? '' : ` (${formatCount(kernelThreads)})`}
+          kernel’s ({formatCount(kernelThreads)})
         </label>
       </div>
       {candidates.length === 0 ? null : (
@@ -93,12 +102,12 @@ export function BlockedList({ offCpu, wakers, pids, pathOf }: BlockedListProps) 
         aria-label="Blocked threads"
         className="min-h-0 flex-1 divide-y divide-line overflow-y-auto overscroll-contain"
       >
-        {shown.map((thread) => (
+        {groupBlocked(shown).map((group) => (
           <Blocked
-            key={keyOf(thread)}
-            thread={thread}
-            probable={probable.get(keyOf(thread))}
-            blockedWaker={wakerOf(thread, probable, byKey)}
+            key={group.key}
+            group={group}
+            probable={probable}
+            byKey={byKey}
             pathOf={pathOf}
           />
         ))}
@@ -120,81 +129,128 @@ export function BlockedList({ offCpu, wakers, pids, pathOf }: BlockedListProps) 
   );
 }
 
-/** The probable waker, where it is itself blocked. */
-function wakerOf(
-  thread: BlockedThread,
-  probable: ReadonlyMap<string, ProbableWaker | undefined>,
-  blocked: ReadonlyMap<string, BlockedThread>,
-): BlockedThread | undefined {
-  const waker = probable.get(keyOf(thread))?.waker;
-  return waker?.kind === 'thread' ? blocked.get(keyOf(waker)) : undefined;
-}
+type Probable = ReadonlyMap<string, ProbableWaker | undefined>;
 
 function Blocked({
-  thread,
+  group: { first, threads },
   probable,
-  blockedWaker,
+  byKey,
   pathOf,
 }: {
-  readonly thread: BlockedThread;
-  readonly probable: ProbableWaker | undefined;
-  readonly blockedWaker: BlockedThread | undefined;
+  readonly group: BlockedGroup;
+  readonly probable: Probable;
+  readonly byKey: ReadonlyMap<string, BlockedThread>;
   pathOf(thread: { readonly pid: number; readonly tid: number }): string;
 }) {
-  const { process, thread: name, tid, pid, kernelStack, lastWaker, waitClass } = thread;
-  const where = whereBlocked(thread);
+  const { kernelStack, waitClass } = first;
+  const where = whereBlocked(first);
   return (
     <li className="px-3 py-1.5 text-sm">
       <div className="flex min-w-0 items-baseline gap-1.5">
-        <Link
-          href={pathOf({ pid, tid })}
-          title={`${process} (${pid}), thread ${name} (${tid}): show its flame graph`}
-          className="min-w-0 truncate font-medium hover:underline"
-        >
-          {name === process ? process : `${process} / ${name}`}
-        </Link>
-        <span className="text-xs text-dim">{tid}</span>
+        {threads.length === 1 ? (
+          <ThreadLink thread={first} hasProcess pathOf={pathOf} />
+        ) : (
+          <span className="min-w-0 truncate font-medium">{first.process}</span>
+        )}
+        <span className="shrink-0 text-xs text-dim">
+          {threads.length === 1
+            ? first.tid
+            : `${first.pid}, ${formatCount(threads.length)} threads`}
+        </span>
         <span className="ml-auto flex items-center gap-1.5 whitespace-nowrap">
           <Dot state={waitClass} />
-          {blockedText(thread)}
+          {blockedText(first)}
         </span>
       </div>
-      {where === undefined ? null : (
-        <details>
-          <summary className="truncate text-dim">
-            in <code className="font-mono text-ink">{where}</code>
-          </summary>
-          <ol
-            aria-label="Kernel stack, the leaf first"
-            className="my-1 rounded bg-surface-2 px-2 py-1 font-mono text-xs break-all"
-          >
-            {kernelStack.toReversed().map((frame, i) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a frame is its place in the stack
-              <li key={i}>{frame}</li>
-            ))}
-          </ol>
-        </details>
-      )}
-      {probable === undefined ? (
-        <p className="text-dim">
-          {lastWaker === undefined
-            ? 'Nobody is known who woke it before.'
-            : `Last woken by ${lastWaker.process} (${lastWaker.tid}).`}
-        </p>
-      ) : (
-        <p>
-          <span className="text-dim">Probably woken by </span>
-          {wakerName(probable.waker)}
-          <span className="text-dim">, {wakerGrounds(probable)}</span>
-          {blockedWaker === undefined ? null : (
-            <span className="text-warn">
-              {' '}
-              – which is blocked itself: {blockedText(blockedWaker)}
-            </span>
+      <details>
+        <summary className="truncate text-dim">
+          {where === undefined ? (
+            'at a place that is not known'
+          ) : (
+            <>
+              in <code className="font-mono text-ink">{where}</code>
+            </>
           )}
-        </p>
-      )}
+        </summary>
+        {threads.length === 1 ? null : (
+          <ul aria-label="Threads blocked here" className="my-1 divide-y divide-line pl-3">
+            {threads.map((thread) => (
+              <li key={keyOf(thread)} className="py-0.5">
+                <span className="flex items-baseline gap-1.5">
+                  <ThreadLink thread={thread} hasProcess={false} pathOf={pathOf} />
+                  <span className="text-xs text-dim">{thread.tid}</span>
+                  <span className="ml-auto whitespace-nowrap">{blockedText(thread)}</span>
+                </span>
+                <WakerText thread={thread} probable={probable} byKey={byKey} />
+              </li>
+            ))}
+          </ul>
+        )}
+        <ol
+          aria-label="Kernel stack, the leaf first"
+          className="my-1 rounded bg-surface-2 px-2 py-1 font-mono text-xs break-all"
+        >
+          {kernelStack.toReversed().map((frame, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a frame is its place in the stack
+            <li key={i}>{frame}</li>
+          ))}
+        </ol>
+      </details>
+      <WakerText thread={first} probable={probable} byKey={byKey} />
     </li>
+  );
+}
+
+function ThreadLink({
+  thread: { process, thread: name, pid, tid },
+  hasProcess,
+  pathOf,
+}: {
+  readonly thread: BlockedThread;
+  readonly hasProcess: boolean;
+  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+}) {
+  return (
+    <Link
+      href={pathOf({ pid, tid })}
+      title={`${process} (${pid}), thread ${name} (${tid}): show its flame graph`}
+      className={`min-w-0 truncate hover:underline ${hasProcess ? 'font-medium' : ''}`}
+    >
+      {hasProcess && name !== process ? `${process} / ${name}` : name}
+    </Link>
+  );
+}
+
+/** Who will probably wake it, and whether that is itself blocked. */
+function WakerText({
+  thread,
+  probable,
+  byKey,
+}: {
+  readonly thread: BlockedThread;
+  readonly probable: Probable;
+  readonly byKey: ReadonlyMap<string, BlockedThread>;
+}) {
+  const guess = probable.get(keyOf(thread));
+  if (guess === undefined) {
+    const { lastWaker } = thread;
+    return (
+      <p className="text-dim">
+        {lastWaker === undefined
+          ? 'Nobody is known who woke it before.'
+          : `Last woken by ${lastWaker.process} (${lastWaker.tid}).`}
+      </p>
+    );
+  }
+  const waker = guess.waker.kind === 'thread' ? byKey.get(keyOf(guess.waker)) : undefined;
+  return (
+    <p className="text-dim">
+      Probably woken by <span className="text-ink">{wakerName(guess.waker)}</span>,{' '}
+      {wakerGrounds(guess)}
+      {waker === undefined ? null : (
+        <span className="text-warn"> – which is blocked itself: {blockedText(waker)}</span>
+      )}
+    </p>
   );
 }
 

@@ -35,6 +35,38 @@ export function blockedText({ waitClass, forMs }: BlockedThread): string {
   return `${STATE_NAMES[waitClass]} for ${formatDuration(forMs)}`;
 }
 
+/** Threads of one process that are blocked in the same way at the same place: a pool of idle ones is one thing to look at. */
+export interface BlockedGroup {
+  /** The same as long as there is one. */
+  readonly key: string;
+  /** The one that comes first, as all are ordered. */
+  readonly first: BlockedThread;
+  readonly threads: readonly BlockedThread[];
+}
+
+/** In the order of their first threads. */
+export function groupBlocked(blocked: readonly BlockedThread[]): readonly BlockedGroup[] {
+  const groups = new Map<string, { key: string; first: BlockedThread; threads: BlockedThread[] }>();
+  for (const thread of blocked) {
+    const key = JSON.stringify([thread.pid, thread.waitClass, thread.kernelStack]);
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, { key, first: thread, threads: [thread] });
+    else known.threads.push(thread);
+  }
+  return [...groups.values()];
+}
+
+/** Text that is in the name of the thread or its process, or the number of one of them. */
+export function isFound({ process, thread, pid, tid }: BlockedThread, search: string): boolean {
+  const text = search.trim().toLowerCase();
+  return (
+    process.toLowerCase().includes(text) ||
+    thread.toLowerCase().includes(text) ||
+    String(pid) === text ||
+    String(tid) === text
+  );
+}
+
 /** How many there are by state, the most first. */
 export function blockedStates(
   blocked: readonly BlockedThread[],

@@ -18,6 +18,7 @@ import type { ChangeThreadsView } from './use-threads-view';
 export interface ThreadWorkspaceProps {
   readonly list: ThreadList;
   readonly slices: ShownSlices | undefined;
+  readonly isLive: boolean;
   readonly view: ThreadsView;
   readonly change: ChangeThreadsView;
   pathOf(thread: { readonly pid: number; readonly tid: number }): string;
@@ -67,6 +68,8 @@ export function ThreadWorkspace(props: ThreadWorkspaceProps) {
         <Timeline
           {...shared}
           slices={slices}
+          isLive={props.isLive}
+          range={view.range}
           onRange={(range) => change({ range })}
           onShown={props.onShown}
         />

@@ -157,6 +157,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
             <ThreadWorkspace
               list={list}
               slices={state.threads?.slices}
+              isLive={isLive}
               view={view}
               change={change}
               pathOf={pathOf}
@@ -168,6 +169,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
                   offCpu={offCpu}
                   wakers={state.threads?.wakers}
                   pids={view.pids}
+                  search={view.search}
                   pathOf={pathOf}
                 />
               </div>

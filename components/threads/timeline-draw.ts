@@ -31,6 +31,8 @@ export interface TimelineRow {
 export interface TimelinePicture {
   readonly rows: readonly TimelineRow[];
   readonly slices: ShownSlices | undefined;
+  /** Until when slices may still come: those of waits that go on come late. */
+  readonly unwrittenUntilNs: number | undefined;
   /** What is being selected. */
   readonly drag: TimeRange | undefined;
   /** The slice under the pointer. */
@@ -67,6 +69,16 @@ export function sliceAt(slices: ShownSlices, place: number, timeNs: number): num
   return undefined;
 }
 
+/** Waits that go on are written down every 10 seconds; all else a second later. */
+const LONGEST_UNWRITTEN_NS = 11.5e9;
+
+/** Whether the thread may go on after its last slice, and what it does is only not known yet. */
+export function isUnwritten(slices: ShownSlices, place: number, untilNs: number): boolean {
+  if (slices.offset[place] === slices.offset[place + 1]) return false;
+  const lastNs = slices.endNs[slices.offset[place + 1] - 1];
+  return lastNs < untilNs && untilNs - lastNs < LONGEST_UNWRITTEN_NS;
+}
+
 /** A time of day as exact as the time shown asks for. */
 export function clockText(timeMs: number, shownMs: number): string {
   const text = formatClock(timeMs);
@@ -98,7 +110,7 @@ export function drawAxis(
 
 export function drawTimeline(
   context: CanvasRenderingContext2D,
-  { rows, slices, drag, slice }: TimelinePicture,
+  { rows, slices, unwrittenUntilNs, drag, slice }: TimelinePicture,
   layout: TimelineLayout,
   { colors, scheme }: CanvasTheme,
 ): void {
@@ -124,6 +136,18 @@ export function drawTimeline(
         context.strokeRect(from - 0.5, y + BAR_TOP - 0.5, Math.max(2, width) + 1, BAR_HEIGHT + 1);
       }
     }
+  }
+  if (slices !== undefined && unwrittenUntilNs !== undefined) {
+    context.strokeStyle = colors.dimText;
+    context.setLineDash([1, 3]);
+    context.beginPath();
+    for (const { y, place } of rows) {
+      if (place === undefined || !isUnwritten(slices, place, unwrittenUntilNs)) continue;
+      context.moveTo(at(slices.endNs[slices.offset[place + 1] - 1]) + 2, y + ROW_HEIGHT / 2);
+      context.lineTo(at(unwrittenUntilNs), y + ROW_HEIGHT / 2);
+    }
+    context.stroke();
+    context.setLineDash([]);
   }
   if (drag !== undefined) {
     const [from, to] = [at(drag.startNs), at(drag.endNs)];

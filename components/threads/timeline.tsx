@@ -13,6 +13,7 @@ import {
   AXIS_HEIGHT,
   drawAxis,
   drawTimeline,
+  isUnwritten,
   layoutTimeline,
   ROW_HEIGHT,
   sliceAt,
@@ -23,6 +24,10 @@ import { useVisibleRows } from './use-visible-rows';
 
 export interface TimelineProps extends ThreadRowsProps {
   readonly slices: ShownSlices | undefined;
+  /** More may come. */
+  readonly isLive: boolean;
+  /** As it was picked; undefined for all that is shown by itself. */
+  readonly range: TimeRange | undefined;
   onRange(range: TimeRange | undefined): void;
   /** The threads whose slices are wanted now. */
   onShown(threads: readonly number[]): void;
@@ -42,7 +47,7 @@ interface Cursor {
 }
 
 export function Timeline(props: TimelineProps) {
-  const { list, rows, closed, pids, beginning, slices, onShown, onRange } = props;
+  const { list, rows, closed, pids, beginning, slices, isLive, onShown, onRange } = props;
   const seen = useVisibleRows(rows.rows.length, ROW_HEIGHT, beginning);
   const canvas = useRef<HTMLCanvasElement>(null);
   const axis = useRef<HTMLCanvasElement>(null);
@@ -89,6 +94,7 @@ export function Timeline(props: TimelineProps) {
     cursor === undefined || slices === undefined || placeAtCursor === undefined
       ? undefined
       : sliceAt(slices, placeAtCursor, cursor.timeNs);
+  const unwrittenUntilNs = isLive && props.range === undefined ? range.endNs : undefined;
   const dragged = drag === undefined ? undefined : ordered(drag.fromNs, drag.toNs);
 
   useEffect(() => {
@@ -103,7 +109,12 @@ export function Timeline(props: TimelineProps) {
     const visible: TimelineRow[] = [];
     for (let row = seen.first; row < seen.last; row++)
       visible.push({ y: row * ROW_HEIGHT - seen.scrollTop, place: placeOf(row) });
-    drawTimeline(context, { rows: visible, slices, drag: dragged, slice }, layout, theme);
+    drawTimeline(
+      context,
+      { rows: visible, slices, unwrittenUntilNs, drag: dragged, slice },
+      layout,
+      theme,
+    );
   });
 
   const cursorOf = (
@@ -154,6 +165,13 @@ export function Timeline(props: TimelineProps) {
     select(dragged);
   };
   const entry = cursor === undefined ? undefined : rows.rows[cursor.row];
+  const isUnwrittenHere =
+    cursor !== undefined &&
+    slices !== undefined &&
+    placeAtCursor !== undefined &&
+    unwrittenUntilNs !== undefined &&
+    isUnwritten(slices, placeAtCursor, unwrittenUntilNs) &&
+    cursor.timeNs >= slices.endNs[slices.offset[placeAtCursor + 1] - 1];
 
   return (
     <div className="flex min-h-0 min-w-0 flex-1 flex-col">
@@ -253,7 +271,9 @@ export function Timeline(props: TimelineProps) {
         className="h-5 shrink-0 truncate border-t border-line px-3 text-xs/5 text-dim"
       >
         {slice === undefined || slices === undefined || entry === undefined
-          ? 'Drag over a time range to look at it alone. When within a slice its states were is not known: they are drawn as shares of its height.'
+          ? isUnwrittenHere
+            ? 'Not written down yet: waits that go on are written down every 10 seconds.'
+            : 'Drag over a time range to look at it alone. When within a slice its states were is not known: they are drawn as shares of its height.'
           : `${threadText(list, entry)}, ${sliceText(slices, slice, list)}`}
       </p>
       {slice === undefined ||

@@ -51,6 +51,10 @@ const READ_MS = 1000;
 /** A thread may go on waiting within one system call for long; then its wait is written down with the kernel's part. */
 const LONGEST_PENDING_MS = 10_000;
 const SHOWN_BLOCKED = 200;
+/** Of the threads of one process that sleep at one place in the kernel: a pool of idle ones must not crowd out all others. */
+const SHOWN_ALIKE = 10;
+/** The parent of the kernel's own threads. They wait for work most of the time. */
+const KTHREADD = 2;
 const NO_STACK: StackId = { low: 0, high: 0 };
 const HIGH = 2 ** 32;
 
@@ -156,11 +160,7 @@ export class OffCpu {
   }
 
   status(): OffCpuStatus {
-    const shown = this.#blocked
-      .sort(
-        (a, b) => STUCK_FIRST.indexOf(a.state) - STUCK_FIRST.indexOf(b.state) || b.forNs - a.forNs,
-      )
-      .slice(0, SHOWN_BLOCKED);
+    const shown = this.#stuckFirst().slice(0, SHOWN_BLOCKED);
     return {
       thresholdNs: this.#thresholdNs,
       stackTime: this.#programs.stackTime,
@@ -250,6 +250,26 @@ export class OffCpu {
       wakerPid: u32(THREAD.waker_pid),
       wakerTid: u32(THREAD.waker_tid),
     });
+  }
+
+  /** In the order of `OffCpuStatus.blocked`. */
+  #stuckFirst(): Blocked[] {
+    const rank = ({ pid, state }: Blocked): number =>
+      state === ThreadState.Other && this.#processes.get(pid).parentPid === KTHREADD
+        ? STUCK_FIRST.length
+        : STUCK_FIRST.indexOf(state);
+    const ranked = this.#blocked.map((blocked) => ({ blocked, rank: rank(blocked), alike: 0 }));
+    ranked.sort((a, b) => a.rank - b.rank || b.blocked.forNs - a.blocked.forNs);
+    const alike = new Map<string, number>();
+    for (const entry of ranked) {
+      const { pid, state, kernel } = entry.blocked;
+      const key = `${pid} ${state} ${kernel.high} ${kernel.low}`;
+      entry.alike = alike.get(key) ?? 0;
+      alike.set(key, entry.alike + 1);
+    }
+    const isSpare = (entry: { alike: number }): number => (entry.alike < SHOWN_ALIKE ? 0 : 1);
+    // A stable sort: but for this, the order stays.
+    return ranked.sort((a, b) => isSpare(a) - isSpare(b)).map(({ blocked }) => blocked);
   }
 
   #describe({ pid, tid, state, forNs, kernel, wakerPid, wakerTid }: Blocked): BlockedThread {
