@@ -64,7 +64,7 @@ export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedLis
           className="text-sm text-dim"
           title="Threads that have been blocked for longer than a second"
         >
-          {formatCount(blockedThreads)} threads, over 1 s
+          {formatCount(blockedThreads)} over 1 s
         </span>
         <label
           title="Show the kernel’s own threads, too"
@@ -121,8 +121,8 @@ export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedLis
       ) : null}
       {blockedThreads > blocked.length ? (
         <p className="shrink-0 border-t border-line px-3 py-1 text-xs text-dim">
-          {formatCount(blocked.length)} of {formatCount(blockedThreads)}: first those in states that
-          rarely last unless something is wrong.
+          {formatCount(blocked.length)} of {formatCount(blockedThreads)} are here: of each kind of
+          wait some.
         </p>
       ) : null}
     </section>
@@ -147,7 +147,7 @@ function Blocked({
   return (
     <li className="px-3 py-1.5 text-sm">
       <div className="flex min-w-0 items-baseline gap-1.5">
-        {threads.length === 1 ? (
+        {first.alike === 1 ? (
           <ThreadLink thread={first} hasProcess pathOf={pathOf} />
         ) : (
           <span className="min-w-0 truncate font-medium">{first.process}</span>
@@ -172,7 +172,7 @@ function Blocked({
             </>
           )}
         </summary>
-        {threads.length === 1 ? null : (
+        {first.alike === 1 ? null : (
           <ul aria-label="Threads blocked here" className="my-1 divide-y divide-line pl-3">
             {threads.map((thread) => (
               <li key={keyOf(thread)} className="py-0.5">
@@ -184,6 +184,11 @@ function Blocked({
                 <WakerText thread={thread} probable={probable} byKey={byKey} />
               </li>
             ))}
+            {first.alike > threads.length ? (
+              <li className="py-0.5 text-dim">
+                and {formatCount(first.alike - threads.length)} more like these
+              </li>
+            ) : null}
           </ul>
         )}
         <ol

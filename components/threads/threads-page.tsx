@@ -158,6 +158,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
               list={list}
               slices={state.threads?.slices}
               isLive={isLive}
+              isAlone={offCpu === undefined}
               view={view}
               change={change}
               pathOf={pathOf}

@@ -160,11 +160,10 @@ export class OffCpu {
   }
 
   status(): OffCpuStatus {
-    const shown = this.#stuckFirst().slice(0, SHOWN_BLOCKED);
     return {
       thresholdNs: this.#thresholdNs,
       stackTime: this.#programs.stackTime,
-      blocked: shown.map((blocked) => this.#describe(blocked)),
+      blocked: this.#stuckFirst(),
       blockedThreads: this.#blocked.length,
     };
   }
@@ -253,26 +252,35 @@ export class OffCpu {
   }
 
   /** In the order of `OffCpuStatus.blocked`. */
-  #stuckFirst(): Blocked[] {
+  #stuckFirst(): BlockedThread[] {
     const rank = ({ pid, state }: Blocked): number =>
       state === ThreadState.Other && this.#processes.get(pid).parentPid === KTHREADD
         ? STUCK_FIRST.length
         : STUCK_FIRST.indexOf(state);
-    const ranked = this.#blocked.map((blocked) => ({ blocked, rank: rank(blocked), alike: 0 }));
-    ranked.sort((a, b) => a.rank - b.rank || b.blocked.forNs - a.blocked.forNs);
     const alike = new Map<string, number>();
+    const ranked = this.#blocked.map((blocked) => {
+      const { pid, state, kernel } = blocked;
+      const kind = `${pid} ${state} ${kernel.high} ${kernel.low}`;
+      alike.set(kind, (alike.get(kind) ?? 0) + 1);
+      return { blocked, kind, rank: rank(blocked), place: 0 };
+    });
+    ranked.sort((a, b) => a.rank - b.rank || b.blocked.forNs - a.blocked.forNs);
+    const placed = new Map<string, number>();
     for (const entry of ranked) {
-      const { pid, state, kernel } = entry.blocked;
-      const key = `${pid} ${state} ${kernel.high} ${kernel.low}`;
-      entry.alike = alike.get(key) ?? 0;
-      alike.set(key, entry.alike + 1);
+      entry.place = placed.get(entry.kind) ?? 0;
+      placed.set(entry.kind, entry.place + 1);
     }
-    const isSpare = (entry: { alike: number }): number => (entry.alike < SHOWN_ALIKE ? 0 : 1);
-    // A stable sort: but for this, the order stays.
-    return ranked.sort((a, b) => isSpare(a) - isSpare(b)).map(({ blocked }) => blocked);
+    // One of each kind, then more of them; a stable sort, so that within these the order stays.
+    const round = ({ place }: { place: number }): number =>
+      place === 0 ? 0 : place < SHOWN_ALIKE ? 1 : 2;
+    return ranked
+      .sort((a, b) => round(a) - round(b))
+      .slice(0, SHOWN_BLOCKED)
+      .map(({ blocked, kind }) => this.#describe(blocked, alike.get(kind) as number));
   }
 
-  #describe({ pid, tid, state, forNs, kernel, wakerPid, wakerTid }: Blocked): BlockedThread {
+  #describe(blocked: Blocked, alike: number): BlockedThread {
+    const { pid, tid, state, forNs, kernel, wakerPid, wakerTid } = blocked;
     const process = this.#processes.get(pid);
     return {
       pid,
@@ -282,6 +290,7 @@ export class OffCpu {
       waitClass: state,
       forMs: forNs / 1e6,
       kernelStack: this.#functionsOf(kernel),
+      alike,
       lastWaker:
         wakerPid === 0 ? undefined : { process: this.#processes.get(wakerPid).name, tid: wakerTid },
     };
