@@ -253,7 +253,11 @@ function WakerText({
       Probably woken by <span className="text-ink">{wakerName(guess.waker)}</span>,{' '}
       {wakerGrounds(guess)}
       {waker === undefined ? null : (
-        <span className="text-warn"> – which is blocked itself: {blockedText(waker)}</span>
+        <span className="text-warn">
+          {' '}
+          – which is blocked itself: {blockedText(waker)}
+          {whereBlocked(waker) === undefined ? '' : `, in ${whereBlocked(waker)}`}
+        </span>
       )}
     </p>
   );
