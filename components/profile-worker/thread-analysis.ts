@@ -1,7 +1,8 @@
 /** What the page of threads shows of a profile: a ledger, slices of the threads on screen, and who will wake whom. */
+import { type LongestWait, longestWaits, waitingThread } from '@/profile/longest-waits';
 import { type OpenWait, type ProbableWaker, probableWakers } from '@/profile/probable-waker';
 import type { Profile } from '@/profile/profile';
-import { NONE } from '@/profile/schema';
+import { NONE, type ThreadIndex } from '@/profile/schema';
 import {
   ledgerOf,
   type ThreadLedger,
@@ -9,6 +10,7 @@ import {
   threadSlices,
 } from '@/profile/thread-ledger';
 import type { TimeRange } from '@/profile/view';
+import { isFound } from './thread-search';
 
 export interface ThreadsQuery {
   /** Up to the end of a live profile; undefined for everything that is there. */
@@ -19,6 +21,8 @@ export interface ThreadsQuery {
   readonly shown: readonly number[];
   /** Waits that go on now. */
   readonly open: readonly OpenWait[];
+  /** Whether the longest waits are wanted, and of which threads: of these processes (none: of all), and found by a search. */
+  readonly longestOf: { readonly pids: readonly number[]; readonly search: string } | undefined;
 }
 
 export const NO_THREADS: ThreadsQuery = {
@@ -26,6 +30,7 @@ export const NO_THREADS: ThreadsQuery = {
   range: undefined,
   shown: [],
   open: [],
+  longestOf: undefined,
 };
 
 /** The ledger with names, in columns: an entry has the same place in each. */
@@ -62,16 +67,19 @@ export interface ThreadsUpdate {
     readonly open: readonly OpenWait[];
     readonly probable: readonly (ProbableWaker | undefined)[];
   };
+  readonly longest?: readonly LongestWait[];
 }
 
 /** A slice shorter than this part of the time shown can't be seen. */
 const SLICES = 600;
+const LONGEST_WAITS = 50;
 
 /** Remembers what it has answered, and answers only what is new. */
 export class ThreadAnalysis {
   #listOf = '';
   #slicesOf = '';
   #wakersOf = '';
+  #longestOf = '';
   #ledger: ThreadLedger | undefined;
 
   /** `heldFromNs`: what is older is not all there any more. `undefined`: nothing is new. */
@@ -97,15 +105,42 @@ export class ThreadAnalysis {
     const wakersOf = JSON.stringify([query.open, waits.length, waits.columns.timeNs[0]]);
     const isNewWakers = wakersOf !== this.#wakersOf;
     this.#wakersOf = wakersOf;
-    if (!isNewList && !isNewSlices && !isNewWakers) return undefined;
+    const longestOf = JSON.stringify([query.longestOf ?? null, listOf, waits.length]);
+    const isNewLongest = query.longestOf !== undefined && longestOf !== this.#longestOf;
+    this.#longestOf = longestOf;
+    if (!isNewList && !isNewSlices && !isNewWakers && !isNewLongest) return undefined;
     return {
       ...(isNewList ? { list: listFrom(profile, ledger, range) } : {}),
       ...(isNewSlices ? { slices: slicesFrom(profile, ledger, query.shown, range) } : {}),
       ...(isNewWakers
         ? { wakers: { open: query.open, probable: probableWakers(profile, query.open) } }
         : {}),
+      ...(isNewLongest
+        ? { longest: longestWaits(profile, range, finder(profile, query.longestOf), LONGEST_WAITS) }
+        : {}),
     };
   }
+}
+
+/** Tells by row of the profile's threads who is looked for; each is looked at once. */
+function finder(
+  profile: Profile,
+  sought: ThreadsQuery['longestOf'],
+): (thread: ThreadIndex) => boolean {
+  if (sought === undefined || (sought.pids.length === 0 && sought.search.trim() === ''))
+    return () => true;
+  const known = new Map<ThreadIndex, boolean>();
+  return (row) => {
+    let found = known.get(row);
+    if (found === undefined) {
+      const thread = waitingThread(profile, row);
+      found =
+        (sought.pids.length === 0 || sought.pids.includes(thread.pid)) &&
+        isFound(thread, sought.search);
+      known.set(row, found);
+    }
+    return found;
+  };
 }
 
 function rangeOf(

@@ -3,6 +3,7 @@
 import Link from 'next/link';
 import { useMemo, useState } from 'react';
 import type { ThreadsUpdate } from '@/components/profile-worker/thread-analysis';
+import { isFound } from '@/components/profile-worker/thread-search';
 import { formatCount } from '@/components/ui/format';
 import type { ProbableWaker } from '@/profile/probable-waker';
 import type { BlockedThread, OffCpuStatus } from '@/profile/status';
@@ -11,13 +12,12 @@ import {
   blockedStates,
   blockedText,
   groupBlocked,
-  isFound,
   isKernelThread,
   wakerGrounds,
   wakerName,
   whereBlocked,
 } from './blocked';
-import { STATE_CSS } from './states';
+import { StateDot } from './state-dot';
 
 export interface BlockedListProps {
   readonly offCpu: OffCpuStatus;
@@ -57,14 +57,11 @@ export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedLis
   return (
     <section aria-labelledby="blocked-now" className="flex min-h-0 flex-1 flex-col">
       <div className="flex min-h-9 shrink-0 flex-wrap items-center gap-x-2 border-b border-line px-3">
-        <h2 id="blocked-now" className="font-medium">
+        <h2 id="blocked-now" className="sr-only">
           Blocked now
         </h2>
-        <span
-          className="text-sm text-dim"
-          title="Threads that have been blocked for longer than a second"
-        >
-          {formatCount(blockedThreads)} over 1 s
+        <span className="text-sm text-dim">
+          {formatCount(blockedThreads)} {blockedThreads === 1 ? 'thread' : 'threads'}, for over 1 s
         </span>
         <label
           title="Show the kernel’s own threads, too"
@@ -92,7 +89,7 @@ export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedLis
               onClick={() => toggle(state)}
               className="flex h-6 items-center gap-1.5 rounded-full border border-line px-2 text-xs text-dim hover:border-line-strong aria-pressed:border-accent aria-pressed:bg-accent-soft aria-pressed:text-ink"
             >
-              <Dot state={state} />
+              <StateDot state={state} />
               {name} {formatCount(count)}
             </button>
           ))}
@@ -100,7 +97,7 @@ export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedLis
       )}
       <ul
         aria-label="Blocked threads"
-        className="min-h-0 flex-1 divide-y divide-line overflow-y-auto overscroll-contain"
+        className={`min-h-0 divide-y divide-line overflow-y-auto overscroll-contain ${shown.length === 0 ? '' : 'flex-1'}`}
       >
         {groupBlocked(shown).map((group) => (
           <Blocked
@@ -113,7 +110,7 @@ export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedLis
         ))}
       </ul>
       {shown.length === 0 ? (
-        <p className="px-3 pb-6 text-center text-sm text-dim">
+        <p className="px-3 py-6 text-center text-sm text-dim">
           {blocked.length === 0
             ? 'No thread has been blocked for longer than a second.'
             : 'None of what is picked.'}
@@ -158,7 +155,7 @@ function Blocked({
             : `${first.pid}, ${formatCount(threads.length)} threads`}
         </span>
         <span className="ml-auto flex items-center gap-1.5 whitespace-nowrap">
-          <Dot state={waitClass} />
+          <StateDot state={waitClass} />
           {blockedText(first)}
         </span>
       </div>
@@ -260,15 +257,5 @@ function WakerText({
         </span>
       )}
     </p>
-  );
-}
-
-function Dot({ state }: { readonly state: number }) {
-  return (
-    <span
-      aria-hidden="true"
-      className="inline-block size-2.5 shrink-0 rounded-[2px]"
-      style={{ background: STATE_CSS[state] }}
-    />
   );
 }

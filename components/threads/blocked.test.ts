@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { isFound } from '@/components/profile-worker/thread-search';
 import { ThreadState } from '@/profile/schema';
 import type { BlockedThread } from '@/profile/status';
 import {
   blockedStates,
   blockedText,
   groupBlocked,
-  isFound,
   isKernelThread,
   wakerGrounds,
   wakerName,

@@ -9,7 +9,9 @@ const SCHEDULING =
   /^(__schedule|schedule(_\w+)?|io_schedule(_\w+)?|do_nanosleep|__switch_to(_asm)?|preempt_schedule\w*)$/;
 
 /** The function in which a thread sleeps, without the scheduler's own; undefined where no stack is known. */
-export function whereBlocked({ kernelStack }: BlockedThread): string | undefined {
+export function whereBlocked({
+  kernelStack,
+}: Pick<BlockedThread, 'kernelStack'>): string | undefined {
   for (let i = kernelStack.length - 1; i >= 0; i--)
     if (!SCHEDULING.test(kernelStack[i])) return kernelStack[i];
   return kernelStack.at(-1);
@@ -54,17 +56,6 @@ export function groupBlocked(blocked: readonly BlockedThread[]): readonly Blocke
     else known.threads.push(thread);
   }
   return [...groups.values()];
-}
-
-/** Text that is in the name of the thread or its process, or the number of one of them. */
-export function isFound({ process, thread, pid, tid }: BlockedThread, search: string): boolean {
-  const text = search.trim().toLowerCase();
-  return (
-    process.toLowerCase().includes(text) ||
-    thread.toLowerCase().includes(text) ||
-    String(pid) === text ||
-    String(tid) === text
-  );
 }
 
 /** How many there are by state, the most first. */

@@ -19,8 +19,6 @@ export interface ThreadWorkspaceProps {
   readonly list: ThreadList;
   readonly slices: ShownSlices | undefined;
   readonly isLive: boolean;
-  /** Nothing else has to have room. */
-  readonly isAlone: boolean;
   readonly view: ThreadsView;
   readonly change: ChangeThreadsView;
   pathOf(thread: { readonly pid: number; readonly tid: number }): string;
@@ -58,7 +56,7 @@ export function ThreadWorkspace(props: ThreadWorkspaceProps) {
   return (
     <section
       aria-label="Threads"
-      className={`flex min-w-0 flex-1 flex-col lg:min-h-0 ${props.isAlone ? 'min-h-0' : 'max-lg:min-h-[75dvh] max-lg:shrink-0 max-lg:basis-0'}`}
+      className="flex min-w-0 flex-1 flex-col max-lg:min-h-[75dvh] max-lg:shrink-0 max-lg:basis-0 lg:min-h-0"
     >
       <Facts {...props} threads={rows.threads} />
       <Legend />

@@ -14,7 +14,7 @@ import { Button, buttonClass } from '@/components/ui/button';
 import { SearchIcon } from '@/components/ui/icons';
 import { Notice } from '@/components/ui/notice';
 import { RadioGroup } from '@/components/ui/radio-group';
-import { BlockedList } from './blocked-list';
+import { Beside } from './beside';
 import { OffCpuSwitch } from './off-cpu-switch';
 import { ThreadWorkspace } from './thread-workspace';
 import { flameGraphPath, THREAD_WINDOWS } from './threads-view';
@@ -37,7 +37,8 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
     if (session === undefined) client.openLive();
     else client.openSession(session);
   }, [client, session]);
-  const { windowSeconds, range, show } = view;
+  const { windowSeconds, range, show, pids, search } = view;
+  const wantsLongest = offCpu === undefined || view.beside === 'longest';
   const isPaused = state.paused;
   const blocked = offCpu?.blocked;
   useEffect(() => {
@@ -47,8 +48,9 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
       range,
       shown: show === 'timeline' ? shown : [],
       open: (blocked ?? []).map(({ pid, tid, kernelStack }) => ({ pid, tid, kernelStack })),
+      longestOf: wantsLongest ? { pids, search } : undefined,
     });
-  }, [client, isLive, windowSeconds, range, show, shown, blocked]);
+  }, [client, isLive, windowSeconds, range, show, shown, blocked, wantsLongest, pids, search]);
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
   const pathOf = useCallback(
     (thread: { readonly pid: number; readonly tid: number }) =>
@@ -158,23 +160,18 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
               list={list}
               slices={state.threads?.slices}
               isLive={isLive}
-              isAlone={offCpu === undefined}
               view={view}
               change={change}
               pathOf={pathOf}
               onShown={setShown}
             />
-            {offCpu === undefined ? null : (
-              <div className="flex max-h-[70dvh] shrink-0 flex-col border-t border-line lg:max-h-none lg:w-80 lg:border-t-0 lg:border-l">
-                <BlockedList
-                  offCpu={offCpu}
-                  wakers={state.threads?.wakers}
-                  pids={view.pids}
-                  search={view.search}
-                  pathOf={pathOf}
-                />
-              </div>
-            )}
+            <Beside
+              offCpu={offCpu}
+              threads={state.threads ?? {}}
+              view={view}
+              change={change}
+              pathOf={pathOf}
+            />
           </div>
         )}
       </main>

@@ -13,6 +13,7 @@ import {
 
 const views: fc.Arbitrary<ThreadsView> = fc.record({
   show: fc.constantFrom('ledger', 'timeline'),
+  beside: fc.constantFrom('blocked', 'longest'),
   windowSeconds: fc.constantFrom(...THREAD_WINDOWS),
   range: fc.option(
     fc

@@ -7,6 +7,8 @@ export const THREAD_WINDOWS = [60, 300, undefined] as const;
 
 export interface ThreadsView {
   readonly show: 'ledger' | 'timeline';
+  /** What is beside them; in a recording nobody is blocked now. */
+  readonly beside: 'blocked' | 'longest';
   /** Of the live page; undefined for all that is held. */
   readonly windowSeconds: number | undefined;
   readonly range: TimeRange | undefined;
@@ -18,6 +20,7 @@ export interface ThreadsView {
 
 export const DEFAULT_THREADS_VIEW: ThreadsView = {
   show: 'ledger',
+  beside: 'blocked',
   windowSeconds: 60,
   range: undefined,
   pids: [],
@@ -33,6 +36,7 @@ export function threadsViewFrom(search: string): ThreadsView {
   const sort = query.get('sort') ?? '';
   return {
     show: query.get('show') === 'timeline' ? 'timeline' : 'ledger',
+    beside: query.get('beside') === 'longest' ? 'longest' : 'blocked',
     windowSeconds: window === 'all' ? undefined : window === '300' ? 300 : 60,
     range: rangeFrom(query.get('range')),
     pids: (query.get('pid') ?? '')
@@ -50,6 +54,7 @@ export function threadsViewText(view: ThreadsView, session: string | undefined):
   const query = new URLSearchParams();
   if (session !== undefined) query.set('session', session);
   if (view.show !== DEFAULT_THREADS_VIEW.show) query.set('show', view.show);
+  if (view.beside !== DEFAULT_THREADS_VIEW.beside) query.set('beside', view.beside);
   if (view.windowSeconds !== DEFAULT_THREADS_VIEW.windowSeconds)
     query.set('window', view.windowSeconds === undefined ? 'all' : String(view.windowSeconds));
   if (view.range !== undefined) query.set('range', `${view.range.startNs}-${view.range.endNs}`);
