@@ -61,6 +61,7 @@ struct thread {
 	__u64 long_block_since_ns;	/* the block that `long_block_stack` belongs to */
 	__u64 long_block_stack;
 	__u32 long_block_generation;	/* under which it was sent */
+	__u32 long_block_state;	/* enum thread_state */
 	__u32 wanted;		/* passed the filter when it was last looked at */
 	__u64 ns[STATE_MAX];
 	__u64 count[STATE_MAX];
@@ -502,7 +503,8 @@ struct task_struct___run {
 
 /*
  * Makes good for a switch-in that was not seen: some machines hide the switches of some threads, and with them who comes
- * next. The scheduler knows how long the thread that goes now has run. Where it sat the wait out, nothing can be drawn.
+ * next. The scheduler knows how long the thread that goes now has run. Where it sat the wait out, nothing can be drawn. What
+ * it waited for is known only where somebody has looked meanwhile: it has been in user mode since.
  */
 static __always_inline void catch_up(struct task_struct *task, struct thread *thread, __u64 now)
 {
@@ -519,7 +521,10 @@ static __always_inline void catch_up(struct task_struct *task, struct thread *th
 
 		if (woken < since || woken > came)
 			woken = came;
-		add_time(thread, blocked_state(task, thread->prev_state), woken - since);
+		add_time(thread,
+			 thread->long_block_since_ns == since ? thread->long_block_state :
+								blocked_state(task, thread->prev_state),
+			 woken - since);
 		since = woken;
 		state = STATE_RUNNABLE;
 	}
@@ -833,6 +838,8 @@ int read_threads(struct bpf_iter__task *ctx)
 			record.state = STATE_RUNNABLE;
 		} else if (elapsed > LONG_BLOCK_NS) {
 			record.kernel_stack = long_block_stack(task, thread, now);
+			if (thread->long_block_since_ns == record.since_ns)
+				thread->long_block_state = record.state;
 		}
 	}
 	i = record.state;

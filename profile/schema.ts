@@ -122,7 +122,7 @@ export const SCHEMA = {
   },
   /**
    * What threads' time was spent on, all of it, to the nanosecond: rows of the same thread and `timeNs` are one slice that
-   * ends then, is as long as their sum, and follows the thread's slice before. `state` is a ThreadState; `count` how many
+   * ends then, is as long as their sum, and follows the thread's slice before. They are next to each other. `state` is a ThreadState; `count` how many
    * intervals of it ended in the slice.
    */
   threadTimes: { timeNs: 'f64', thread: 'u32', state: 'u8', ns: 'f64', count: 'u32' },

@@ -62,6 +62,8 @@ export interface BlockedThread {
   readonly forMs: number;
   /** Functions of the kernel, from the root. */
   readonly kernelStack: readonly string[];
+  /** How many threads of its process are blocked in the same state at the same place, this one included. */
+  readonly alike: number;
   /** Who ended its last wait that was drawn, and may end this one: a process's name and a thread; undefined if unknown. */
   readonly lastWaker: { readonly process: string; readonly tid: number } | undefined;
 }
@@ -71,7 +73,10 @@ export interface OffCpuStatus {
   readonly thresholdNs: number;
   /** When user stacks are taken: on the way back to user mode, or (before Linux 6.18) when a thread is switched out. */
   readonly stackTime: 'late' | 'early';
-  /** Those that look stuck first (disk, page faults, locks), then the longest; at most 200. */
+  /**
+   * Those that look stuck first (disk, page faults, locks), then the longest; idle threads of the kernel after all others.
+   * Of threads that are alike one comes before all that are like another, and more than ten come last. At most 200.
+   */
   readonly blocked: readonly BlockedThread[];
   /** How many there are in all. */
   readonly blockedThreads: number;

@@ -6,94 +6,239 @@ import { ALL_TIME } from './weights';
 
 export const THREAD_STATES = Object.keys(ThreadState).length;
 
-export interface LedgerEntry {
-  readonly thread: ThreadIndex;
+/** A thread that has got another name, or another program, goes on where its row before ended; times are not exact. */
+const SEAM_NS = 10e6;
+/** Above any tid. */
+const TIDS = 2 ** 32;
+
+/** An entry for each thread that has time in a range, in columns. */
+export interface ThreadLedger {
+  readonly length: number;
+  /** Its row in the profile's threads; where it has several, for it was renamed, the last one. */
+  readonly thread: Uint32Array<ArrayBuffer>;
   /** The part of the range in which the thread was there and looked at, in ns. */
-  readonly startNs: number;
-  readonly endNs: number;
-  /** By ThreadState. A slice that is only partly in the range counts in proportion. */
-  readonly ns: Float64Array;
-  /** Intervals that ended, by ThreadState. */
-  readonly count: Float64Array;
-  /** What is missing to the elapsed time, or too much of it (negative), in percent. */
-  readonly residualPercent: number;
+  readonly startNs: Float64Array<ArrayBuffer>;
+  readonly endNs: Float64Array<ArrayBuffer>;
+  /** By entry and ThreadState: ns[entry * THREAD_STATES + state]. A slice that is only partly in the range counts in proportion. */
+  readonly ns: Float64Array<ArrayBuffer>;
+  /** Intervals that ended, likewise. */
+  readonly count: Float64Array<ArrayBuffer>;
+  /** The entry of a row of the profile's threads, + 1; 0 for those without time in the range. */
+  readonly entryOf: Uint32Array<ArrayBuffer>;
 }
 
-/** A slice of a thread's time: what it was spent on in [startNs, endNs), in no known order. */
-export interface ThreadSlice {
+export interface LedgerEntry {
   readonly thread: ThreadIndex;
   readonly startNs: number;
   readonly endNs: number;
   /** By ThreadState. */
   readonly ns: Float64Array;
   readonly count: Float64Array;
+  /** What is missing to the elapsed time, or too much of it (negative), in percent. */
+  readonly residualPercent: number;
 }
 
-/** The slices of all threads, in the order of their ends for each thread. What a timeline of states draws. */
-export function threadSlices(profile: Profile): Map<ThreadIndex, ThreadSlice[]> {
-  const { columns, length } = profile.threadTimes;
-  const slices = new Map<ThreadIndex, ThreadSlice[]>();
-  const open = new Map<string, { ns: Float64Array; count: Float64Array }>();
-  const ends = new Map<ThreadIndex, Set<number>>();
-  for (let row = 0; row < length; row++) {
-    const [thread, endNs] = [columns.thread[row], columns.timeNs[row]];
-    const key = `${thread} ${endNs}`;
-    let slice = open.get(key);
-    if (slice === undefined) {
-      slice = { ns: new Float64Array(THREAD_STATES), count: new Float64Array(THREAD_STATES) };
-      open.set(key, slice);
-      const known = ends.get(thread);
-      if (known === undefined) ends.set(thread, new Set([endNs]));
-      else known.add(endNs);
+/** Slices of some entries of a ledger, in columns: those of the i-th are rows offset[i] to offset[i + 1], in the order of time. */
+export interface ThreadSlices {
+  readonly offset: Uint32Array<ArrayBuffer>;
+  readonly startNs: Float64Array<ArrayBuffer>;
+  readonly endNs: Float64Array<ArrayBuffer>;
+  /** By row and ThreadState, in no known order within the slice. */
+  readonly ns: Float64Array<ArrayBuffer>;
+  readonly count: Float64Array<ArrayBuffer>;
+}
+
+/** Calls `take` with each slice that is at least partly in the range: its rows are `first` (inclusive) to `last` (exclusive). */
+function eachSlice(
+  { threadTimes: { columns, length } }: Profile,
+  range: TimeRange,
+  take: (thread: number, startNs: number, endNs: number, first: number, last: number) => void,
+): void {
+  const { thread, timeNs, ns } = columns;
+  for (let first = 0, last = 0; first < length; first = last) {
+    const endNs = timeNs[first];
+    let sum = 0;
+    while (last < length && timeNs[last] === endNs && thread[last] === thread[first])
+      sum += ns[last++];
+    if (sum > 0 && endNs > range.startNs && endNs - sum < range.endNs)
+      take(thread[first], endNs - sum, endNs, first, last);
+  }
+}
+
+/** One entry per thread that has time in the range, in no order. */
+export function ledgerOf(profile: Profile, range: TimeRange = ALL_TIME): ThreadLedger {
+  const { state, ns, count } = profile.threadTimes.columns;
+  const entryOf = new Uint32Array(profile.threads.length);
+  const found: ThreadIndex[] = [];
+  const [startNs, endNs]: [number[], number[]] = [[], []];
+  let sums = new Float64Array(64 * THREAD_STATES);
+  let counts = new Float64Array(64 * THREAD_STATES);
+  eachSlice(profile, range, (thread, from, to, first, last) => {
+    if (entryOf[thread] === 0) {
+      entryOf[thread] = found.push(thread);
+      startNs.push(Number.POSITIVE_INFINITY);
+      endNs.push(Number.NEGATIVE_INFINITY);
+      if (found.length * THREAD_STATES > sums.length) {
+        sums = grown(sums);
+        counts = grown(counts);
+      }
     }
-    slice.ns[columns.state[row]] += columns.ns[row];
-    slice.count[columns.state[row]] += columns.count[row];
+    const entry = entryOf[thread] - 1;
+    const [start, end] = [Math.max(from, range.startNs), Math.min(to, range.endNs)];
+    const share = (end - start) / (to - from);
+    for (let row = first; row < last; row++) {
+      sums[entry * THREAD_STATES + state[row]] += ns[row] * share;
+      counts[entry * THREAD_STATES + state[row]] += count[row] * share;
+    }
+    startNs[entry] = Math.min(startNs[entry], start);
+    endNs[entry] = Math.max(endNs[entry], end);
+  });
+  return joinRenamed(profile, { found, startNs, endNs, sums, counts, entryOf });
+}
+
+interface Unjoined {
+  readonly found: ThreadIndex[];
+  readonly startNs: number[];
+  readonly endNs: number[];
+  readonly sums: Float64Array<ArrayBuffer>;
+  readonly counts: Float64Array<ArrayBuffer>;
+  readonly entryOf: Uint32Array<ArrayBuffer>;
+}
+
+/** Makes one entry of those of the same number that follow one another without a gap: one thread with several rows. */
+function joinRenamed(profile: Profile, unjoined: Unjoined): ThreadLedger {
+  const { found, startNs, endNs, sums, counts, entryOf } = unjoined;
+  const { tid, process } = profile.threads.columns;
+  const { pid } = profile.processes.columns;
+  const kept: number[] = [];
+  /** By entry: the one into which it went. */
+  const target = new Uint32Array(found.length);
+  const lastOf = new Map<number, number>();
+  for (let entry = 0; entry < found.length; entry++) {
+    const key = pid[process[found[entry]]] * TIDS + tid[found[entry]];
+    const before = lastOf.get(key);
+    if (before === undefined || Math.abs(startNs[entry] - endNs[before]) > SEAM_NS) {
+      lastOf.set(key, entry);
+      target[entry] = kept.push(entry) - 1;
+      continue;
+    }
+    target[entry] = target[before];
+    found[before] = found[entry];
+    endNs[before] = Math.max(endNs[before], endNs[entry]);
+    for (let state = 0; state < THREAD_STATES; state++) {
+      sums[before * THREAD_STATES + state] += sums[entry * THREAD_STATES + state];
+      counts[before * THREAD_STATES + state] += counts[entry * THREAD_STATES + state];
+    }
   }
-  for (const [thread, times] of ends) {
-    const ordered = [...times].sort((a, b) => a - b);
-    slices.set(
-      thread,
-      ordered.map((endNs) => {
-        const slice = open.get(`${thread} ${endNs}`) as { ns: Float64Array; count: Float64Array };
-        const length = slice.ns.reduce((sum, ns) => sum + ns, 0);
-        return { thread, startNs: endNs - length, endNs, ...slice };
-      }),
-    );
-  }
-  return slices;
+  const perState = (values: Float64Array): Float64Array<ArrayBuffer> => {
+    const picked = new Float64Array(kept.length * THREAD_STATES);
+    for (let i = 0; i < kept.length; i++) {
+      const from = kept[i] * THREAD_STATES;
+      picked.set(values.subarray(from, from + THREAD_STATES), i * THREAD_STATES);
+    }
+    return picked;
+  };
+  for (let row = 0; row < entryOf.length; row++)
+    if (entryOf[row] !== 0) entryOf[row] = target[entryOf[row] - 1] + 1;
+  return {
+    length: kept.length,
+    thread: Uint32Array.from(kept, (entry) => found[entry]),
+    startNs: Float64Array.from(kept, (entry) => startNs[entry]),
+    endNs: Float64Array.from(kept, (entry) => endNs[entry]),
+    ns: perState(sums),
+    count: perState(counts),
+    entryOf,
+  };
+}
+
+/** All of an entry's time, by state. */
+export function stateSums({ ns }: Pick<ThreadLedger, 'ns'>, entry: number): Float64Array {
+  return ns.subarray(entry * THREAD_STATES, (entry + 1) * THREAD_STATES);
 }
 
 /** One entry per thread that has time in the range, those with most time not spent waiting first. */
 export function threadLedger(profile: Profile, range: TimeRange = ALL_TIME): LedgerEntry[] {
-  const ledger: LedgerEntry[] = [];
-  for (const [thread, slices] of threadSlices(profile)) {
-    const ns = new Float64Array(THREAD_STATES);
-    const count = new Float64Array(THREAD_STATES);
-    let [startNs, endNs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-    for (const slice of slices) {
-      const from = Math.max(slice.startNs, range.startNs);
-      const to = Math.min(slice.endNs, range.endNs);
-      if (to <= from) continue;
-      const share = (to - from) / (slice.endNs - slice.startNs);
-      for (let state = 0; state < THREAD_STATES; state++) {
-        ns[state] += slice.ns[state] * share;
-        count[state] += slice.count[state] * share;
-      }
-      startNs = Math.min(startNs, from);
-      endNs = Math.max(endNs, to);
-    }
-    if (endNs <= startNs) continue;
-    const sum = ns.reduce((total, value) => total + value, 0);
-    const elapsed = endNs - startNs;
-    ledger.push({
-      thread,
+  const ledger = ledgerOf(profile, range);
+  const entries: LedgerEntry[] = [];
+  for (let entry = 0; entry < ledger.length; entry++) {
+    const [startNs, endNs] = [ledger.startNs[entry], ledger.endNs[entry]];
+    const ns = stateSums(ledger, entry);
+    entries.push({
+      thread: ledger.thread[entry],
       startNs,
       endNs,
       ns,
-      count,
-      residualPercent: ((elapsed - sum) / elapsed) * 100,
+      count: ledger.count.subarray(entry * THREAD_STATES, (entry + 1) * THREAD_STATES),
+      residualPercent: residualPercent(ns, endNs - startNs),
     });
   }
   const busy = ({ ns }: LedgerEntry): number => ns[ThreadState.Running] + ns[ThreadState.Runnable];
-  return ledger.sort((a, b) => busy(b) - busy(a) || a.thread - b.thread);
+  return entries.sort((a, b) => busy(b) - busy(a) || a.thread - b.thread);
+}
+
+/** What is missing to the elapsed time, in percent of it; negative where there is too much. */
+export function residualPercent(ns: Float64Array, elapsedNs: number): number {
+  let sum = 0;
+  for (const value of ns) sum += value;
+  return ((elapsedNs - sum) / elapsedNs) * 100;
+}
+
+/**
+ * The slices of some entries of a ledger that are at least partly in the range. Those that follow one another are made one
+ * until they are `leastNs` long: nobody can see shorter ones, and there may be very many.
+ */
+export function threadSlices(
+  profile: Profile,
+  { entryOf }: Pick<ThreadLedger, 'entryOf'>,
+  entries: readonly number[],
+  range: TimeRange = ALL_TIME,
+  leastNs = 0,
+): ThreadSlices {
+  const { state, ns, count } = profile.threadTimes.columns;
+  const placeOf = new Map(entries.map((entry, place) => [entry, place]));
+  const found: { startNs: number; endNs: number; first: number; last: number }[][] = entries.map(
+    () => [],
+  );
+  eachSlice(profile, range, (thread, startNs, endNs, first, last) => {
+    const place = entryOf[thread] === 0 ? undefined : placeOf.get(entryOf[thread] - 1);
+    if (place !== undefined) found[place].push({ startNs, endNs, first, last });
+  });
+  const most = found.reduce((sum, slices) => sum + slices.length, 0);
+  const columns = {
+    startNs: new Float64Array(most),
+    endNs: new Float64Array(most),
+    ns: new Float64Array(most * THREAD_STATES),
+    count: new Float64Array(most * THREAD_STATES),
+  };
+  const offset = new Uint32Array(entries.length + 1);
+  let length = 0;
+  for (let place = 0; place < entries.length; place++) {
+    const begin = length;
+    for (const { startNs, endNs, first, last } of found[place].sort((a, b) => a.endNs - b.endNs)) {
+      const isNext =
+        length === begin ||
+        columns.endNs[length - 1] - columns.startNs[length - 1] >= leastNs ||
+        startNs - columns.endNs[length - 1] > SEAM_NS;
+      if (isNext) columns.startNs[length++] = startNs;
+      columns.endNs[length - 1] = endNs;
+      for (let row = first; row < last; row++) {
+        columns.ns[(length - 1) * THREAD_STATES + state[row]] += ns[row];
+        columns.count[(length - 1) * THREAD_STATES + state[row]] += count[row];
+      }
+    }
+    offset[place + 1] = length;
+  }
+  return {
+    offset,
+    startNs: columns.startNs.slice(0, length),
+    endNs: columns.endNs.slice(0, length),
+    ns: columns.ns.slice(0, length * THREAD_STATES),
+    count: columns.count.slice(0, length * THREAD_STATES),
+  };
+}
+
+function grown(values: Float64Array): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(values.length * 2);
+  larger.set(values);
+  return larger;
 }

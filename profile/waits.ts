@@ -208,15 +208,19 @@ export function offWakeProfile(profile: Profile, selection: WaitSelection = ALL_
   return derived.profile;
 }
 
-/** The wait that the waker of a wait had ended just before, and so on, at most `hops`: rows, the nearest first. */
+/**
+ * The wait of the waker of a wait that had ended just before, and so on, at most `hops`: rows, the nearest first. Waits for a
+ * CPU are not among them: nobody ends one.
+ */
 export function wakeChain(profile: Profile, row: number, hops = 16): number[] {
-  const { thread, timeNs, durationNs, wakerThread } = profile.waits.columns;
+  const { thread, timeNs, durationNs, waitClass, wakerThread } = profile.waits.columns;
   const chain: number[] = [];
   let at = row;
   while (chain.length < hops && wakerThread[at] !== NONE) {
     let before = NONE;
     for (let other = 0; other < profile.waits.length; other++) {
       if (thread[other] !== wakerThread[at] || timeNs[other] > timeNs[at]) continue;
+      if (waitClass[other] <= ThreadState.Throttled) continue;
       // One that had ended before the wait began did not cause it.
       if (timeNs[other] < timeNs[at] - durationNs[at]) continue;
       if (before === NONE || timeNs[other] > timeNs[before]) before = other;

@@ -41,6 +41,7 @@ import type {
   SearchOutcome,
 } from './analysis';
 import { byName } from './functions-by-name';
+import { ThreadAnalysis, type ThreadsQuery, type ThreadsUpdate } from './thread-analysis';
 
 /** How much of a live profile is kept; what is older is forgotten. */
 export interface LiveBounds {
@@ -75,6 +76,7 @@ export class AnalysisEngine {
   #order = new SampleOrder(this.#profile);
   #functions = new FunctionTable(this.#profile);
   #ends = new StackEnds(this.#profile);
+  #threadAnalysis = new ThreadAnalysis();
   #isLive = false;
   #view: View = DEFAULT_VIEW;
   #window: LiveWindow = 15;
@@ -112,6 +114,7 @@ export class AnalysisEngine {
     this.#order = new SampleOrder(profile);
     this.#functions = new FunctionTable(profile);
     this.#ends = new StackEnds(profile);
+    this.#threadAnalysis = new ThreadAnalysis();
     this.#isLive = false;
     this.#all = undefined;
     this.#threads = undefined;
@@ -173,6 +176,12 @@ export class AnalysisEngine {
   /** Latencies; of a live profile as far back as it is held. */
   latency(query: LatencyQuery): LatencyResult {
     return analyseLatency(this.#profile, query);
+  }
+
+  /** What is new of the threads' times since the last call; undefined where nothing is. */
+  threads(query: ThreadsQuery): ThreadsUpdate | undefined {
+    const heldFromNs = this.#isLive ? this.#heldFromNs : this.#profile.startNs;
+    return this.#threadAnalysis.update(this.#profile, query, heldFromNs);
   }
 
   #analyse(selection: Selection, range: TimeRange): ProfileResult {

@@ -8,6 +8,7 @@ import type { View } from '@/profile/view';
 import type { Analysis, AnalysisUpdate, LiveWindow, ProfileResult } from './analysis';
 import type { FromWorker, ToWorker } from './protocol';
 import { ReceivedLabels } from './received-labels';
+import type { ThreadsQuery, ThreadsUpdate } from './thread-analysis';
 
 export type { Activity, Analysis, LiveWindow } from './analysis';
 
@@ -25,6 +26,7 @@ export interface ProfileState {
   readonly analysis?: Analysis;
   /** Of pages that ask for it. */
   readonly latency?: LatencyResult;
+  readonly threads?: ThreadsUpdate;
 }
 
 const EMPTY: ProfileState = { phase: 'empty', connection: 'none', paused: false };
@@ -43,6 +45,7 @@ export class ProfileClient {
   #view: View | undefined;
   #window: LiveWindow | undefined;
   #latencyQuery: LatencyQuery | undefined;
+  #threadsQuery: ThreadsQuery | undefined;
   #labels = new ReceivedLabels();
   #result: ProfileResult | undefined;
   #isSubscribed = false;
@@ -96,6 +99,12 @@ export class ProfileClient {
     this.#post({ type: 'latency', query });
   }
 
+  /** Asks for the threads' times, instead of the analysis of samples. */
+  setThreadsQuery(query: ThreadsQuery): void {
+    this.#threadsQuery = query;
+    this.#post({ type: 'threads', query });
+  }
+
   /** What is there stays and can be looked at; nothing is received meanwhile. */
   setPaused(paused: boolean): void {
     this.#change({ paused });
@@ -139,6 +148,8 @@ export class ProfileClient {
     if (this.#window !== undefined) this.#post({ type: 'window', window: this.#window });
     if (this.#latencyQuery !== undefined)
       this.#post({ type: 'latency', query: this.#latencyQuery });
+    if (this.#threadsQuery !== undefined)
+      this.#post({ type: 'threads', query: this.#threadsQuery });
     this.#post(message);
   }
 
@@ -199,6 +210,10 @@ export class ProfileClient {
       case 'latency':
         this.#post({ type: 'taken' });
         this.#change({ phase: 'ready', latency: receivedLatency(message.result) });
+        break;
+      case 'threads':
+        this.#post({ type: 'taken' });
+        this.#change({ phase: 'ready', threads: { ...this.#state.threads, ...message.update } });
         break;
       case 'error':
         this.#change({ phase: 'error', error: message.message });

@@ -2,6 +2,7 @@
 import type { LatencyQuery, LatencyResult } from '@/profile/latency/analysis';
 import type { View } from '@/profile/view';
 import type { AnalysisUpdate, LiveWindow } from './analysis';
+import type { ThreadsQuery, ThreadsUpdate } from './thread-analysis';
 
 export type ToWorker =
   /** What is to be opened; the first message but for `view` and `window`. */
@@ -14,6 +15,8 @@ export type ToWorker =
   | { readonly type: 'window'; readonly window: LiveWindow }
   /** From now on `latency` is answered with what is asked, instead of `update`s. */
   | { readonly type: 'latency'; readonly query: LatencyQuery }
+  /** Likewise, with `threads`. */
+  | { readonly type: 'threads'; readonly query: ThreadsQuery }
   /** The last update has arrived: a slow page is sent no queue of them. */
   | { readonly type: 'taken' };
 
@@ -24,5 +27,6 @@ export type FromWorker =
   | { readonly type: 'progress'; readonly loadedBytes: number; readonly totalBytes?: number }
   | { readonly type: 'update'; readonly update: AnalysisUpdate }
   | { readonly type: 'latency'; readonly result: LatencyResult }
+  | { readonly type: 'threads'; readonly update: ThreadsUpdate }
   /** The profile can't be shown, in plain words. */
   | { readonly type: 'error'; readonly message: string };

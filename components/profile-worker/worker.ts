@@ -7,6 +7,7 @@ import { buffersOf, treeBuffers } from './analysis';
 import { AnalysisEngine } from './analysis-engine';
 import { LoadError, loadFile, loadSession, type Progress } from './load';
 import type { FromWorker, ToWorker } from './protocol';
+import { type ThreadsQuery, threadBuffers } from './thread-analysis';
 import { UpdatePace } from './update-pace';
 
 const PROGRESS_MS = 100;
@@ -16,6 +17,8 @@ let isLive = false;
 let needsSnapshot = false;
 /** Of a page that shows latencies, and no call trees. */
 let latencyQuery: LatencyQuery | undefined;
+/** Of a page that shows threads. */
+let threadsQuery: ThreadsQuery | undefined;
 const post = (message: FromWorker, transfer: Transferable[] = []): void =>
   self.postMessage(message, { transfer });
 
@@ -24,6 +27,12 @@ function postNews(): boolean {
   if (latencyQuery !== undefined) {
     const result = engine.latency(latencyQuery);
     post({ type: 'latency', result }, latencyBuffers(result));
+    return true;
+  }
+  if (threadsQuery !== undefined) {
+    const update = engine.threads(threadsQuery);
+    if (update === undefined) return false;
+    post({ type: 'threads', update }, threadBuffers(update));
     return true;
   }
   const news = engine.update({ keepsTree: !isLive });
@@ -120,6 +129,10 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
       break;
     case 'latency':
       latencyQuery = data.query;
+      pace.request('now');
+      break;
+    case 'threads':
+      threadsQuery = data.query;
       pace.request('now');
       break;
     case 'taken':

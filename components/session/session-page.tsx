@@ -92,6 +92,9 @@ export function SessionPage({ id }: { readonly id: string }) {
             <Link href={`/latency?session=${encodeURIComponent(id)}`} className={buttonClass()}>
               Latency
             </Link>
+            <Link href={`/threads?session=${encodeURIComponent(id)}`} className={buttonClass()}>
+              Threads
+            </Link>
             <ExportMenu id={id} />
           </>
         }

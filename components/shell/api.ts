@@ -51,6 +51,14 @@ export function setLatencySources(sources: readonly LatencySource[]): Promise<vo
   return request('PUT', '/latency', { sources });
 }
 
+/** Starts or ends off-CPU profiling; waits of `thresholdNs` or longer are always taken, shorter ones in proportion. */
+export function setOffCpu(offCpu: {
+  readonly enabled: boolean;
+  readonly thresholdNs: number;
+}): Promise<void> {
+  return request('PUT', '/off-cpu', offCpu);
+}
+
 export function exportPath(id: string, format: 'collapsed' | 'pprof'): string {
   return `${API}/sessions/${encodeURIComponent(id)}/export?format=${format}`;
 }

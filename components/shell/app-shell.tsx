@@ -12,6 +12,7 @@ import { Ember } from '@/components/ui/icons';
 const PAGES = [
   { href: '/', label: 'Live' },
   { href: '/latency', label: 'Latency' },
+  { href: '/threads', label: 'Threads' },
   { href: '/sessions', label: 'Sessions' },
   { href: '/open', label: 'Open file' },
 ] as const;
@@ -41,12 +42,15 @@ function Header({ theme }: { readonly theme: Theme }) {
     <header className="flex h-11 shrink-0 items-center gap-1 border-b border-line bg-surface px-3">
       <Link
         href="/"
-        className="mr-2 flex items-center gap-1.5 rounded-md text-lg font-semibold tracking-tight sm:mr-4"
+        className="flex shrink-0 items-center gap-1.5 rounded-md text-lg font-semibold tracking-tight sm:mr-4"
       >
         <Ember />
-        Hearth
+        <span className="max-sm:sr-only">Hearth</span>
       </Link>
-      <nav aria-label="Pages" className="flex items-center gap-0.5">
+      <nav
+        aria-label="Pages"
+        className="flex min-w-0 items-center gap-0.5 overflow-x-auto p-0.5 [scrollbar-width:none]"
+      >
         {PAGES.map(({ href, label }) => {
           const current = href === '/' ? path === '/' : path.startsWith(href);
           return (
@@ -61,7 +65,7 @@ function Header({ theme }: { readonly theme: Theme }) {
           );
         })}
       </nav>
-      <div className="ml-auto flex items-center gap-1.5">
+      <div className="ml-auto flex shrink-0 items-center gap-1.5">
         <ThemeSwitch initial={theme} />
         <IconButton label="Keyboard shortcuts" onClick={openHelp}>
           <span aria-hidden="true" className="text-base font-semibold">

@@ -51,6 +51,10 @@ const READ_MS = 1000;
 /** A thread may go on waiting within one system call for long; then its wait is written down with the kernel's part. */
 const LONGEST_PENDING_MS = 10_000;
 const SHOWN_BLOCKED = 200;
+/** Of the threads of one process that sleep at one place in the kernel: a pool of idle ones must not crowd out all others. */
+const SHOWN_ALIKE = 10;
+/** The parent of the kernel's own threads. They wait for work most of the time. */
+const KTHREADD = 2;
 const NO_STACK: StackId = { low: 0, high: 0 };
 const HIGH = 2 ** 32;
 
@@ -156,15 +160,10 @@ export class OffCpu {
   }
 
   status(): OffCpuStatus {
-    const shown = this.#blocked
-      .sort(
-        (a, b) => STUCK_FIRST.indexOf(a.state) - STUCK_FIRST.indexOf(b.state) || b.forNs - a.forNs,
-      )
-      .slice(0, SHOWN_BLOCKED);
     return {
       thresholdNs: this.#thresholdNs,
       stackTime: this.#programs.stackTime,
-      blocked: shown.map((blocked) => this.#describe(blocked)),
+      blocked: this.#stuckFirst(),
       blockedThreads: this.#blocked.length,
     };
   }
@@ -252,7 +251,36 @@ export class OffCpu {
     });
   }
 
-  #describe({ pid, tid, state, forNs, kernel, wakerPid, wakerTid }: Blocked): BlockedThread {
+  /** In the order of `OffCpuStatus.blocked`. */
+  #stuckFirst(): BlockedThread[] {
+    const rank = ({ pid, state }: Blocked): number =>
+      state === ThreadState.Other && this.#processes.get(pid).parentPid === KTHREADD
+        ? STUCK_FIRST.length
+        : STUCK_FIRST.indexOf(state);
+    const alike = new Map<string, number>();
+    const ranked = this.#blocked.map((blocked) => {
+      const { pid, state, kernel } = blocked;
+      const kind = `${pid} ${state} ${kernel.high} ${kernel.low}`;
+      alike.set(kind, (alike.get(kind) ?? 0) + 1);
+      return { blocked, kind, rank: rank(blocked), place: 0 };
+    });
+    ranked.sort((a, b) => a.rank - b.rank || b.blocked.forNs - a.blocked.forNs);
+    const placed = new Map<string, number>();
+    for (const entry of ranked) {
+      entry.place = placed.get(entry.kind) ?? 0;
+      placed.set(entry.kind, entry.place + 1);
+    }
+    // One of each kind, then more of them; a stable sort, so that within these the order stays.
+    const round = ({ place }: { place: number }): number =>
+      place === 0 ? 0 : place < SHOWN_ALIKE ? 1 : 2;
+    return ranked
+      .sort((a, b) => round(a) - round(b))
+      .slice(0, SHOWN_BLOCKED)
+      .map(({ blocked, kind }) => this.#describe(blocked, alike.get(kind) as number));
+  }
+
+  #describe(blocked: Blocked, alike: number): BlockedThread {
+    const { pid, tid, state, forNs, kernel, wakerPid, wakerTid } = blocked;
     const process = this.#processes.get(pid);
     return {
       pid,
@@ -262,6 +290,7 @@ export class OffCpu {
       waitClass: state,
       forMs: forNs / 1e6,
       kernelStack: this.#functionsOf(kernel),
+      alike,
       lastWaker:
         wakerPid === 0 ? undefined : { process: this.#processes.get(wakerPid).name, tid: wakerTid },
     };

@@ -61,12 +61,30 @@ describe('sums of threads', () => {
     expect(given + rows.reduce((sum, { ns }) => sum + ns, 0)).toBe(26e9);
   });
 
-  it('never go back where a wait turned out to be of another kind', () => {
+  it('add up to the time that went by where a wait turned out to be of another kind', () => {
     const sums = new ThreadSums();
     sums.read(reading(1, 100, { Disk: [100, 0] }), 0, true);
     const { rows } = sums.read(reading(1, 200, { Disk: [50, 1], Poll: [150, 1] }), 0, true);
-    expect(rows.map(({ state }) => state)).toEqual([ThreadState.Disk, Poll]);
-    expect(rows[0].ns).toBe(0);
+    expect(rows).toEqual([
+      { timeNs: 200, state: ThreadState.Disk, ns: 0, count: 1 },
+      { timeNs: 200, state: Poll, ns: 100, count: 1 },
+    ]);
+  });
+
+  it('have all of the time on a CPU, also where it was taken for a wait before', () => {
+    const sums = new ThreadSums();
+    sums.read(reading(1, 100, { Running: [10, 1], Poll: [90, 1] }), 0, true);
+    // Its switches were not seen: 40 of what was taken for the wait were not.
+    const late = sums.read(reading(1, 150, { Running: [100, 2], Poll: [50, 2] }), 0, true);
+    expect(late.rows.map(({ ns }) => ns)).toEqual([90, 0]);
+    const next = sums.read(reading(1, 250, { Running: [100, 2], Poll: [150, 3] }), 0, true);
+    expect(next.rows).toEqual([{ timeNs: 250, state: Poll, ns: 60, count: 1 }]);
+  });
+
+  it('show a thread at once when it is first seen', () => {
+    const sums = new ThreadSums();
+    expect(sums.read(reading(1, 100, { Poll: [100, 0] }), 0).rows).toHaveLength(1);
+    expect(sums.read(reading(1, 200, { Poll: [200, 0] }), 0).rows).toHaveLength(0);
   });
 
   it('forget threads that have ended, and those that are no longer read', () => {

@@ -12,10 +12,13 @@ const HIGH = 2 ** 32;
 const LONGEST_WAIT_NS = 10e9;
 
 type SliceRow = Omit<Row<'threadTimes'>, 'thread'>;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Thread {
-  /** By state: nanoseconds, then counts, as they have been given out. */
-  readonly given: Float64Array;
+  /** By state: nanoseconds, then counts, as they were last read. */
+  readonly known: Float64Array;
+  /** Nanoseconds that were given out under a state that they turned out not to belong to. */
+  owed: number;
   /** A slice of one state that has not been given out yet. */
   waiting: SliceRow | undefined;
   seenInPass: number;
@@ -39,25 +42,46 @@ export class ThreadSums {
     const id = u64(at + THREAD.id);
     let thread = this.#threads.get(id);
     if (thread === undefined) {
-      thread = { given: new Float64Array(STATES * 2), waiting: undefined, seenInPass: this.#pass };
+      thread = {
+        known: new Float64Array(STATES * 2),
+        owed: 0,
+        waiting: undefined,
+        seenInPass: this.#pass,
+      };
       this.#threads.set(id, thread);
     }
     thread.seenInPass = this.#pass;
     const timeNs = u64(at + THREAD.time_ns);
-    const rows: SliceRow[] = [];
+    const isFirst = thread.known.every((value) => value === 0);
+    const read: Mutable<SliceRow>[] = [];
     for (let state = 0; state < STATES; state++) {
-      // A sum may go back a little: what was read while a wait went on was told apart before its end was known.
-      const ns = Math.max(0, u64(at + THREAD.ns + state * 8) - thread.given[state]);
-      const count = Math.max(0, u64(at + THREAD.count + state * 8) - thread.given[STATES + state]);
-      if (ns === 0 && count === 0) continue;
-      thread.given[state] += ns;
-      thread.given[STATES + state] += count;
-      rows.push({ timeNs, state, ns, count });
+      const [ns, count] = [
+        u64(at + THREAD.ns + state * 8),
+        u64(at + THREAD.count + state * 8),
+      ] as const;
+      const { known } = thread;
+      const row = {
+        timeNs,
+        state,
+        ns: ns - known[state],
+        count: Math.max(0, count - known[STATES + state]),
+      };
+      known[state] = ns;
+      known[STATES + state] = count;
+      // It goes back where a wait was told apart before its end was known, or a switch was not seen.
+      if (row.ns < 0) {
+        thread.owed -= row.ns;
+        row.ns = 0;
+      }
+      read.push(row);
     }
+    payBack(thread, read);
+    const rows = read.filter(({ ns, count }) => ns > 0 || count > 0);
     return {
       pid: view.getUint32(at + THREAD.pid, true),
       tid: view.getUint32(at + THREAD.tid, true),
-      rows: isLast ? [...takeWaiting(thread), ...rows] : joinWaits(thread, rows),
+      // A thread that is seen for the first time is shown at once.
+      rows: isLast || isFirst ? [...takeWaiting(thread), ...rows] : joinWaits(thread, rows),
     };
   }
 
@@ -80,6 +104,19 @@ export class ThreadSums {
 
   get size(): number {
     return this.#threads.size;
+  }
+}
+
+/**
+ * Takes what is owed from the blocked time among the rows, so that a thread's time adds up to the time that went by. Time on
+ * a CPU and in its queue, which is exact, is never less.
+ */
+function payBack(thread: Thread, rows: readonly Mutable<SliceRow>[]): void {
+  for (const row of rows) {
+    if (row.state <= ThreadState.Throttled) continue;
+    const paid = Math.min(thread.owed, row.ns);
+    row.ns -= paid;
+    thread.owed -= paid;
   }
 }
 

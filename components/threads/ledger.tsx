@@ -1,0 +1,219 @@
+'use client';
+
+/** The ledger: what each thread's time was spent on, in seconds that add up to the elapsed time. Only rows that are seen exist. */
+import type { ThreadList } from '@/components/profile-worker/thread-analysis';
+import { formatLatency } from '@/profile/latency/format';
+import { residualPercent, THREAD_STATES } from '@/profile/thread-ledger';
+import { formatResidual, formatSeconds, type SortColumn, TIME_COLUMNS } from './columns';
+import { type Group, type Rows, residualOf } from './rows';
+import { shareBar } from './states';
+import { ProcessName, ThreadName } from './thread-name';
+import { useVisibleRows } from './use-visible-rows';
+
+const ROW_HEIGHT = 24;
+/** Above so many percent the sum is not what it should be. */
+const LARGE_RESIDUAL = 2;
+
+export interface ThreadRowsProps {
+  readonly list: ThreadList;
+  readonly rows: Rows;
+  readonly closed: ReadonlySet<number>;
+  readonly pids: readonly number[];
+  /** What the rows' order and filter depend on: their beginning is shown where it changes. */
+  readonly beginning: string;
+  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  onToggle(pid: number): void;
+  onOnly(pid: number): void;
+  /** The pointer is over the rows, which stay where they are. */
+  onHold(isHeld: boolean): void;
+}
+
+export interface LedgerProps extends ThreadRowsProps {
+  readonly sort: SortColumn;
+  onSort(sort: SortColumn): void;
+}
+
+export function Ledger(props: LedgerProps) {
+  const { list, rows, closed, pids, beginning, sort } = props;
+  const seen = useVisibleRows(rows.rows.length, ROW_HEIGHT, beginning);
+  const heading = (key: SortColumn, name: string, title: string) => (
+    <th
+      key={key}
+      scope="col"
+      aria-sort={sort === key ? (key === 'thread' ? 'ascending' : 'descending') : 'none'}
+      className={`border-b border-line bg-surface-2 font-normal ${key === 'thread' ? 'sticky left-0 z-20 border-r pl-2 text-left' : 'pr-2 text-right'}`}
+    >
+      <button
+        type="button"
+        title={title}
+        onClick={() => props.onSort(key)}
+        className={`h-7 whitespace-nowrap hover:text-ink ${sort === key ? 'font-semibold text-ink' : 'text-dim'}`}
+      >
+        {name}
+        <span aria-hidden="true">{sort === key ? (key === 'thread' ? ' ↑' : ' ↓') : ''}</span>
+      </button>
+    </th>
+  );
+  return (
+    <div
+      ref={seen.element}
+      className="relative min-h-0 min-w-0 flex-1 overflow-auto overscroll-contain"
+      onScroll={seen.onScroll}
+      onPointerEnter={() => props.onHold(true)}
+      onPointerLeave={() => props.onHold(false)}
+    >
+      <table
+        aria-label="Ledger of threads, in seconds"
+        aria-rowcount={rows.rows.length + 1}
+        className="w-full min-w-250 table-fixed border-separate border-spacing-0 text-sm"
+      >
+        <colgroup>
+          <col className="w-36 sm:w-52" />
+          <col className="w-18" />
+          <col span={TIME_COLUMNS.length + 2} />
+        </colgroup>
+        <thead className="sticky top-0 z-10 text-xs">
+          <tr aria-rowindex={1}>
+            {heading('thread', 'Thread', 'By process and name')}
+            <th
+              scope="col"
+              className="border-b border-line bg-surface-2 px-2 text-left font-normal text-dim"
+            >
+              Shares
+            </th>
+            {heading(
+              'elapsed',
+              'Elapsed',
+              'Seconds for which the thread was there and looked at. Waits that go on are written down every 10 seconds at least.',
+            )}
+            {TIME_COLUMNS.map(({ key, name, title }) => heading(key, name, title))}
+            {heading(
+              'residual',
+              'Residual',
+              'What is missing to the elapsed time; negative where it is too much',
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          <tr style={{ height: seen.first * ROW_HEIGHT }} />
+          {Array.from(rows.rows.subarray(seen.first, seen.last), (row, i) => {
+            const index = seen.first + i;
+            if (row < 0) {
+              const group = rows.groups[-1 - row];
+              return (
+                <GroupRow key={`process ${group.pid} ${group.process}`} group={group} index={index}>
+                  <ProcessName
+                    group={group}
+                    isOpen={!closed.has(group.pid)}
+                    isOnly={pids.length === 1}
+                    onToggle={props.onToggle}
+                    onOnly={props.onOnly}
+                  />
+                </GroupRow>
+              );
+            }
+            const elapsedNs = list.endNs[row] - list.startNs[row];
+            const ns = list.ns.subarray(row * THREAD_STATES, (row + 1) * THREAD_STATES);
+            return (
+              <Times
+                key={list.thread[row]}
+                ns={ns}
+                elapsedNs={elapsedNs}
+                residual={residualOf(list, row)}
+                index={index}
+              >
+                <ThreadName
+                  list={list}
+                  entry={row}
+                  isMember={rows.isMember[index] === 1}
+                  pathOf={props.pathOf}
+                />
+              </Times>
+            );
+          })}
+          <tr style={{ height: (seen.count - seen.last) * ROW_HEIGHT }} />
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function GroupRow({
+  group: { ns, elapsedNs },
+  index,
+  children,
+}: {
+  readonly group: Group;
+  readonly index: number;
+  readonly children: React.ReactNode;
+}) {
+  return (
+    <Times
+      ns={ns}
+      elapsedNs={elapsedNs}
+      residual={residualPercent(ns, elapsedNs)}
+      index={index}
+      isGroup
+    >
+      {children}
+    </Times>
+  );
+}
+
+function Times({
+  ns,
+  elapsedNs,
+  residual,
+  index,
+  isGroup = false,
+  children,
+}: {
+  readonly ns: Float64Array;
+  readonly elapsedNs: number;
+  readonly residual: number;
+  readonly index: number;
+  readonly isGroup?: boolean;
+  /** The name. */
+  readonly children: React.ReactNode;
+}) {
+  const background = isGroup ? 'bg-surface-2' : 'bg-surface';
+  const cell = `truncate py-0 pr-2 text-right ${background} group-hover/row:bg-surface-2`;
+  return (
+    <tr aria-rowindex={index + 2} className="group/row" style={{ height: ROW_HEIGHT }}>
+      <th
+        scope="row"
+        className={`sticky left-0 z-[1] h-6 border-r border-line p-0 text-left font-normal ${background} group-hover/row:bg-surface-2`}
+      >
+        {children}
+      </th>
+      <td className={`px-2 py-0 ${background} group-hover/row:bg-surface-2`}>
+        <span
+          aria-hidden="true"
+          className="block h-3 rounded-[2px]"
+          style={{ backgroundImage: shareBar(ns, elapsedNs) }}
+        />
+      </td>
+      <td className={`${cell} font-medium`} title={formatLatency(elapsedNs, 'nanoseconds')}>
+        {formatSeconds(elapsedNs)}
+      </td>
+      {TIME_COLUMNS.map(({ key, name, states }) => {
+        const time = states.reduce((sum: number, state) => sum + ns[state], 0);
+        return (
+          <td
+            key={key}
+            className={time === 0 ? `${cell} text-dim` : cell}
+            title={`${name}: ${formatLatency(time, 'nanoseconds')}, ${((time / elapsedNs) * 100).toFixed(1)}%`}
+          >
+            {formatSeconds(time)}
+          </td>
+        );
+      })}
+      <td
+        className={`${cell} ${Math.abs(residual) > LARGE_RESIDUAL ? 'font-semibold text-warn' : 'text-dim'}`}
+        title={formatLatency(Math.abs((residual / 100) * elapsedNs), 'nanoseconds')}
+      >
+        {formatResidual(residual)}
+      </td>
+    </tr>
+  );
+}

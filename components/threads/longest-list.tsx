@@ -1,0 +1,138 @@
+'use client';
+
+import Link from 'next/link';
+import { formatDuration } from '@/components/ui/format';
+import type { LongestWait, WaitHop, WaitingThread } from '@/profile/longest-waits';
+import type { TimeRange } from '@/profile/view';
+import { STATE_NAMES } from '@/profile/waits';
+import { wakerName, whereBlocked } from './blocked';
+import { StateDot } from './state-dot';
+import { clockText } from './timeline-draw';
+
+export interface LongestListProps {
+  /** undefined before they have come. */
+  readonly waits: readonly LongestWait[] | undefined;
+  readonly wallOffsetNs: number;
+  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  onRange(range: TimeRange): void;
+}
+
+/** The longest waits of the time shown that have ended: where, and how they came to their ends. */
+export function LongestList({ waits, wallOffsetNs, pathOf, onRange }: LongestListProps) {
+  if (waits?.length === 0) {
+    return (
+      <p className="px-3 py-6 text-center text-sm text-dim">
+        No wait of what you look for has ended in this time.
+      </p>
+    );
+  }
+  return (
+    <ul
+      aria-label="Longest waits"
+      className="min-h-0 flex-1 divide-y divide-line overflow-y-auto overscroll-contain"
+    >
+      {waits?.map((wait) => (
+        <Wait
+          key={`${wait.pid} ${wait.tid} ${wait.endNs}`}
+          wait={wait}
+          wallOffsetNs={wallOffsetNs}
+          pathOf={pathOf}
+          onRange={onRange}
+        />
+      ))}
+    </ul>
+  );
+}
+
+function Wait({
+  wait,
+  wallOffsetNs,
+  pathOf,
+  onRange,
+}: Pick<LongestListProps, 'wallOffsetNs' | 'pathOf' | 'onRange'> & { readonly wait: LongestWait }) {
+  const { process, thread, pid, tid, startNs, endNs, kernelStack, userFunction, waker } = wait;
+  const clock = (timeNs: number): string => clockText((timeNs + wallOffsetNs) / 1e6, 0);
+  return (
+    <li className="px-3 py-1.5 text-sm">
+      <div className="flex min-w-0 items-baseline gap-1.5">
+        <Link
+          href={pathOf({ pid, tid })}
+          title={`${process} (${pid}), thread ${thread} (${tid}): show its flame graph`}
+          className="min-w-0 truncate font-medium hover:underline"
+        >
+          {thread === process ? process : `${process} / ${thread}`}
+        </Link>
+        <span className="shrink-0 text-xs text-dim">{tid}</span>
+        <span className="ml-auto flex items-center gap-1.5 whitespace-nowrap">
+          <StateDot state={wait.waitClass} />
+          {lengthText(wait)}
+        </span>
+      </div>
+      <details>
+        <summary className="truncate text-dim">
+          <WhereText wait={wait} />
+        </summary>
+        <ol
+          aria-label="Kernel stack, the leaf first"
+          className="my-1 rounded bg-surface-2 px-2 py-1 font-mono text-xs break-all"
+        >
+          {kernelStack.toReversed().map((frame, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a frame is its place in the stack
+            <li key={i}>{frame}</li>
+          ))}
+          {userFunction === undefined ? null : <li className="text-dim">{userFunction}</li>}
+        </ol>
+      </details>
+      <p className="text-dim">
+        {waker === undefined ? (
+          'Who ended it is not known.'
+        ) : (
+          <>
+            Ended by <span className="text-ink">{nameOf(waker)}</span>
+          </>
+        )}
+      </p>
+      {wait.chain.length === 0 ? null : (
+        <ol aria-label="What its waker had waited for" className="pl-3 text-dim">
+          {wait.chain.map((hop) => (
+            <li key={`${hop.tid} ${hop.endNs}`}>
+              after <span className="text-ink">{nameOf(hop)}</span> had waited: {lengthText(hop)},{' '}
+              <WhereText wait={hop} />
+            </li>
+          ))}
+        </ol>
+      )}
+      <button
+        type="button"
+        title="Show this time alone"
+        className="text-xs text-accent hover:underline"
+        onClick={() => onRange({ startNs: Math.floor(startNs), endNs: Math.ceil(endNs) })}
+      >
+        {clock(startNs)} to {clock(endNs)}
+      </button>
+    </li>
+  );
+}
+
+function WhereText({ wait }: { readonly wait: WaitHop }) {
+  const where = whereBlocked(wait);
+  return (
+    <>
+      in <code className="font-mono text-ink">{where ?? 'a place that is not known'}</code>
+      {wait.userFunction === undefined ? null : (
+        <>
+          {' '}
+          from <code className="font-mono">{wait.userFunction}</code>
+        </>
+      )}
+    </>
+  );
+}
+
+function lengthText({ waitClass, startNs, endNs }: WaitHop): string {
+  return `${STATE_NAMES[waitClass]}, ${formatDuration((endNs - startNs) / 1e6)}`;
+}
+
+function nameOf(waker: WaitingThread | 'interrupt'): string {
+  return wakerName(waker === 'interrupt' ? { kind: 'interrupt' } : { kind: 'thread', ...waker });
+}

@@ -1,0 +1,186 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  NO_THREADS,
+  ThreadAnalysis,
+  type ThreadList,
+} from '@/components/profile-worker/thread-analysis';
+import { ProfileBuilder } from '@/profile/builder';
+import { NONE, ThreadState } from '@/profile/schema';
+import { THREAD_STATES } from '@/profile/thread-ledger';
+import { CalmKeys, columnNs, type RowsQuery, rowsOf, sortKeys } from './rows';
+
+interface Thread {
+  readonly pid: number;
+  readonly tid: number;
+  readonly process?: string;
+  readonly name?: string;
+  readonly ns?: Partial<Record<keyof typeof ThreadState, number>>;
+}
+
+/** The list of threads, each with one slice that ends at 1000. */
+function listOf(threads: readonly Thread[]): ThreadList {
+  const builder = new ProfileBuilder();
+  for (const {
+    pid,
+    tid,
+    process = `p${pid}`,
+    name = `t${tid}`,
+    ns = { Running: 100 },
+  } of threads) {
+    const row = builder.process({
+      pid,
+      parentPid: 1,
+      name: builder.string(process),
+      commandLine: builder.string(''),
+      container: NONE,
+      startNs: 0,
+    });
+    const thread = builder.thread({ tid, process: row, name: builder.string(name) });
+    for (const [state, value] of Object.entries(ns))
+      builder.threadTime({
+        timeNs: 1000,
+        thread,
+        state: ThreadState[state as keyof typeof ThreadState],
+        ns: value,
+        count: 1,
+      });
+  }
+  const { profile } = builder;
+  profile.header = { sequence: 0, startNs: 0, endNs: 1000, wallOffsetNs: 0, frequencyHz: 99 };
+  const update = new ThreadAnalysis().update(profile, NO_THREADS, 0);
+  return update?.list as ThreadList;
+}
+
+const QUERY: RowsQuery = {
+  search: '',
+  pids: [],
+  sort: 'cpu',
+  isGrouped: true,
+  closed: new Set(),
+};
+
+/** The rows in words: `p1:2` for the row of a process with two threads, a thread's number for its row. */
+function textOf(list: ThreadList, query: Partial<RowsQuery> = {}): string {
+  const whole = { ...QUERY, ...query };
+  const { rows, groups } = rowsOf(list, whole, sortKeys(list, whole.sort));
+  return Array.from(rows, (row) =>
+    row < 0 ? `${groups[-1 - row].process}:${groups[-1 - row].threads}` : String(list.tid[row]),
+  ).join(' ');
+}
+
+const THREADS: readonly Thread[] = [
+  { pid: 1, tid: 1, name: 'main', ns: { Running: 10, Sleep: 500 } },
+  { pid: 1, tid: 11, name: 'Worker', ns: { Running: 30 } },
+  { pid: 2, tid: 2, name: 'only', ns: { Running: 35, Lock: 1 } },
+  { pid: 3, tid: 3, ns: { Running: 1, Lock: 20 } },
+  { pid: 3, tid: 33, ns: { Running: 2, Lock: 10 } },
+];
+
+describe('rows of threads', () => {
+  it('are by process, those with most in the column first; one thread alone needs no row above it', () => {
+    const list = listOf(THREADS);
+    expect(textOf(list)).toBe('p1:2 11 1 2 p3:2 33 3');
+    expect(textOf(list, { sort: 'lock' })).toBe('p3:2 3 33 2 p1:2 1 11');
+    expect(textOf(list, { sort: 'thread' })).toBe('p1:2 11 1 2 p3:2 3 33');
+    expect(textOf(list, { isGrouped: false })).toBe('2 11 1 33 3');
+  });
+
+  it('leave out the threads of a process that is closed, but count them', () => {
+    const list = listOf(THREADS);
+    expect(textOf(list, { closed: new Set([1]) })).toBe('p1:2 2 p3:2 33 3');
+    const { threads, groups } = rowsOf(
+      list,
+      { ...QUERY, closed: new Set([1]) },
+      sortKeys(list, 'cpu'),
+    );
+    expect(threads).toBe(5);
+    expect(groups[0].elapsedNs).toBe(510 + 30);
+    expect(groups[0].ns[ThreadState.Running]).toBe(40);
+  });
+
+  it('are those whose name, or that of their process, has the text, or that have the number', () => {
+    const list = listOf(THREADS);
+    expect(textOf(list, { search: ' worker' })).toBe('11');
+    expect(textOf(list, { search: 'P3' })).toBe('p3:2 33 3');
+    expect(textOf(list, { search: '2' })).toBe('2');
+    expect(textOf(list, { pids: [1, 2] })).toBe('p1:2 11 1 2');
+    expect(textOf(list, { search: 'nobody' })).toBe('');
+  });
+
+  it('have every thread once, whatever the order, and columns that make up all of the time', () => {
+    const states = Object.keys(ThreadState) as (keyof typeof ThreadState)[];
+    const thread = fc.record({
+      pid: fc.integer({ min: 1, max: 4 }),
+      ns: fc.dictionary(fc.constantFrom(...states), fc.integer({ min: 1, max: 90 }), {
+        minKeys: 1,
+      }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(thread, { minLength: 1, maxLength: 20 }),
+        fc.constantFrom('thread', 'elapsed', 'cpu', 'lock', 'residual' as const),
+        fc.boolean(),
+        (all, sort, isGrouped) => {
+          const list = listOf(all.map((one, i) => ({ ...one, tid: i + 1 })));
+          const { rows } = rowsOf(
+            list,
+            { ...QUERY, sort: sort as 'cpu', isGrouped },
+            sortKeys(list, sort as 'cpu'),
+          );
+          const tids = Array.from(rows)
+            .filter((row) => row >= 0)
+            .map((row) => list.tid[row]);
+          expect(tids.toSorted((a, b) => a - b)).toEqual(all.map((_, i) => i + 1));
+          const columns = [
+            'cpu',
+            'queue',
+            'sleep',
+            'lock',
+            'disk',
+            'network',
+            'pipe',
+            'poll',
+            'fault',
+            'other',
+          ] as const;
+          for (let entry = 0; entry < list.length; entry++) {
+            const sum = columns.reduce((time, key) => time + columnNs(list.ns, entry, key), 0);
+            expect(sum).toBeCloseTo(list.endNs[entry] - list.startNs[entry], 6);
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('an order', () => {
+  const first = listOf([
+    { pid: 1, tid: 1, ns: { Running: 9 } },
+    { pid: 2, tid: 2, ns: { Running: 5 } },
+  ]);
+  const second = listOf([
+    { pid: 1, tid: 1, ns: { Running: 9 } },
+    { pid: 2, tid: 2, ns: { Running: 50 } },
+    { pid: 3, tid: 3, ns: { Running: 7 } },
+  ]);
+  const order = (list: ThreadList, keys: Float64Array): number[] =>
+    [...rowsOf(list, QUERY, keys).rows].map((row) => list.tid[row]);
+
+  it('stays for a while, and as long as the pointer is over it; new threads have their place at once', () => {
+    const calm = new CalmKeys();
+    const at = (timeMs: number, isHeld = false) => ({ timeMs, isHeld });
+    expect(order(first, calm.keys(first, 'cpu', at(10_000)))).toEqual([1, 2]);
+    expect(order(second, calm.keys(second, 'cpu', at(10_500)))).toEqual([1, 3, 2]);
+    expect(order(second, calm.keys(second, 'cpu', at(20_000, true)))).toEqual([1, 3, 2]);
+    expect(order(second, calm.keys(second, 'cpu', at(30_000)))).toEqual([2, 1, 3]);
+  });
+
+  it('is made anew at once for another column', () => {
+    const calm = new CalmKeys();
+    calm.keys(first, 'cpu', { timeMs: 0, isHeld: true });
+    const keys = calm.keys(second, 'elapsed', { timeMs: 1, isHeld: true });
+    expect(order(second, keys)).toEqual([2, 1, 3]);
+    expect(THREAD_STATES).toBe(second.ns.length / second.length);
+  });
+});

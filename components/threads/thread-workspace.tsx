@@ -1,0 +1,162 @@
+'use client';
+
+/** The threads of a list: which are shown, in what order, as a ledger or as a timeline. */
+import { useCallback, useMemo, useState } from 'react';
+import type { ShownSlices, ThreadList } from '@/components/profile-worker/thread-analysis';
+import { Button } from '@/components/ui/button';
+import { formatCount } from '@/components/ui/format';
+import { STATE_NAMES } from '@/profile/waits';
+import { formatResidual } from './columns';
+import { Ledger, type ThreadRowsProps } from './ledger';
+import { CalmKeys, residualOf, rowsOf } from './rows';
+import { STATE_CSS } from './states';
+import type { ThreadsView } from './threads-view';
+import { Timeline } from './timeline';
+import { clockText } from './timeline-draw';
+import type { ChangeThreadsView } from './use-threads-view';
+
+export interface ThreadWorkspaceProps {
+  readonly list: ThreadList;
+  readonly slices: ShownSlices | undefined;
+  readonly isLive: boolean;
+  readonly view: ThreadsView;
+  readonly change: ChangeThreadsView;
+  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  onShown(threads: readonly number[]): void;
+}
+
+export function ThreadWorkspace(props: ThreadWorkspaceProps) {
+  const { list, slices, view, change } = props;
+  const { search, pids, sort, isGrouped } = view;
+  const [closed, setClosed] = useState<ReadonlySet<number>>(new Set());
+  const [isHeld, setIsHeld] = useState(false);
+  const [calm] = useState(() => new CalmKeys());
+  const rows = useMemo(() => {
+    const keys = calm.keys(list, sort, { timeMs: performance.now(), isHeld });
+    return rowsOf(list, { search, pids, sort, isGrouped, closed }, keys);
+  }, [calm, list, sort, isHeld, search, pids, isGrouped, closed]);
+  const toggle = useCallback((pid: number): void => {
+    setClosed((old) => {
+      const next = new Set(old);
+      if (!next.delete(pid)) next.add(pid);
+      return next;
+    });
+  }, []);
+  const shared: ThreadRowsProps = {
+    list,
+    rows,
+    closed,
+    pids,
+    beginning: JSON.stringify([search, pids, sort, isGrouped]),
+    pathOf: props.pathOf,
+    onToggle: toggle,
+    onOnly: (pid) => change({ pids: [pid] }),
+    onHold: setIsHeld,
+  };
+  return (
+    <section
+      aria-label="Threads"
+      className="flex min-w-0 flex-1 flex-col max-lg:min-h-[75dvh] max-lg:shrink-0 max-lg:basis-0 lg:min-h-0"
+    >
+      <Facts {...props} threads={rows.threads} />
+      <Legend />
+      {rows.threads === 0 ? (
+        <p className="m-auto p-6 text-center text-dim">No thread is what you look for.</p>
+      ) : view.show === 'ledger' ? (
+        <Ledger {...shared} sort={sort} onSort={(next) => change({ sort: next })} />
+      ) : (
+        <Timeline
+          {...shared}
+          slices={slices}
+          isLive={props.isLive}
+          range={view.range}
+          onRange={(range) => change({ range })}
+          onShown={props.onShown}
+        />
+      )}
+    </section>
+  );
+}
+
+/** How many, of when, whether it adds up; and how to undo what is picked. */
+function Facts({
+  list,
+  view,
+  change,
+  threads,
+}: Pick<ThreadWorkspaceProps, 'list' | 'view' | 'change'> & { readonly threads: number }) {
+  const { startNs, endNs } = list.range;
+  const clock = (timeNs: number): string =>
+    clockText((timeNs + list.wallOffsetNs) / 1e6, (endNs - startNs) / 1e6);
+  const residuals = useMemo(() => residualsOf(list), [list]);
+  const [pid] = view.pids;
+  return (
+    <div className="flex min-h-9 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-3 py-1 text-sm">
+      <h2 className="font-medium whitespace-nowrap">
+        {formatCount(threads)} {threads === 1 ? 'thread' : 'threads'}
+        {threads === list.length ? '' : ` of ${formatCount(list.length)}`}
+      </h2>
+      <span className="text-dim">
+        {clock(startNs)} to {clock(endNs)}
+      </span>
+      <span
+        className="text-dim"
+        title="What is missing to threads’ elapsed times: of all together, and of the one where it is most"
+      >
+        residual {formatResidual(residuals.all)}, at most {formatResidual(residuals.most)}
+      </span>
+      <span className="ml-auto flex flex-wrap items-center gap-1.5">
+        <label className="flex items-center gap-1.5 text-dim">
+          <input
+            type="checkbox"
+            className="accent-(--accent)"
+            checked={view.isGrouped}
+            onChange={({ target }) => change({ isGrouped: target.checked })}
+          />
+          by process
+        </label>
+        {pid === undefined ? null : (
+          <Button title="Show the threads of all processes" onClick={() => change({ pids: [] })}>
+            {view.pids.length === 1 ? `Only process ${pid}` : `Only ${view.pids.length} processes`}{' '}
+            ×
+          </Button>
+        )}
+        {view.range === undefined ? null : (
+          <Button onClick={() => change({ range: undefined })}>Show all of the time</Button>
+        )}
+      </span>
+    </div>
+  );
+}
+
+function residualsOf(list: ThreadList): { readonly all: number; readonly most: number } {
+  let [elapsed, missing, most] = [0, 0, 0];
+  for (let entry = 0; entry < list.length; entry++) {
+    const residual = residualOf(list, entry);
+    const length = list.endNs[entry] - list.startNs[entry];
+    elapsed += length;
+    missing += (residual / 100) * length;
+    if (Math.abs(residual) > Math.abs(most)) most = residual;
+  }
+  return { all: elapsed === 0 ? 0 : (missing / elapsed) * 100, most };
+}
+
+function Legend() {
+  return (
+    <ul
+      aria-label="States"
+      className="flex shrink-0 flex-wrap gap-x-3 border-b border-line px-3 py-1 text-xs text-dim"
+    >
+      {STATE_NAMES.map((name, state) => (
+        <li key={name} className="flex items-center gap-1 whitespace-nowrap">
+          <span
+            aria-hidden="true"
+            className="inline-block size-2.5 rounded-[2px]"
+            style={{ background: STATE_CSS[state] }}
+          />
+          {name}
+        </li>
+      ))}
+    </ul>
+  );
+}

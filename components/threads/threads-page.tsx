@@ -1,0 +1,268 @@
+'use client';
+
+import Link from 'next/link';
+import { useCallback, useEffect, useState } from 'react';
+import type { ProfileState } from '@/components/profile-worker/client';
+import { NO_THREADS } from '@/components/profile-worker/thread-analysis';
+import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { CopyLink } from '@/components/shell/copy-link';
+import { ProfileError, SignedOut } from '@/components/shell/profile-error';
+import { useSignedOut } from '@/components/shell/use-signed-out';
+import { WorkspaceSkeleton } from '@/components/shell/workspace-skeleton';
+import { Banner } from '@/components/ui/banner';
+import { Button, buttonClass } from '@/components/ui/button';
+import { SearchIcon } from '@/components/ui/icons';
+import { Notice } from '@/components/ui/notice';
+import { RadioGroup } from '@/components/ui/radio-group';
+import { Beside } from './beside';
+import { OffCpuSwitch } from './off-cpu-switch';
+import { ThreadWorkspace } from './thread-workspace';
+import { flameGraphPath, THREAD_WINDOWS } from './threads-view';
+import { useThreadsView } from './use-threads-view';
+
+const WINDOW_NAMES = ['1 min', '5 min', 'all'] as const;
+
+/** What the threads of the machine spend their time on, as it runs or in a recording. */
+export function ThreadsPage({ session }: { readonly session: string | undefined }) {
+  const client = useProfileClient();
+  const state = useProfileState(client);
+  const [view, change] = useThreadsView(session);
+  const [shown, setShown] = useState<readonly number[]>([]);
+  const [failure, setFailure] = useState<string>();
+  const isLive = session === undefined;
+  const collector = state.status?.collector;
+  const offCpu = collector?.offCpu;
+
+  useEffect(() => {
+    if (session === undefined) client.openLive();
+    else client.openSession(session);
+  }, [client, session]);
+  const { windowSeconds, range, show, pids, search } = view;
+  const wantsLongest = offCpu === undefined || view.beside === 'longest';
+  const isPaused = state.paused;
+  const blocked = offCpu?.blocked;
+  useEffect(() => {
+    client.setThreadsQuery({
+      ...NO_THREADS,
+      windowSeconds: isLive ? windowSeconds : undefined,
+      range,
+      shown: show === 'timeline' ? shown : [],
+      open: (blocked ?? []).map(({ pid, tid, kernelStack }) => ({ pid, tid, kernelStack })),
+      longestOf: wantsLongest ? { pids, search } : undefined,
+    });
+  }, [client, isLive, windowSeconds, range, show, shown, blocked, wantsLongest, pids, search]);
+  const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
+  const pathOf = useCallback(
+    (thread: { readonly pid: number; readonly tid: number }) =>
+      flameGraphPath(thread, range, session),
+    [range, session],
+  );
+  const list = state.threads?.list;
+  const offSwitch = (look: 'plain' | 'primary') => (
+    <OffCpuSwitch
+      isOn={offCpu !== undefined}
+      look={look}
+      disabled={state.connection !== 'connected' || collector === undefined}
+      onError={setFailure}
+    />
+  );
+
+  return (
+    <>
+      <h1 className="sr-only">{isLive ? 'Live threads' : 'Threads of a recording'}</h1>
+      <div
+        role="toolbar"
+        aria-label="Threads"
+        className="flex shrink-0 flex-wrap items-center gap-1.5 border-b border-line bg-surface px-2 py-1.5"
+      >
+        <label className="mr-auto flex h-7 min-w-0 max-w-2xl flex-1 basis-52 items-center gap-1.5 rounded-md border border-line bg-bg px-2 focus-within:border-line-strong max-sm:basis-full">
+          <span className="text-dim">
+            <SearchIcon />
+          </span>
+          <input
+            type="search"
+            aria-label="Search threads"
+            placeholder="Search threads and processes, by name or number"
+            autoComplete="off"
+            spellCheck={false}
+            value={view.search}
+            onChange={({ target }) => change({ search: target.value }, 'replace')}
+            className="h-full min-w-0 flex-1 bg-transparent text-sm outline-none placeholder:text-dim"
+          />
+        </label>
+        <RadioGroup
+          label="Show"
+          options={[
+            { value: 'ledger', label: 'Ledger', title: 'Sums that add up to the elapsed time' },
+            { value: 'timeline', label: 'Timeline', title: 'States over time' },
+          ]}
+          value={view.show}
+          onChange={(next) => change({ show: next })}
+        />
+        {isLive ? (
+          <>
+            <RadioGroup
+              label="Time shown"
+              options={WINDOW_NAMES.map((name) => ({ value: name, label: name }))}
+              value={WINDOW_NAMES[THREAD_WINDOWS.indexOf(view.windowSeconds as 60)]}
+              onChange={(name) =>
+                change({
+                  windowSeconds: THREAD_WINDOWS[WINDOW_NAMES.indexOf(name)],
+                  range: undefined,
+                })
+              }
+            />
+            <Button
+              look={isPaused ? 'primary' : 'plain'}
+              onClick={() => client.setPaused(!isPaused)}
+            >
+              {isPaused ? 'Resume' : 'Pause'}
+            </Button>
+            {offCpu === undefined ? null : offSwitch('plain')}
+          </>
+        ) : (
+          <Link href={`/sessions/${encodeURIComponent(session)}`} className={buttonClass()}>
+            Flame graph
+          </Link>
+        )}
+        <CopyLink />
+      </div>
+      {isLive ? (
+        <Warnings
+          state={state}
+          failure={failure}
+          isOff={collector !== undefined && offCpu === undefined && (list?.length ?? 0) > 0}
+          offSwitch={offSwitch('plain')}
+        />
+      ) : null}
+      <main className="flex min-h-0 flex-1 flex-col bg-surface">
+        {signedOut ? (
+          <SignedOut />
+        ) : state.phase === 'error' ? (
+          <ProfileError
+            title="Threads can’t be shown"
+            error={state.error ?? 'The reason is not known.'}
+            actions={<Button onClick={() => location.reload()}>Load again</Button>}
+          />
+        ) : list === undefined ? (
+          <WorkspaceSkeleton text={isLive ? 'Connecting to Hearth…' : 'Loading the recording…'} />
+        ) : list.length === 0 ? (
+          <Nothing
+            isLive={isLive}
+            isOn={offCpu !== undefined}
+            isRange={range !== undefined}
+            onAll={() => change({ range: undefined, windowSeconds: undefined })}
+            offSwitch={offSwitch('primary')}
+          />
+        ) : (
+          <div className="flex min-h-0 flex-1 flex-col max-lg:overflow-y-auto lg:flex-row">
+            <ThreadWorkspace
+              list={list}
+              slices={state.threads?.slices}
+              isLive={isLive}
+              view={view}
+              change={change}
+              pathOf={pathOf}
+              onShown={setShown}
+            />
+            <Beside
+              offCpu={offCpu}
+              threads={state.threads ?? {}}
+              view={view}
+              change={change}
+              pathOf={pathOf}
+            />
+          </div>
+        )}
+      </main>
+    </>
+  );
+}
+
+function Warnings({
+  state,
+  failure,
+  isOff,
+  offSwitch,
+}: {
+  readonly state: ProfileState;
+  readonly failure: string | undefined;
+  readonly isOff: boolean;
+  readonly offSwitch: React.ReactNode;
+}) {
+  if (state.connection === 'disconnected' && state.threads !== undefined) {
+    return (
+      <Banner look="warn">
+        <strong>Disconnected.</strong> This is the last picture that came. Trying to connect again;
+        if it doesn’t, check that <code>hearth serve</code> is running.
+      </Banner>
+    );
+  }
+  if (state.status?.agent.state === 'dead') {
+    return (
+      <Banner look="danger">
+        <strong>Nothing is measured now:</strong> {state.status.agent.reason}
+      </Banner>
+    );
+  }
+  if (failure !== undefined) {
+    return (
+      <Banner look="danger">
+        <strong>Off-CPU profiling can’t be switched:</strong> {failure}
+      </Banner>
+    );
+  }
+  if (!isOff) return null;
+  return (
+    <Banner look="calm" actions={offSwitch}>
+      <strong>Off-CPU profiling is off.</strong> What is shown ends where it was switched off.
+    </Banner>
+  );
+}
+
+function Nothing({
+  isLive,
+  isOn,
+  isRange,
+  onAll,
+  offSwitch,
+}: {
+  readonly isLive: boolean;
+  readonly isOn: boolean;
+  readonly isRange: boolean;
+  onAll(): void;
+  readonly offSwitch: React.ReactNode;
+}) {
+  if (isRange) {
+    return (
+      <Notice
+        title="No times in this range"
+        text="Nothing was written down of any thread in the time that this link names."
+        actions={<Button onClick={onAll}>Show all of the time</Button>}
+      />
+    );
+  }
+  if (!isLive) {
+    return (
+      <Notice
+        title="Not in this recording"
+        text="Off-CPU profiling was off while it was recorded, so what its threads’ time was spent on is not known."
+      />
+    );
+  }
+  if (isOn) {
+    return (
+      <Notice
+        title="No times yet"
+        text="Off-CPU profiling is on. Threads’ times come once a second."
+      />
+    );
+  }
+  return (
+    <Notice
+      title="Off-CPU profiling is off"
+      text="It follows every thread’s switches in the kernel, and so knows what all of its time is spent on: on a CPU, waiting for one, or blocked, and on what. Nothing is attached for it until you turn it on."
+      actions={offSwitch}
+    />
+  );
+}

@@ -1,0 +1,47 @@
+'use client';
+
+import { type RefObject, type UIEvent, useEffect, useRef, useState } from 'react';
+import { useSize } from '@/components/latency/use-size';
+
+/** Higher elements than this are cut off by some browsers: 17.8 million pixels in Firefox. */
+const MAX_HEIGHT = 16_000_000;
+/** Rows that exist above and below those that are seen. */
+const MORE_ROWS = 8;
+
+export interface VisibleRows {
+  /** The element that scrolls. */
+  readonly element: RefObject<HTMLDivElement | null>;
+  onScroll(event: UIEvent): void;
+  readonly scrollTop: number;
+  /** Of what scrolls, without its scroll bar. */
+  readonly width: number;
+  readonly height: number;
+  /** The rows that exist: `first` (inclusive) to `last` (exclusive) of `count`. */
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+}
+
+/** Of many rows of one height, those that are seen. `beginning`: when it changes, the first rows are what is asked for. */
+export function useVisibleRows(rows: number, rowHeight: number, beginning: string): VisibleRows {
+  const element = useRef<HTMLDivElement>(null);
+  const { width, height } = useSize(element);
+  const [scrollTop, setScrollTop] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the change is the reason
+  useEffect(() => {
+    if (element.current !== null) element.current.scrollTop = 0;
+  }, [beginning]);
+  const count = Math.min(rows, Math.floor(MAX_HEIGHT / rowHeight));
+  const first = Math.min(count, Math.max(0, Math.floor(scrollTop / rowHeight) - MORE_ROWS));
+  const last = Math.min(count, Math.ceil((scrollTop + height) / rowHeight) + MORE_ROWS);
+  return {
+    element,
+    onScroll: ({ currentTarget }) => setScrollTop(currentTarget.scrollTop),
+    scrollTop,
+    width,
+    height,
+    first,
+    last,
+    count,
+  };
+}

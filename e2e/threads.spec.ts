@@ -1,0 +1,326 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, type Locator, type Page, test } from '@playwright/test';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { ProfileBuilder } from '@/profile/builder';
+import { encodeChunk } from '@/profile/chunk';
+import { NONE, ThreadState } from '@/profile/schema';
+import { type RealServer, startServer } from './real-server';
+
+let server: RealServer;
+/** Each leads a process group of its own. */
+const children: ChildProcess[] = [];
+
+test.beforeEach(async () => {
+  server = await startServer();
+});
+
+test.afterEach(async () => {
+  for (const child of children.splice(0)) endGroup(child);
+  await server.stop();
+});
+
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    process.kill(-(pid as number), 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+interface Worker {
+  readonly name: string;
+  readonly tid: number;
+  /** As the scheduler counted: /proc/PID/task/TID/schedstat at the end. */
+  readonly runNs: number;
+  readonly queueNs: number;
+  readonly waitedSeconds: number;
+  readonly lifetimeSeconds: number;
+  /** How often it gave its CPU away to wait. */
+  readonly blocks: number;
+}
+
+/** Starts the workload; the promise is what its threads measured themselves. */
+function startWaits(...args: readonly (string | number)[]): Promise<readonly Worker[]> {
+  const child = spawn(compileWorkload('waits'), args.map(String), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  children.push(child);
+  let output = '';
+  child.stdout?.on('data', (piece: Buffer) => {
+    output += piece.toString();
+  });
+  return once(child, 'close').then(() => JSON.parse(output).threads);
+}
+
+/** A reader of a pipe into which somebody writes every two seconds: it is blocked in between. */
+function startReader(): ChildProcess {
+  const child = spawn('bash', ['-c', 'while sleep 2; do echo; done | exec cat'], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  children.push(child);
+  return child;
+}
+
+const COLUMNS = [
+  'elapsed',
+  'cpu',
+  'queue',
+  'sleep',
+  'lock',
+  'disk',
+  'network',
+  'pipe',
+  'poll',
+  'fault',
+  'other',
+  'residual',
+] as const;
+type Times = Readonly<Record<(typeof COLUMNS)[number], number>>;
+
+/** A row of the ledger, as it is on the screen: seconds, and a residual in percent. */
+async function timesOf(row: Locator): Promise<Times> {
+  const texts = (await row.getByRole('cell').allInnerTexts()).slice(1);
+  expect(texts).toHaveLength(COLUMNS.length);
+  const number = (text: string): number =>
+    text === '–' || text === '<0.001' ? 0 : Number(text.replace('%', ''));
+  return Object.fromEntries(COLUMNS.map((name, i) => [name, number(texts[i])])) as never;
+}
+
+function ledgerRow(page: Page, { tid }: Pick<Worker, 'tid'>): Locator {
+  return page.getByRole('row').filter({ has: page.getByRole('link', { name: `(${tid})` }) });
+}
+
+/** Rounding: each of ten columns has three decimals. */
+const ROUNDING = 0.006;
+/** From a wakeup until the scheduler begins to count, in seconds, on a busy machine. */
+const WAKEUP = 20e-6;
+
+function expectSum(times: Times, what: string): void {
+  const { elapsed, residual, ...states } = times;
+  const sum = Object.values(states).reduce((all, value) => all + value, 0);
+  expect(Math.abs(sum - elapsed), `${what}: ${sum} of ${elapsed} s`).toBeLessThan(
+    elapsed * 0.02 + ROUNDING,
+  );
+  expect(Math.abs(residual), `${what}: residual`).toBeLessThan(2);
+}
+
+async function open(page: Page): Promise<void> {
+  await page.goto(server.url);
+  await page.getByRole('link', { name: 'Threads' }).click();
+  await expect(page.getByRole('heading', { name: 'Off-CPU profiling is off' })).toBeVisible();
+  await page.getByRole('button', { name: 'Turn on off-CPU profiling' }).click();
+  await expect(page.getByRole('table', { name: 'Ledger of threads, in seconds' })).toBeVisible();
+}
+
+async function startRecording(page: Page): Promise<string> {
+  const answer = await page.request.post(`${server.origin}/api/v1/sessions`, {
+    data: { name: 'threads' },
+    headers: { origin: server.origin },
+  });
+  return (await answer.json()).id;
+}
+
+async function stopRecording(page: Page, id: string): Promise<void> {
+  await page.request.post(`${server.origin}/api/v1/sessions/${id}/stop`, {
+    data: {},
+    headers: { origin: server.origin },
+  });
+}
+
+test('all of each thread’s time is in the ledger, live and in a recording', async ({ page }) => {
+  await open(page);
+  await page.getByRole('button', { name: 'Stop off-CPU' }).waitFor();
+  const id = await startRecording(page);
+  const workers = (
+    await Promise.all([startWaits('sleeps', 8), startWaits('convoy', 8), startWaits('busy', 8, 2)])
+  ).flat();
+  await sleep(2500);
+  await stopRecording(page, id);
+
+  const expectLedger = async (where: string): Promise<void> => {
+    await page.getByRole('searchbox', { name: 'Search threads' }).fill('waits');
+    for (const worker of workers) {
+      const what = `${where}, ${worker.name} ${worker.tid}`;
+      const row = ledgerRow(page, worker);
+      await expect(row, what).toBeVisible();
+      const times = await timesOf(row);
+      expectSum(times, what);
+      const { lifetimeSeconds, runNs, queueNs, waitedSeconds, blocks } = worker;
+      const close = (actual: number, expected: number, part: string, bound = 0.01): void =>
+        expect(
+          Math.abs(actual - expected),
+          `${what}, ${part}: ${actual} of ${expected} s`,
+        ).toBeLessThan(lifetimeSeconds * bound + blocks * WAKEUP + ROUNDING);
+      close(times.elapsed, lifetimeSeconds, 'elapsed', 0.02);
+      close(times.cpu, runNs / 1e9, 'on CPU');
+      close(times.queue, queueNs / 1e9, 'run queue');
+      if (worker.name.startsWith('sleep')) {
+        close(times.sleep, lifetimeSeconds - (runNs + queueNs) / 1e9, 'sleep', 0.02);
+        expect(times.sleep, what).toBeGreaterThan(times.elapsed * 0.5);
+      }
+      if (worker.name === 'convoy') {
+        // Until it has the lock; it waits for a CPU meanwhile, too.
+        expect(times.lock, what).toBeGreaterThan(times.elapsed * 0.3);
+        expect(times.lock, what).toBeLessThan(waitedSeconds * 1.02 + ROUNDING);
+      }
+    }
+  };
+  await expectLedger('live');
+  await page.goto(`${server.origin}/sessions/${id}`);
+  await page.getByRole('link', { name: 'Threads' }).last().click();
+  await expect(page.getByRole('heading', { name: /^\d+ threads/ })).toBeVisible();
+  await expectLedger('recorded');
+
+  await test.step('a thread leads to its flame graph', async () => {
+    const busy = workers.find(({ name }) => name === 'busy') as Worker;
+    await ledgerRow(page, busy).getByRole('link').click();
+    await expect(page).toHaveURL(new RegExp(`/sessions/${id}.*tid=${busy.tid}`));
+    await expect(page.getByText(`Only threads ${busy.tid}`)).toBeVisible();
+  });
+});
+
+test('the timeline shows states over time, and a part of it alone', async ({ page }) => {
+  await open(page);
+  const workers = startWaits('sleeps', 12);
+  await page.getByRole('radio', { name: 'Timeline' }).check();
+  await page.getByRole('searchbox', { name: 'Search threads' }).fill('sleep-50');
+  await expect(page.getByRole('link', { name: /thread sleep-50/ })).toBeVisible();
+  await workers;
+  await sleep(1500);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  const timeline = page.getByRole('group', { name: /^Timeline of the states of 1 threads/ });
+  const box = await timeline.boundingBox();
+  if (box === null) throw new Error('the timeline has no place');
+  // The thread is in one of its last seconds somewhere: the pointer looks for it.
+  const tooltip = page.getByRole('tooltip');
+  const y = box.y + 12;
+  let x = box.x + box.width - 40;
+  for (; x > box.x + 300 && !(await tooltip.isVisible()); x -= 8) await page.mouse.move(x, y);
+  await expect(tooltip).toContainText('waits / sleep-50');
+  await expect(tooltip.getByRole('row', { name: /sleep/ })).toContainText('%');
+  await expect(tooltip.getByRole('row', { name: /sleep/ })).toContainText(/1?\d times|\d+ times/);
+
+  await page.mouse.down();
+  await page.mouse.move(x - 60, y, { steps: 4 });
+  await page.mouse.up();
+  await expect(page).toHaveURL(/range=\d+-\d+/);
+  await expect(page.getByRole('button', { name: 'Show all of the time' })).toBeVisible();
+  await page.getByRole('radio', { name: 'Ledger' }).check();
+  const row = page
+    .getByRole('row')
+    .filter({ has: page.getByRole('link', { name: /thread sleep-50/ }) });
+  const part = await timesOf(row);
+  expectSum(part, 'a part');
+  const { searchParams } = new URL(page.url());
+  const [from, to] = (searchParams.get('range') as string).split('-').map(Number);
+  expect(part.elapsed).toBeLessThanOrEqual((to - from) / 1e9 + ROUNDING);
+
+  await test.step('by the keyboard, too', async () => {
+    await page.getByRole('button', { name: 'Show all of the time' }).click();
+    await page.getByRole('radio', { name: 'Timeline' }).check();
+    await timeline.focus();
+    for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowRight');
+    await page.keyboard.down('Shift');
+    for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowRight');
+    await page.keyboard.up('Shift');
+    await expect(page).toHaveURL(/range=\d+-\d+/);
+  });
+});
+
+test('who is blocked is shown as long as it is, with where and who will probably wake it', async ({
+  page,
+}) => {
+  const shell = startReader();
+  await open(page);
+  const id = await startRecording(page);
+  const blocked = page.getByRole('list', { name: 'Blocked threads' });
+  const cat = blocked.getByRole('listitem').filter({ hasText: /^cat/ });
+  // It is blocked for two seconds at a time: it comes and goes.
+  const text = /Probably woken by bash \(\d+\), [\d.]+% of (\d|about 1).* of its waits here/;
+  await expect(cat.filter({ hasText: text })).toHaveText(/pipe for \d/, { timeout: 60_000 });
+  await page.getByRole('searchbox', { name: 'Search threads' }).fill('nobody is called this');
+  await expect(blocked.getByRole('listitem')).toHaveCount(0);
+  await page.getByRole('searchbox', { name: 'Search threads' }).fill('cat');
+  await expect(cat).toBeVisible();
+  await cat.locator('summary').click();
+  await expect(cat.getByRole('list', { name: /^Kernel stack/ })).toContainText('pipe_read');
+
+  endGroup(shell);
+  await expect(blocked.getByText(/^cat$/)).toHaveCount(0);
+
+  await page.getByRole('button', { name: 'Stop off-CPU' }).click();
+  await expect(page.getByText('Off-CPU profiling is off.')).toBeVisible();
+  await expect(page.getByRole('radio', { name: 'Blocked now' })).toHaveCount(0);
+
+  await test.step('in the recording, its longest waits are there with who ended them', async () => {
+    await stopRecording(page, id);
+    await page.goto(`${server.origin}/threads?session=${id}&search=cat`);
+    const row = page.getByRole('row', { name: /^cat/ });
+    await expect(row).toBeVisible();
+    const times = await timesOf(row);
+    expectSum(times, 'cat');
+    expect(times.pipe).toBeGreaterThan(times.elapsed * 0.9);
+    const wait = page
+      .getByRole('list', { name: 'Longest waits' })
+      .getByRole('listitem')
+      .filter({ hasText: /^cat/ })
+      .first();
+    await expect(wait).toContainText(/pipe, \d/);
+    await expect(wait).toContainText(/Ended by bash/);
+    await wait.getByRole('button', { name: / to / }).click();
+    await expect(page).toHaveURL(/range=\d+-\d+/);
+    expect((await timesOf(row)).elapsed).toBeLessThan(times.elapsed);
+  });
+});
+
+test('tens of thousands of threads are searched and sorted', async ({ page }) => {
+  const [THREADS, PROCESSES] = [50_000, 500];
+  const builder = new ProfileBuilder();
+  const processes = Array.from({ length: PROCESSES }, (_, i) =>
+    builder.process({
+      pid: 1000 + i,
+      parentPid: 1,
+      name: builder.string(`service-${i}`),
+      commandLine: builder.string(''),
+      container: NONE,
+      startNs: 0,
+    }),
+  );
+  for (let i = 0; i < THREADS; i++) {
+    const thread = builder.thread({
+      tid: 100_000 + i,
+      process: processes[i % PROCESSES],
+      name: builder.string(`worker-${i}`),
+    });
+    const row = { timeNs: 10e9, thread, count: 1 };
+    builder.threadTime({ ...row, state: ThreadState.Running, ns: 1e5 + i });
+    builder.threadTime({ ...row, state: ThreadState.Disk, ns: 10e9 - 1e5 - i });
+  }
+  const bytes = encodeChunk(
+    builder.cutChunk({ startNs: 0, endNs: 10e9, wallOffsetNs: 1.7e18, frequencyHz: 99 }, []),
+  );
+  await page.route('**/api/v1/sessions/many/chunks', (route) =>
+    route.fulfill({ body: Buffer.from(bytes), contentType: 'application/octet-stream' }),
+  );
+  await page.goto(server.url);
+  await page.goto(`${server.origin}/threads?session=many`);
+  await expect(page.getByRole('heading', { name: '50,000 threads', exact: true })).toBeVisible();
+  expect(await page.getByRole('row').count()).toBeLessThan(100);
+  // A group that is closed is one row.
+  await page.getByRole('button', { name: 'service-499 (1499), 100 threads' }).click();
+  await expect(
+    page.getByRole('button', { name: 'service-499 (1499), 100 threads' }),
+  ).toHaveAttribute('aria-expanded', 'false');
+  await page.getByRole('columnheader', { name: 'Disk' }).getByRole('button').click();
+  await expect(page.getByRole('link').filter({ hasText: 'worker-0' }).first()).toBeVisible();
+  await page.getByRole('checkbox', { name: 'by process' }).uncheck();
+  await page.getByRole('searchbox', { name: 'Search threads' }).fill('149999');
+  await expect(page.getByRole('heading', { name: '1 thread of 50,000' })).toBeVisible();
+  await expect(
+    page.getByRole('link', { name: 'service-499, thread worker-49999 (149999)' }),
+  ).toBeVisible();
+});
