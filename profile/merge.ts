@@ -5,7 +5,7 @@
  */
 import type { ProfileBuilder } from './builder';
 import { applyChunk, type Chunk } from './chunk';
-import { Profile } from './profile';
+import { Profile, type SymbolPatch } from './profile';
 import {
   type Columns,
   EVENT_TABLES,
@@ -74,7 +74,12 @@ export class Merger {
    */
   take(chunk: Chunk): void {
     this.takeEvents(chunk.tables);
-    for (const frame of chunk.patch.frame) {
+    this.rename(chunk.patch);
+  }
+
+  /** Takes over the source's symbols for those frames of a patch that were taken already. */
+  rename({ frame: frames }: SymbolPatch): void {
+    for (const frame of frames) {
       const taken = this.#frames.get(frame);
       if (taken !== undefined) this.#symbolize(frame, taken);
     }

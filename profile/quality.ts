@@ -39,6 +39,8 @@ export function quality(tree: CallTree, labels: Labels): Quality {
     switch (labels.kind[label]) {
       case LabelKind.Root:
       case LabelKind.Process:
+      case LabelKind.Wait:
+      case LabelKind.Waker:
         break;
       case LabelKind.Stop:
       case LabelKind.Lost:

@@ -28,9 +28,10 @@ export type MappingKind = (typeof MappingKind)[keyof typeof MappingKind];
 
 /**
  * What kind of code a frame is. `Stop` is no code: it is the root-most frame of a stack that could not be unwound to
- * its root, and its name says why, so that a broken stack is never taken for a whole one.
+ * its root, and its name says why, so that a broken stack is never taken for a whole one. `Wait` and `Waker` are no code
+ * either: what a stack of a derived profile waits for, and who ended it.
  */
-export const FrameKind = { Kernel: 0, Native: 1, Jit: 2, Stop: 3 } as const;
+export const FrameKind = { Kernel: 0, Native: 1, Jit: 2, Stop: 3, Wait: 4, Waker: 5 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
 /**

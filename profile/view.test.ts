@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_VIEW, type View, viewFromQuery, viewToQuery } from './view';
+import { DEFAULT_VIEW, PROFILE_MODES, type View, viewFromQuery, viewToQuery } from './view';
 
 const text = fc.string({ unit: 'binary' });
 const ids = fc.uniqueArray(fc.nat({ max: 0xffffffff }));
@@ -18,6 +18,7 @@ const arbitraryView: fc.Arbitrary<View> = fc.record({
   search: text,
   zoom: fc.array(text),
   orientation: fc.constantFrom('icicle', 'flame'),
+  mode: fc.constantFrom(...PROFILE_MODES),
   sampleType: fc.option(
     text.filter((name) => name !== ''),
     { nil: undefined },

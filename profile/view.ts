@@ -11,6 +11,10 @@ export interface TimeRange {
 
 export type Orientation = 'icicle' | 'flame';
 
+/** What weights are: time on a CPU, waiting, both, or waiting by who ended it. */
+export const PROFILE_MODES = ['cpu', 'off-cpu', 'wall', 'off-wake'] as const;
+export type ProfileMode = (typeof PROFILE_MODES)[number];
+
 export interface View {
   /** Only these processes; empty: all. */
   readonly pids: readonly number[];
@@ -25,6 +29,7 @@ export interface View {
   /** The node that fills the width, as `pathOf` gives it (root's child first); empty: the root. */
   readonly zoom: readonly string[];
   readonly orientation: Orientation;
+  readonly mode: ProfileMode;
   /** Name of the sample type, such as 'cpu'; undefined: the profile's first. */
   readonly sampleType: string | undefined;
   /** Of functions; see short-name.ts. */
@@ -39,6 +44,7 @@ export const DEFAULT_VIEW: View = {
   search: '',
   zoom: [],
   orientation: 'icicle',
+  mode: 'cpu',
   sampleType: undefined,
   names: 'short',
 };
@@ -64,6 +70,7 @@ export function viewToQuery(view: View): string {
   if (view.search !== '') query.set('search', view.search);
   for (const label of view.zoom) query.append('zoom', label);
   if (view.orientation !== DEFAULT_VIEW.orientation) query.set('orientation', view.orientation);
+  if (view.mode !== DEFAULT_VIEW.mode) query.set('mode', view.mode);
   if (view.sampleType !== undefined) query.set('type', view.sampleType);
   if (view.names !== DEFAULT_VIEW.names) query.set('names', view.names);
   const text = query.toString();
@@ -86,6 +93,7 @@ export function viewFromQuery(text: string): View {
     search: query.get('search') ?? '',
     zoom: query.getAll('zoom'),
     orientation: query.get('orientation') === 'flame' ? 'flame' : 'icicle',
+    mode: PROFILE_MODES.find((mode) => mode === query.get('mode')) ?? DEFAULT_VIEW.mode,
     sampleType: query.get('type') || undefined,
     names: query.get('names') === 'full' ? 'full' : 'short',
   };

@@ -3,26 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { ProfileBuilder } from './builder';
 import { buildCallTree } from './call-tree';
 import { decodeChunk, encodeChunk, profileOf } from './chunk';
+import { derivedProfile } from './derived-profile';
 import { FunctionTable } from './functions';
+import { LabelKind } from './labels';
+import { bucketOf } from './latency/buckets';
 import { Merger } from './merge';
 import type { Profile } from './profile';
 import { TestProfile } from './profiles-for-tests';
 import { NONE, ThreadState } from './schema';
 import { threadLedger } from './thread-ledger';
-import {
-  ALL_WAITS,
-  buildWallTree,
-  forgetWaitsBefore,
-  offCpuProfile,
-  offWakeProfile,
-  selectedWaits,
-  waitDurations,
-  waitsThrough,
-  wakeChain,
-  wallProfile,
-  weighWaits,
-} from './waits';
-import { EVERYTHING } from './weights';
+import { waitShares } from './wait-shares';
+import { summarizeWaits } from './wait-summary';
+import { ALL_WAITS, forgetWaitsBefore, wakeChain } from './waits';
+import { weighSamples } from './weights';
 
 /** Weight by stack, `frame;frame`. */
 function samplesOf(profile: Profile): Record<string, number> {
@@ -38,6 +31,14 @@ function samplesOf(profile: Profile): Record<string, number> {
   return sums;
 }
 
+function treeOf(profile: Profile) {
+  const functions = new FunctionTable(profile);
+  return {
+    tree: buildCallTree(profile, functions, weighSamples(profile), 'process'),
+    labels: functions.labels,
+  };
+}
+
 const waiting = () =>
   new TestProfile()
     .add({ stack: ['main', 'work'], weight: 30 })
@@ -51,15 +52,6 @@ const waiting = () =>
     });
 
 describe('waits', () => {
-  it('make call trees of what they stand for', () => {
-    const { profile } = waiting();
-    const functions = new FunctionTable(profile);
-    const tree = buildCallTree(profile, functions, weighWaits(profile), 'none');
-    expect(tree.total[0]).toBe(170);
-    const locks = weighWaits(profile, { ...ALL_WAITS, waitClasses: [ThreadState.Lock] });
-    expect(buildCallTree(profile, functions, locks, 'none').total[0]).toBe(100);
-  });
-
   it('and CPU time make one tree, told apart in each node', () => {
     fc.assert(
       fc.property(
@@ -77,33 +69,38 @@ describe('waits', () => {
             if (waits) test.addWait({ pid, stack, durationNs: weight });
             else test.add({ pid, stack, weight });
           }
-          const functions = new FunctionTable(test.profile);
-          const { tree, waitingTotal, waitingSelf } = buildWallTree(
-            test.profile,
-            functions,
-            EVERYTHING,
-          );
+          const { tree, labels } = treeOf(derivedProfile(test.profile, 'wall'));
+          const shares = waitShares(tree, labels, 'wall');
           const sum = (wanted: boolean): number =>
             rows.reduce((all, { waits, weight }) => all + (waits === wanted ? weight : 0), 0);
-          expect(waitingTotal[0]).toBe(sum(true));
-          expect(tree.total[0] - waitingTotal[0]).toBe(sum(false) + 1);
-          expect(waitingSelf.length).toBe(tree.length);
-          for (let node = 0; node < tree.length; node++) {
-            expect(waitingSelf[node]).toBeLessThanOrEqual(tree.self[node]);
-            expect(waitingTotal[node]).toBeLessThanOrEqual(tree.total[node]);
+          expect(tree.total[0]).toBe(sum(true) + sum(false) + 1);
+          expect(shares[0] * tree.total[0]).toBeCloseTo(sum(true), -3);
+          for (let node = 1; node < tree.length; node++) {
+            if (labels.kind[tree.label[node]] === LabelKind.Wait) expect(shares[node]).toBe(1);
+            else if (tree.subtreeEnd[node] === node + 1) expect(shares[node]).toBe(0);
           }
         },
       ),
     );
   });
 
+  it('are told from their wakers', () => {
+    const { tree, labels } = treeOf(derivedProfile(waiting().profile, 'off-wake'));
+    const shares = waitShares(tree, labels, 'off-wake');
+    const shareOf = (name: string): number =>
+      shares[[...tree.label].findIndex((label) => labels.text[label] === name)];
+    expect(['main', 'lock', '[waker not known]', 'unlock', 'start'].map(shareOf)).toEqual([
+      1, 1, 0, 0, 0,
+    ]);
+  });
+
   it('become samples that say what was waited for', () => {
     const { profile } = waiting();
-    expect(samplesOf(offCpuProfile(profile))).toEqual({
+    expect(samplesOf(derivedProfile(profile, 'off-cpu'))).toEqual({
       'main;read;[waiting: disk]': 70,
       'main;lock;[waiting: lock]': 100,
     });
-    expect(samplesOf(wallProfile(profile))).toEqual({
+    expect(samplesOf(derivedProfile(profile, 'wall'))).toEqual({
       'main;work': 30,
       'main;read;[waiting: disk]': 70,
       'main;lock;[waiting: lock]': 100,
@@ -111,7 +108,7 @@ describe('waits', () => {
   });
 
   it('have their wakers on top, upside down', () => {
-    expect(samplesOf(offWakeProfile(waiting().profile))).toEqual({
+    expect(samplesOf(derivedProfile(waiting().profile, 'off-wake'))).toEqual({
       'main;read;[waker not known]': 70,
       'main;lock;[woken by other (8), thread other/9];unlock;start': 100,
     });
@@ -128,19 +125,20 @@ describe('waits', () => {
   });
 
   it('have histograms of what they stand for, of any node', () => {
-    const { profile } = waiting();
+    const profile = derivedProfile(waiting().profile, 'off-cpu');
     const functions = new FunctionTable(profile);
-    const tree = buildCallTree(profile, functions, weighWaits(profile), 'none');
-    const read = [...tree.label].find((label) => functions.labels.text[label] === 'read');
-    const main = [...tree.label].find((label) => functions.labels.text[label] === 'main');
-    const rows = waitsThrough(profile, functions, selectedWaits(profile, ALL_WAITS), [
-      main as number,
-      read as number,
-    ]);
-    const histogram = waitDurations(profile, rows);
-    expect(histogram.total).toBe(3);
-    expect(histogram.counts[10]).toBe(2);
-    expect(histogram.max).toBe(50);
+    const label = (name: string): number => functions.labels.text.indexOf(name);
+    const all = summarizeWaits(profile, functions, ALL_WAITS, []);
+    expect(all.count).toBe(4);
+    expect(all.sum).toBe(170);
+    const read = summarizeWaits(profile, functions, ALL_WAITS, [label('main'), label('read')]);
+    expect(read).toMatchObject({ count: 3, sum: 70, drawn: 2 });
+    expect(read.counts[bucketOf(10)]).toBe(2);
+    expect(read.counts[bucketOf(50)]).toBe(1);
+    expect(read.byState[ThreadState.Disk]).toBe(70);
+    const process = functions.processLabel(0, true);
+    const ofProcess = summarizeWaits(profile, functions, ALL_WAITS, [process, label('main')]);
+    expect(ofProcess.count).toBe(4);
   });
 
   it('go through chunks and merging unchanged', () => {
@@ -151,8 +149,8 @@ describe('waits', () => {
     const direct = profileOf([chunk]);
     for (const profile of [direct, target.profile]) {
       expect(profile.waits.length).toBe(3);
-      expect(samplesOf(offWakeProfile(profile))).toEqual(
-        samplesOf(offWakeProfile(waiting().profile)),
+      expect(samplesOf(derivedProfile(profile, 'off-wake'))).toEqual(
+        samplesOf(derivedProfile(waiting().profile, 'off-wake')),
       );
       expect(threadLedger(profile)[0].ns[ThreadState.Lock]).toBe(100);
     }

@@ -24,6 +24,15 @@ const FAMILIES: Readonly<Record<number, Family>> = {
   [LabelKind.Root]: { hue: 30, hueSpread: 0, saturation: 6, lightSpread: 0 },
   [LabelKind.Stop]: { hue: 355, hueSpread: 0, saturation: 16, lightSpread: 0 },
   [LabelKind.Lost]: { hue: 355, hueSpread: 0, saturation: 16, lightSpread: 0 },
+  [LabelKind.Wait]: { hue: 205, hueSpread: 14, saturation: 34, lightSpread: 1 },
+  [LabelKind.Waker]: { hue: 305, hueSpread: 12, saturation: 42, lightSpread: 0.6 },
+};
+/** Of code that waits: cold, where code that runs is warm. */
+const WAITING_FAMILIES: Readonly<Record<number, Family>> = {
+  ...FAMILIES,
+  [LabelKind.Kernel]: { hue: 250, hueSpread: 9, saturation: 58, lightSpread: 1 },
+  [LabelKind.Native]: { hue: 214, hueSpread: 11, saturation: 66, lightSpread: 1 },
+  [LabelKind.Jit]: { hue: 178, hueSpread: 12, saturation: 38, lightSpread: 1 },
 };
 
 /** Lightness in percent, how far functions differ in it, and what part of a family's saturation there is. */
@@ -46,9 +55,15 @@ export function hashText(text: string): number {
   return (hash ^ (hash >>> 13)) >>> 0;
 }
 
-/** The colour of a label, the same wherever and whenever it is drawn. */
-export function boxColor(text: string, module: string, kind: LabelKind, scheme: Scheme): BoxColor {
-  const { hue, hueSpread, lightSpread, ...family } = FAMILIES[kind];
+/** The colour of a label, the same wherever and whenever it is drawn; `waits`: of its time off the CPU. */
+export function boxColor(
+  text: string,
+  module: string,
+  kind: LabelKind,
+  scheme: Scheme,
+  waits = false,
+): BoxColor {
+  const { hue, hueSpread, lightSpread, ...family } = (waits ? WAITING_FAMILIES : FAMILIES)[kind];
   const hash = hashText(`${module}\0${text}`);
   const { middle, spread, ...tone } = TONES[scheme];
   const saturation = family.saturation * tone.saturation;
@@ -103,16 +118,18 @@ export interface ColoredLabels {
 export class Palette {
   readonly scheme: Scheme;
   readonly #labels: ColoredLabels;
-  readonly #colors: BoxColor[] = [];
+  readonly #running: BoxColor[] = [];
+  readonly #waiting: BoxColor[] = [];
 
   constructor(scheme: Scheme, labels: ColoredLabels) {
     this.scheme = scheme;
     this.#labels = labels;
   }
 
-  color(label: number): BoxColor {
+  color(label: number, waits: boolean): BoxColor {
     const { text, module, kind } = this.#labels;
-    this.#colors[label] ??= boxColor(text[label], module[label], kind[label], this.scheme);
-    return this.#colors[label];
+    const colors = waits ? this.#waiting : this.#running;
+    colors[label] ??= boxColor(text[label], module[label], kind[label], this.scheme, waits);
+    return colors[label];
   }
 }

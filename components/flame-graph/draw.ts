@@ -28,7 +28,9 @@ export interface Picture {
   readonly fitter: Fitter;
   /** Device pixels in a pixel: boxes start and end on whole ones. */
   readonly pixelRatio: number;
-  colorOf(label: number): BoxColor;
+  /** By node, what share of its time is waiting; undefined where none is. */
+  readonly waiting: Float32Array | undefined;
+  colorOf(label: number, waits: boolean): BoxColor;
   nameOf(label: number): string;
   /** By label: 1 where the search matches; undefined without a search. */
   readonly matches: Uint8Array | undefined;
@@ -88,12 +90,20 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
     }
     const label = tree.label[node];
     const isDimmed = matches !== undefined && matches[label] !== 1;
-    const color = picture.colorOf(label);
+    const waiting = picture.waiting?.[node] ?? 0;
+    const color = picture.colorOf(label, waiting > 0.5);
     // A hairline between neighbours, while there is room for it.
     const width = right - left - (right - left > 3 ? 1 : 0);
     context.globalAlpha = isDimmed ? DIMMED : boxes.row[i] < picture.firstRow ? PALE : 1;
     context.fillStyle = color.fill;
     context.fillRect(left, top, width, height);
+    if (waiting > 0 && waiting < 1) {
+      // Its two times side by side, running first.
+      const running = Math.round(width * (1 - waiting));
+      const [from, to] = waiting > 0.5 ? [0, running] : [running, width];
+      context.fillStyle = picture.colorOf(label, waiting <= 0.5).fill;
+      context.fillRect(left + from, top, to - from, height);
+    }
     const kind = labels.kind[label];
     if ((kind === LabelKind.Stop || kind === LabelKind.Lost) && width > 2)
       hatch(context, left, top, width, height, color.text);

@@ -258,6 +258,7 @@ describe('draw', () => {
         fitter: new Fitter((text) => text.length * 7),
         pixelRatio: 1,
         nameOf: (label) => labels.text[label],
+        waiting: undefined,
         colorOf: () => ({ fill: '#888', text: 'bright' }),
         matches: undefined,
         hovered: NO_NODE,

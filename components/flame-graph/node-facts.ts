@@ -3,6 +3,7 @@ import type { Analysis } from '@/components/profile-worker/client';
 import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
 import type { NodeIndex } from '@/profile/call-tree';
 import { LabelKind } from '@/profile/labels';
+import type { ProfileMode } from '@/profile/view';
 
 /** 95 of 100 times, the true share is within so many standard errors. */
 const Z_95 = 1.96;
@@ -15,6 +16,16 @@ const KIND_NAMES: Readonly<Record<LabelKind, string>> = {
   [LabelKind.Root]: 'all samples',
   [LabelKind.Stop]: 'the stack could not be followed further towards its root',
   [LabelKind.Lost]: 'the stack was lost',
+  [LabelKind.Wait]: 'what was waited for',
+  [LabelKind.Waker]: 'who ended the wait; below it, from the place of the wakeup, its callers',
+};
+
+/** Of modes: what a weight was taken from, one of them. */
+const SAMPLE_NAMES: Readonly<Record<ProfileMode, string>> = {
+  cpu: 'sample',
+  'off-cpu': 'drawn wait',
+  wall: 'sample',
+  'off-wake': 'drawn wait',
 };
 
 export interface FactRow {
@@ -37,7 +48,7 @@ export interface NodeFacts {
 
 /** `frequencyHz`: for profiles that count samples and not time; 0 where it is not known. */
 export function nodeFacts(
-  { tree, labels, unit, isImport }: Analysis,
+  { tree, labels, unit, isImport, mode }: Analysis,
   node: NodeIndex,
   frequencyHz: number,
 ): NodeFacts {
@@ -46,10 +57,14 @@ export function nodeFacts(
   const row = (what: FactRow['what'], weight: number, samples: number): FactRow => ({
     what,
     share: formatShare(tree.total[0] === 0 ? 0 : weight / tree.total[0]),
-    // The root is everything: that was not found out by sampling. Nor is it known how an import was.
-    error: node === 0 || isImport ? '' : `± ${percent(shareError(samples, allSamples))}`,
+    // The root is everything: that was not found out by sampling. Nor is it known how an import was. Waits are not drawn
+    // alike: long ones are all there.
+    error:
+      node === 0 || isImport || mode !== 'cpu'
+        ? ''
+        : `± ${percent(shareError(samples, allSamples))}`,
     time: timeText(weight, unit, isImport ? 0 : frequencyHz),
-    samples: `${formatCount(samples)} ${samples === 1 ? 'sample' : 'samples'}`,
+    samples: `${formatCount(samples)} ${SAMPLE_NAMES[mode]}${samples === 1 ? '' : 's'}`,
   });
   const module = labels.module[label];
   const kind = KIND_NAMES[labels.kind[label]];

@@ -19,10 +19,11 @@ export interface HistogramViewProps {
   readonly baseline: Histogram | undefined;
   readonly unit: LatencyUnit;
   readonly selected: BucketRange | undefined;
-  onSelect(buckets: BucketRange | undefined): void;
+  /** Without it, nothing can be selected. */
+  onSelect?(buckets: BucketRange | undefined): void;
 }
 
-/** Counts by latency. Dragging selects buckets; so do the arrow keys with Shift. */
+/** Counts by latency. Where something can be selected, dragging does it, and the arrow keys with Shift. */
 export function HistogramView(props: HistogramViewProps) {
   const { label, histogram, baseline, unit, selected, onSelect } = props;
   const frame = useRef<HTMLDivElement>(null);
@@ -52,7 +53,7 @@ export function HistogramView(props: HistogramViewProps) {
       : bucketAt(layout, clientX - currentTarget.getBoundingClientRect().left);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (layout === undefined) return;
-    if (event.key === 'Escape' && selected !== undefined) {
+    if (event.key === 'Escape' && selected !== undefined && onSelect !== undefined) {
       onSelect(undefined);
       event.stopPropagation();
       return;
@@ -63,7 +64,7 @@ export function HistogramView(props: HistogramViewProps) {
     const from = cursor ?? layout.firstBucket;
     const next = Math.min(layout.lastBucket, Math.max(layout.firstBucket, from + step));
     setCursor(next);
-    if (!event.shiftKey) {
+    if (!event.shiftKey || onSelect === undefined) {
       anchor.current = undefined;
       return;
     }
@@ -77,14 +78,14 @@ export function HistogramView(props: HistogramViewProps) {
       <div
         ref={frame}
         role="group"
-        aria-label={`Histogram of ${label}: ${summary(histogram, unit)}. Arrow keys read it, with Shift they select.`}
+        aria-label={`Histogram of ${label}: ${summary(histogram, unit)}. Arrow keys read it${onSelect === undefined ? '' : ', with Shift they select'}.`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read and select
         tabIndex={0}
-        className="relative min-h-40 flex-1 touch-pan-y select-none"
+        className={`relative flex-1 touch-pan-y select-none ${onSelect === undefined ? 'min-h-0' : 'min-h-40'}`}
         onKeyDown={onKeyDown}
         onPointerDown={(event) => {
           const bucket = at(event);
-          if (bucket === undefined || event.button !== 0) return;
+          if (bucket === undefined || event.button !== 0 || onSelect === undefined) return;
           event.currentTarget.setPointerCapture(event.pointerId);
           setDrag([bucket, bucket]);
         }}
@@ -94,7 +95,7 @@ export function HistogramView(props: HistogramViewProps) {
           if (bucket !== undefined && drag !== undefined) setDrag([drag[0], bucket]);
         }}
         onPointerUp={() => {
-          if (drag !== undefined) onSelect(drag[0] === drag[1] ? undefined : ordered(drag));
+          if (drag !== undefined) onSelect?.(drag[0] === drag[1] ? undefined : ordered(drag));
           setDrag(undefined);
         }}
         onPointerCancel={() => setDrag(undefined)}
@@ -104,7 +105,9 @@ export function HistogramView(props: HistogramViewProps) {
       </div>
       <p aria-live="polite" className="h-5 shrink-0 truncate px-3 text-sm text-dim">
         {cursor === undefined
-          ? 'Drag to select latencies: the processes are those of what is selected.'
+          ? onSelect === undefined
+            ? ''
+            : 'Drag to select latencies: the processes are those of what is selected.'
           : `${formatLatency(bucketLow(cursor), unit)} to ${formatLatency(bucketEnd(cursor), unit)}: ${formatCount(histogram.counts[cursor])} events`}
       </p>
     </div>

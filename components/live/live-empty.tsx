@@ -25,14 +25,32 @@ export function LiveEmpty({ view, window, status, onAllProcesses, onWindow }: Li
   if (view.pids.length + view.tids.length + view.containers.length > 0) {
     return (
       <Notice
-        title={`What you picked used no CPU time ${span}`}
-        text="It may be waiting for something, or it has ended. Only time on a CPU is sampled."
+        title={`What you picked ${view.mode === 'cpu' ? 'used no CPU time' : 'has no waits'} ${span}`}
+        text={
+          view.mode === 'cpu'
+            ? 'It may be waiting for something, or it has ended. Only time on a CPU is sampled.'
+            : 'It may still wait, or it has ended. A wait is shown when it has ended.'
+        }
         actions={
           <>
             <Button onClick={onAllProcesses}>Show all processes</Button>
             {widen}
           </>
         }
+      />
+    );
+  }
+  if (view.mode !== 'cpu' && status?.collector !== undefined) {
+    return status.collector.offCpu === undefined ? (
+      <Notice
+        title="Off-CPU profiling is off"
+        text="Switch it on above, and you see where threads wait, what for, and who wakes them."
+      />
+    ) : (
+      <Notice
+        title={`No waits ${span}`}
+        text="A wait is shown when it has ended."
+        actions={widen}
       />
     );
   }

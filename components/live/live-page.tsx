@@ -2,13 +2,15 @@
 
 import Link from 'next/link';
 import { useEffect, useRef, useState } from 'react';
+import { ModeBar } from '@/components/modes/mode-bar';
+import { ModeSwitch } from '@/components/modes/mode-switch';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
 import { NamesSwitch } from '@/components/shell/names-switch';
 import { OrientationSwitch } from '@/components/shell/orientation-switch';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
-import { ProfileWorkspace } from '@/components/shell/profile-workspace';
+import { GRAPH_LABELS, ProfileWorkspace } from '@/components/shell/profile-workspace';
 import { SearchBox } from '@/components/shell/search-box';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
 import { useSignedOut } from '@/components/shell/use-signed-out';
@@ -62,7 +64,7 @@ export function LivePage() {
     analysis === undefined ? undefined : (analysis.startNs + analysis.wallOffsetNs) / 1e6;
   return (
     <>
-      <h1 className="sr-only">Live CPU profile</h1>
+      <h1 className="sr-only">Live profile</h1>
       <div
         role="toolbar"
         aria-label="Live view"
@@ -74,6 +76,7 @@ export function LivePage() {
           onSearch={(text) => changeView({ search: text }, 'replace')}
           inputRef={search}
         />
+        <ModeSwitch value={view.mode} onChange={(mode) => changeView({ mode, zoom: [] })} />
         <WindowSwitch value={window} sinceMs={sinceMs} onChange={changeWindow} />
         <OrientationSwitch
           value={view.orientation}
@@ -108,13 +111,14 @@ export function LivePage() {
             : undefined
         }
       />
+      <ModeBar mode={view.mode} hasWaits={analysis?.hasWaits === true} live={{ status }} />
       <main className="relative flex min-h-0 flex-1 flex-col">
         <ProfileWorkspace
           analysis={analysis}
           view={view}
           onView={changeView}
           frequencyHz={status?.collector?.frequencyHz ?? 0}
-          label="Flame graph of CPU time"
+          label={GRAPH_LABELS[view.mode]}
           waiting={waitingFor(state)}
           empty={
             <LiveEmpty

@@ -4,7 +4,7 @@ import { encodeChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
 import { TestProfile } from '@/profile/profiles-for-tests';
 import { FrameKind, NONE } from '@/profile/schema';
-import { DEFAULT_VIEW } from '@/profile/view';
+import { DEFAULT_VIEW, type ProfileMode, type View } from '@/profile/view';
 import type { ProfileResult } from './analysis';
 import { AnalysisEngine, type LiveBounds } from './analysis-engine';
 
@@ -169,5 +169,90 @@ describe('AnalysisEngine', () => {
     const snapshot = encodeChunk(source.cut());
     source.add({ stack: ['e'] });
     expect(live([snapshot, encodeChunk(source.cut())], bounds).needsSnapshot).toBe(false);
+  });
+
+  describe('in other modes', () => {
+    const ns = 1e9;
+    const test = () =>
+      new TestProfile()
+        .add({ stack: ['main', 'work'], weight: 30, timeNs: 0.5 * ns })
+        .addWait({ stack: ['main', 'read'], durationNs: 50, timeNs: 0.6 * ns })
+        .addWait({ stack: ['main', 'lock'], durationNs: 100, timeNs: 0.7 * ns });
+    const mode = (name: ProfileMode, rest: Partial<View> = {}): View => ({
+      ...DEFAULT_VIEW,
+      mode: name,
+      ...rest,
+    });
+    /** The chunk of a second. */
+    const cutAt = ({ builder }: TestProfile, second: number) =>
+      builder.cutChunk(
+        { startNs: second * ns, endNs: (second + 1) * ns, wallOffsetNs: 0, frequencyHz: 100 },
+        [],
+      );
+    const totals = (engine: AnalysisEngine): number => resultOf(engine).tree.total[0];
+
+    it('waits are what is weighed, and labels are sent anew', () => {
+      const engine = whole([encodeChunk(test().cut())]);
+      expect(resultOf(engine)).toMatchObject({ mode: 'cpu', hasWaits: true, waits: undefined });
+      for (const [name, total] of [
+        ['off-cpu', 150],
+        ['wall', 180],
+        ['off-wake', 150],
+        ['cpu', 30],
+      ] as const) {
+        engine.setView(mode(name));
+        const profile = update(engine)?.profile;
+        expect(profile?.result.tree.total[0], name).toBe(total);
+        expect(profile?.labels).toMatchObject({ isNewTable: true, rows: { base: 0 } });
+        expect(update(engine)).toBeUndefined();
+      }
+    });
+
+    it('what comes later is taken in, late names too', () => {
+      const source = test();
+      const engine = live([encodeChunk(cutAt(source, 0))]);
+      engine.setView(mode('off-cpu'));
+      expect(totals(engine)).toBe(150);
+      source.addWait({ stack: ['main', 'read'], durationNs: 7, timeNs: 1.5 * ns });
+      const frame = source.profile.frames.length - 1;
+      source.builder.symbolize(frame, {
+        functionName: source.builder.string('renamed'),
+        file: NONE,
+        line: 0,
+        inlinedInto: NONE,
+      });
+      engine.append(encodeChunk(cutAt(source, 1)));
+      const profile = update(engine)?.profile;
+      expect(profile?.result.tree.total[0]).toBe(157);
+      expect(profile?.labels.rows.text).toContain('renamed');
+    });
+
+    it('the waits of what is zoomed into are summed up', () => {
+      const engine = whole([encodeChunk(test().cut())]);
+      engine.setView(mode('off-cpu'));
+      const { waits, tree } = resultOf(engine);
+      expect(waits).toMatchObject({ count: 2, sum: 150, drawn: 2 });
+      expect(tree.depth[tree.length - 1]).toBe(4);
+      const labels = update(engine);
+      expect(labels).toBeUndefined();
+    });
+
+    it('what is forgotten is forgotten there, too', () => {
+      const source = new TestProfile();
+      const cut = (second: number): Uint8Array => {
+        source.addWait({ stack: ['main'], durationNs: 1, timeNs: (second + 0.5) * ns });
+        return encodeChunk(cutAt(source, second));
+      };
+      const engine = live([cut(0)], { ringNs: 30 * ns, samples: 1000, stacks: 1000 });
+      engine.setWindow('all');
+      engine.setView(mode('off-cpu'));
+      update(engine);
+      for (let second = 1; second < 100; second++) {
+        engine.append(cut(second));
+        const { tree, startNs, endNs, waits } = resultOf(engine);
+        expect(tree.totalSamples[0]).toBe((endNs - startNs) / ns);
+        expect(waits?.drawn).toBe(tree.totalSamples[0]);
+      }
+    });
   });
 });

@@ -2,45 +2,19 @@
  * Holds a profile, live or whole, and computes what the page shows of it. It runs in the worker, but knows nothing of
  * messages, so that it can be tested without one.
  */
-import { buildCallTree, type CallTree } from '@/profile/call-tree';
 import { applyChunk, decodeChunk, splitChunks } from '@/profile/chunk';
-import { functionList } from '@/profile/function-list';
-import { FunctionTable } from '@/profile/functions';
+import { DerivedProfile } from '@/profile/derived-profile';
 import {
   analyseLatency,
   forgetLatencies,
   type LatencyQuery,
   type LatencyResult,
 } from '@/profile/latency/analysis';
-import { isImport } from '@/profile/names';
-import { processList } from '@/profile/process-list';
 import { Profile } from '@/profile/profile';
-import { quality } from '@/profile/quality';
-import { SampleOrder } from '@/profile/sample-order';
-import { type SearchResult, searchTree } from '@/profile/search';
-import { StackEnds, stackHealth } from '@/profile/stack-health';
-import { unnamedModules } from '@/profile/unnamed-code';
 import { DEFAULT_VIEW, type TimeRange, type View } from '@/profile/view';
-import { forgetWaitsBefore } from '@/profile/waits';
-import {
-  ALL_TIME,
-  EVERYTHING,
-  filterByProcess,
-  type Selection,
-  type StackWeights,
-  selectionOf,
-} from '@/profile/weights';
-import { WindowWeights } from '@/profile/window-weights';
-import { sumActivity } from './activity-sums';
-import type {
-  Activity,
-  AnalysisUpdate,
-  LabelUpdate,
-  LiveWindow,
-  ProfileResult,
-  SearchOutcome,
-} from './analysis';
-import { byName } from './functions-by-name';
+import { ALL_TIME } from '@/profile/weights';
+import type { AnalysisUpdate, LiveWindow } from './analysis';
+import { StackView } from './stack-view';
 import { ThreadAnalysis, type ThreadsQuery, type ThreadsUpdate } from './thread-analysis';
 
 /** How much of a live profile is kept; what is older is forgotten. */
@@ -56,42 +30,27 @@ const LIVE_BOUNDS: LiveBounds = { ringNs: 600e9, samples: 1_000_000, stacks: 400
 /** Forgetting copies the samples that stay: not for every chunk. */
 const FORGET_EVERY = 1 / 30;
 
-/** A window over the samples that one selection lets through. */
-interface Window {
-  readonly key: string;
-  readonly weights: WindowWeights;
-}
-
-/** What the last tree was made of, for knowing whether the next one would be the same. */
-interface Made {
-  readonly contents: string;
-  /** undefined where it was handed over with its buffers. */
-  readonly tree: CallTree | undefined;
-  readonly search: SearchResult;
+/** Samples of another mode than CPU: they are made of the profile, and follow it. */
+interface Derived {
+  readonly source: DerivedProfile;
+  readonly stacks: StackView;
 }
 
 export class AnalysisEngine {
   readonly #bounds: LiveBounds;
   #profile = new Profile();
-  #order = new SampleOrder(this.#profile);
-  #functions = new FunctionTable(this.#profile);
-  #ends = new StackEnds(this.#profile);
+  #onCpu = new StackView(this.#profile, 'cpu');
+  /** Of the view's mode, if that is another one. */
+  #derived: Derived | undefined;
   #threadAnalysis = new ThreadAnalysis();
   #isLive = false;
   #view: View = DEFAULT_VIEW;
   #window: LiveWindow = 15;
-  /** Without and with the view's thread filter. */
-  #all: Window | undefined;
-  #threads: Window | undefined;
-  #made: Made | undefined;
-  #activity: { readonly sampleType: number; readonly sums: Activity } | undefined;
   /** Of a live profile: samples before this are forgotten. */
   #heldFromNs = 0;
   #forgottenAtNs = 0;
   #snapshotStacks = 0;
   #lossRevision = 0;
-  #sentLabels = 0;
-  #isNewLabelTable = true;
 
   constructor(bounds: LiveBounds = LIVE_BOUNDS) {
     this.#bounds = bounds;
@@ -111,17 +70,10 @@ export class AnalysisEngine {
   /** Starts over with a whole profile. */
   open(profile: Profile): void {
     this.#profile = profile;
-    this.#order = new SampleOrder(profile);
-    this.#functions = new FunctionTable(profile);
-    this.#ends = new StackEnds(profile);
+    this.#onCpu = new StackView(profile, 'cpu');
+    this.#derived = undefined;
     this.#threadAnalysis = new ThreadAnalysis();
     this.#isLive = false;
-    this.#all = undefined;
-    this.#threads = undefined;
-    this.#made = undefined;
-    this.#activity = undefined;
-    this.#sentLabels = 0;
-    this.#isNewLabelTable = true;
   }
 
   /** Appends chunks that follow one another. Throws ChunkFormatError. */
@@ -129,9 +81,11 @@ export class AnalysisEngine {
     for (const encoded of splitChunks(bytes)) {
       const chunk = decodeChunk(encoded);
       applyChunk(this.#profile, chunk);
+      this.#derived?.source.append(chunk);
       if (chunk.losses.some(({ count }) => count > 0)) this.#lossRevision++;
     }
-    this.#activity = undefined;
+    this.#onCpu.grown();
+    this.#derived?.stacks.grown();
     if (this.#isLive) this.#forget();
   }
 
@@ -142,6 +96,10 @@ export class AnalysisEngine {
   }
 
   setView(view: View): void {
+    if (view.mode !== this.#view.mode) {
+      this.#derived = undefined;
+      this.#onCpu.sendAgain();
+    }
     this.#view = view;
   }
 
@@ -154,23 +112,17 @@ export class AnalysisEngine {
    * tree, whose buffers must then be copied, not moved.
    */
   update({ keepsTree }: { readonly keepsTree: boolean }): AnalysisUpdate | undefined {
-    const selection = selectionOf(this.#profile, this.#view);
-    const range = this.#range();
-    this.#order.update();
-    const contents = this.#contents(selection, range);
-    const made = this.#made;
-    if (made?.contents === contents) {
-      if (made.search.text === this.#view.search) return undefined;
-      if (made.tree !== undefined) {
-        const search = searchTree(made.tree, this.#functions.labels, this.#view.search);
-        this.#made = { ...made, search };
-        return { found: outcomeOf(search) };
-      }
-    }
-    const result = this.#analyse(selection, range);
-    const search = searchTree(result.tree, this.#functions.labels, this.#view.search, made?.search);
-    this.#made = { contents, tree: keepsTree ? result.tree : undefined, search };
-    return { profile: { result, labels: this.#takeLabels() }, found: outcomeOf(search) };
+    return this.#shown().update(
+      {
+        view: this.#view,
+        range: this.#range(),
+        isLive: this.#isLive,
+        heldFromNs: this.#isLive ? this.#heldFromNs : this.#profile.startNs,
+        lossRevision: this.#lossRevision,
+        hasWaits: this.#profile.waits.length > 0,
+      },
+      keepsTree,
+    );
   }
 
   /** Latencies; of a live profile as far back as it is held. */
@@ -184,68 +136,14 @@ export class AnalysisEngine {
     return this.#threadAnalysis.update(this.#profile, query, heldFromNs);
   }
 
-  #analyse(selection: Selection, range: TimeRange): ProfileResult {
-    const profile = this.#profile;
-    const { sampleType } = selection;
-    const imported = isImport(profile);
-    const everything = this.#weigh('all', { ...EVERYTHING, sampleType }, range);
-    const weights = this.#filter(selection, everything, range);
-    const tree = buildCallTree(profile, this.#functions, weights);
-    const { labels } = this.#functions;
-    const { header, sampleTypes } = profile;
-    const heldFromNs = this.#isLive ? this.#heldFromNs : profile.startNs;
-    return {
-      tree,
-      processes: imported ? [] : processList(profile, everything),
-      functions: byName(functionList(tree, labels), labels),
-      quality: quality(tree, labels),
-      health: stackHealth(this.#ends, weights),
-      unnamed: unnamedModules(tree, labels),
-      unit:
-        sampleTypes.length === 0
-          ? 'nanoseconds'
-          : profile.string(sampleTypes.columns.unit[sampleType]),
-      startNs: Math.max(range.startNs, heldFromNs),
-      endNs: Math.min(range.endNs, header?.endNs ?? 0),
-      wallOffsetNs: header?.wallOffsetNs ?? 0,
-      activity: this.#activityOf(sampleType, imported),
-      losses: Object.fromEntries(profile.losses),
-      sampleCount: profile.samples.length,
-      isImport: imported,
-    };
-  }
-
-  /** Says all that a result is made of, but for the search: the same text, the same result. */
-  #contents({ pids, tids, containers, sampleType }: Selection, range: TimeRange): string {
-    const { symbolGeneration, processes, header } = this.#profile;
-    const { forgottenRows } = this.#order;
-    // Samples by their place in the order of time. One that comes late moves all that follow it.
-    const first = forgottenRows + this.#order.firstAt(range.startNs);
-    const last = forgottenRows + this.#order.firstAt(range.endNs);
-    const revisions = [symbolGeneration, processes.length, this.#lossRevision];
-    // A live profile's end moves all the time; that of another says that there is more of it.
-    if (!this.#isLive && header !== undefined) revisions.push(header.sequence);
-    return JSON.stringify([pids, tids, containers, sampleType, first, last, revisions]);
-  }
-
-  #filter(selection: Selection, everything: StackWeights, range: TimeRange): StackWeights {
-    const base =
-      selection.tids.length === 0
-        ? everything
-        : this.#weigh('threads', { ...selection, pids: [], containers: [] }, range);
-    if (selection.pids.length + selection.containers.length === 0) return base;
-    return filterByProcess(this.#profile, base, selection);
-  }
-
-  #weigh(which: 'all' | 'threads', selection: Selection, range: TimeRange): StackWeights {
-    const key = JSON.stringify([selection.tids, selection.sampleType]);
-    let window = which === 'all' ? this.#all : this.#threads;
-    if (window?.key !== key) {
-      window = { key, weights: new WindowWeights(this.#order, { ...selection, range: undefined }) };
-      if (which === 'all') this.#all = window;
-      else this.#threads = window;
+  #shown(): StackView {
+    const { mode } = this.#view;
+    if (mode === 'cpu') return this.#onCpu;
+    if (this.#derived?.stacks.mode !== mode) {
+      const source = new DerivedProfile(this.#profile, mode);
+      this.#derived = { source, stacks: new StackView(source.profile, mode) };
     }
-    return window.weights.move(range);
+    return this.#derived.stacks;
   }
 
   #range(): TimeRange {
@@ -262,44 +160,17 @@ export class AnalysisEngine {
     const isTooMany = samples.length > maxSamples * (1 + FORGET_EVERY);
     if (!isTooMany && endNs - this.#forgottenAtNs < ringNs * FORGET_EVERY) return;
     this.#forgottenAtNs = endNs;
-    this.#order.update();
-    const oldestKept = this.#order.rowAt(Math.max(0, samples.length - maxSamples));
+    const { order } = this.#onCpu;
+    order.update();
+    const oldestKept = order.rowAt(Math.max(0, samples.length - maxSamples));
     const oldestNs = Math.max(
       endNs - ringNs,
       isTooMany ? samples.columns.timeNs[oldestKept] : Number.NEGATIVE_INFINITY,
     );
     if (oldestNs <= this.#heldFromNs) return;
     this.#heldFromNs = oldestNs;
-    // Windows take away what leaves them while it is still there.
-    for (const window of [this.#all, this.#threads]) window?.weights.move(this.#range());
-    this.#order.forgetBefore(oldestNs);
+    for (const stacks of [this.#onCpu, this.#derived?.stacks])
+      stacks?.forgetBefore(oldestNs, this.#range());
     forgetLatencies(this.#profile, oldestNs);
-    forgetWaitsBefore(this.#profile, oldestNs);
   }
-
-  /** Labels that have not been handed over yet. */
-  #takeLabels(): LabelUpdate {
-    const { labels } = this.#functions;
-    const update = { rows: labels.since(this.#sentLabels), isNewTable: this.#isNewLabelTable };
-    this.#sentLabels = labels.length;
-    this.#isNewLabelTable = false;
-    return update;
-  }
-
-  /** A copy each time: it is moved to the page. */
-  #activityOf(sampleType: number, imported: boolean): Activity {
-    if (this.#isLive || imported) return { startNs: 0, bucketNs: 0, weights: new Float64Array(0) };
-    if (this.#activity?.sampleType !== sampleType)
-      this.#activity = { sampleType, sums: sumActivity(this.#profile, sampleType) };
-    const { sums } = this.#activity;
-    return { ...sums, weights: sums.weights.slice() };
-  }
-}
-
-/** With a copy of the matches: the engine keeps its own for the next search. */
-function outcomeOf(search: SearchResult): SearchOutcome {
-  if (search.text === '') return {};
-  // An expression that is not finished yet has found nothing out: all stays as bright as before.
-  if (search.error !== undefined) return { searchError: search.error };
-  return { search: { ...search, matches: search.matches.slice() } };
 }

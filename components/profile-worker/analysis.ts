@@ -7,6 +7,8 @@ import type { Quality } from '@/profile/quality';
 import type { SearchResult } from '@/profile/search';
 import type { StackHealth } from '@/profile/stack-health';
 import type { UnnamedModule } from '@/profile/unnamed-code';
+import type { ProfileMode } from '@/profile/view';
+import type { WaitSummary } from '@/profile/wait-summary';
 
 /** Seconds up to now, or everything that is held. */
 export type LiveWindow = 5 | 15 | 60 | 'all';
@@ -20,7 +22,12 @@ export interface Activity {
 
 /** What does not depend on the search. */
 export interface ProfileResult {
+  readonly mode: ProfileMode;
+  /** Whether there are waits: what modes other than CPU show. */
+  readonly hasWaits: boolean;
   readonly tree: CallTree;
+  /** Of what is zoomed into; undefined in mode CPU. */
+  readonly waits: WaitSummary | undefined;
   /** Of the whole window, not filtered by process. */
   readonly processes: readonly ProcessRow[];
   /** In the order of their names. */
@@ -76,6 +83,7 @@ export function buffersOf({ profile, found }: AnalysisUpdate): ArrayBuffer[] {
     const { label, self, total, selfSamples, totalSamples } = functions;
     for (const column of [label, self, total, selfSamples, totalSamples, activity.weights])
       buffers.push(column.buffer);
+    if (profile.result.waits !== undefined) buffers.push(profile.result.waits.counts.buffer);
   }
   if (found.search !== undefined) buffers.push(found.search.matches.buffer);
   return buffers;

@@ -4,11 +4,13 @@ import { type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
 import { FlameGraph } from '@/components/flame-graph/flame-graph';
 import { FunctionTable } from '@/components/function-table/function-table';
 import { useOpenHelp } from '@/components/help/help';
+import { WaitsPanel } from '@/components/modes/waits-panel';
 import { ProcessList } from '@/components/process-list/process-list';
 import type { Analysis } from '@/components/profile-worker/client';
+import { findNode } from '@/profile/call-tree-path';
 import type { LabelIndex, Labels } from '@/profile/labels';
 import { ShortNames } from '@/profile/short-name';
-import type { View } from '@/profile/view';
+import type { ProfileMode, View } from '@/profile/view';
 import { SidePane } from './side-pane';
 import { WorkspaceSkeleton } from './workspace-skeleton';
 
@@ -27,6 +29,14 @@ export interface ProfileWorkspaceProps {
   /** In place of all of it: an error. */
   readonly instead?: ReactNode;
 }
+
+/** Names of flame graphs. */
+export const GRAPH_LABELS: Readonly<Record<ProfileMode, string>> = {
+  cpu: 'Flame graph of CPU time',
+  'off-cpu': 'Flame graph of time off the CPU',
+  wall: 'Flame graph of wall clock time',
+  'off-wake': 'Flame graph of waits and who ended them',
+};
 
 const TABS = [
   { tab: 'processes', label: 'Processes' },
@@ -104,6 +114,9 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
             onHelp={openHelp}
             label={props.label}
           />
+          {analysis.waits === undefined || analysis.waits.drawn === 0 ? null : (
+            <WaitsPanel waits={analysis.waits} name={zoomedName(analysis, view, nameOf)} />
+          )}
           {analysis.tree.totalSamples[0] === 0 ? (
             <div className="absolute inset-0 flex overflow-auto bg-surface">{props.empty}</div>
           ) : null}
@@ -125,6 +138,16 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
       </div>
     </div>
   );
+}
+
+/** What is zoomed into is called; undefined for everything. */
+function zoomedName(
+  { tree, labels }: Analysis,
+  view: View,
+  nameOf: (label: LabelIndex) => string,
+): string | undefined {
+  const node = findNode(tree, labels, view.zoom);
+  return node === 0 ? undefined : nameOf(tree.label[node]);
 }
 
 /** Left and right lead to the tabs that are seen, which are shown as they are reached. */

@@ -2,6 +2,8 @@
 
 import { type ReactNode, useEffect, useRef } from 'react';
 import { TimeStrip } from '@/components/activity/time-strip';
+import { ModeBar } from '@/components/modes/mode-bar';
+import { ModeSwitch } from '@/components/modes/mode-switch';
 import type { ProfileClient, ProfileState } from '@/components/profile-worker/client';
 import { TruthBar } from '@/components/truth-bar/truth-bar';
 import { Button } from '@/components/ui/button';
@@ -11,7 +13,7 @@ import { CopyLink } from './copy-link';
 import { NamesSwitch } from './names-switch';
 import { OrientationSwitch } from './orientation-switch';
 import { ProfileError } from './profile-error';
-import { ProfileWorkspace } from './profile-workspace';
+import { GRAPH_LABELS, ProfileWorkspace } from './profile-workspace';
 import { SearchBox } from './search-box';
 import { useShortcuts } from './use-shortcuts';
 import { useView } from './use-view';
@@ -71,6 +73,9 @@ export function RecordedView({
           onSearch={(text) => changeView({ search: text }, 'replace')}
           inputRef={search}
         />
+        {analysis?.isImport === true ? null : (
+          <ModeSwitch value={view.mode} onChange={(mode) => changeView({ mode, zoom: [] })} />
+        )}
         <OrientationSwitch
           value={view.orientation}
           onChange={(orientation) => changeView({ orientation })}
@@ -79,6 +84,7 @@ export function RecordedView({
         {canLink ? <CopyLink /> : null}
         {actions}
       </div>
+      <ModeBar mode={view.mode} hasWaits={analysis?.hasWaits === true} live={undefined} />
       <main className="flex min-h-0 flex-1 flex-col">
         {hasTimes ? (
           <TimeStrip
@@ -93,15 +99,19 @@ export function RecordedView({
           view={view}
           onView={changeView}
           frequencyHz={frequencyHz ?? 0}
-          label="Flame graph of CPU time"
+          label={GRAPH_LABELS[view.mode]}
           waiting={loadingText(state)}
           empty={
             <Notice
               title="No samples in what is selected"
               text={
                 view.range === undefined && view.pids.length + view.containers.length === 0
-                  ? 'Nothing ran on a CPU while this was recorded, or it ended before the first sample.'
-                  : 'The processes that you picked used no CPU time in this time range.'
+                  ? view.mode === 'cpu'
+                    ? 'Nothing ran on a CPU while this was recorded, or it ended before the first sample.'
+                    : analysis?.hasWaits === true
+                      ? 'Nothing that was recorded is of this kind.'
+                      : 'Off-CPU profiling was off while this was recorded: switch it on before the next one.'
+                  : `The processes that you picked ${view.mode === 'cpu' ? 'used no CPU time' : 'have no waits'} in this time range.`
               }
               actions={
                 <Button

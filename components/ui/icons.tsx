@@ -126,6 +126,13 @@ export const WarnIcon = () => (
   </Icon>
 );
 
+/** Points to the right: turned by a quarter, what it belongs to is open. */
+export const ChevronIcon = () => (
+  <Icon>
+    <path d="m6 3.500 4.500 4.500L6 12.500" />
+  </Icon>
+);
+
 /** Hearth's mark: an ember. */
 export function Ember({ size = 18 }: { readonly size?: number }) {
   return (

@@ -1,10 +1,10 @@
 /** `hearth record`: profiles a command, some processes or the whole machine, and writes one file. */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
+import { derivedProfile } from '@/profile/derived-profile';
 import { writeCollapsed } from '@/profile/formats/collapsed';
 import { writePprof } from '@/profile/formats/pprof';
 import type { Profile } from '@/profile/profile';
-import { offCpuProfile, wallProfile } from '@/profile/waits';
 import { EVERYTHING } from '@/profile/weights';
 import { Collector } from '@/server/agent/collector';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
@@ -208,12 +208,7 @@ function encode(
   kind: RecordKind,
   format: ProfileFormat,
 ): Iterable<string | Uint8Array> {
-  const profile =
-    kind === 'cpu'
-      ? recorded
-      : kind === 'off-cpu'
-        ? offCpuProfile(recorded)
-        : wallProfile(recorded);
+  const profile = kind === 'cpu' ? recorded : derivedProfile(recorded, kind);
   switch (format) {
     case 'collapsed':
       return writeCollapsed(profile, EVERYTHING, kind === 'cpu' ? 'samples' : 'sampleType');

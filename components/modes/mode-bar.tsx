@@ -1,0 +1,99 @@
+'use client';
+
+import { useState } from 'react';
+import { OffCpuSwitch } from '@/components/threads/off-cpu-switch';
+import { Banner } from '@/components/ui/banner';
+import type { LiveStatus } from '@/profile/status';
+import type { ProfileMode } from '@/profile/view';
+
+/** Samples of the two families of colours; see flame-graph/color.ts. */
+const RUNNING = 'light-dark(#f2c38b, #7a5326)';
+const WAITING = 'light-dark(#9fc0ee, #2c4f86)';
+const WAKER = 'light-dark(#dfa9d9, #74386d)';
+
+/** Below the toolbar, in modes that show waiting: what the colours mean, and whether waits are followed. */
+export function ModeBar({
+  mode,
+  hasWaits,
+  live,
+}: {
+  readonly mode: ProfileMode;
+  readonly hasWaits: boolean;
+  /** undefined: the profile is a recording. */
+  readonly live: { readonly status: LiveStatus | undefined } | undefined;
+}) {
+  const [failure, setFailure] = useState<string>();
+  if (mode === 'cpu') return null;
+  const collector = live?.status?.collector;
+  const offCpu = collector?.offCpu;
+  const problem = failure ?? collector?.offCpuProblem;
+  return (
+    <>
+      {problem === undefined ? null : <Banner look="danger">{problem}</Banner>}
+      <Banner
+        look="calm"
+        actions={
+          live === undefined ? undefined : (
+            <OffCpuSwitch
+              isOn={offCpu !== undefined}
+              look={offCpu === undefined ? 'primary' : 'plain'}
+              disabled={collector === undefined}
+              onError={setFailure}
+            />
+          )
+        }
+      >
+        <span className="inline-flex flex-wrap items-center gap-x-4 gap-y-0.5">
+          <Legend mode={mode} />
+          <span className={offCpu === undefined ? '' : 'max-sm:hidden'}>
+            {explain(mode, hasWaits, live === undefined, offCpu?.thresholdNs)}
+          </span>
+        </span>
+      </Banner>
+    </>
+  );
+}
+
+function Legend({ mode }: { readonly mode: ProfileMode }) {
+  const entries =
+    mode === 'wall'
+      ? [
+          { color: RUNNING, text: 'on CPU' },
+          { color: WAITING, text: 'waiting' },
+        ]
+      : mode === 'off-wake'
+        ? [
+            { color: WAITING, text: 'waiter' },
+            { color: WAKER, text: 'woken by' },
+            { color: RUNNING, text: 'waker, its root last' },
+          ]
+        : [{ color: WAITING, text: 'waiting' }];
+  return (
+    <span className="inline-flex items-center gap-3">
+      {entries.map(({ color, text }) => (
+        <span key={text} className="inline-flex items-center gap-1.5 whitespace-nowrap text-ink">
+          <span className="size-3 rounded-sm" style={{ background: color }} />
+          {text}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+function explain(
+  mode: ProfileMode,
+  hasWaits: boolean,
+  isRecording: boolean,
+  thresholdNs: number | undefined,
+): string {
+  if (isRecording) {
+    if (hasWaits) return 'Waits are counted when they end; long ones are all there.';
+    return mode === 'wall'
+      ? 'Off-CPU profiling was off in this recording: only time on a CPU is here.'
+      : 'Off-CPU profiling was off in this recording.';
+  }
+  if (thresholdNs === undefined) {
+    return 'Off-CPU profiling is off. It costs about a tenth of a program’s time that does nothing but switch, else next to nothing.';
+  }
+  return `Waits of ${thresholdNs / 1e6} ms or more are all taken, shorter ones in proportion; each counts when it ends. What still waits is on the page Threads.`;
+}

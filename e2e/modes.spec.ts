@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, type Page, test } from '@playwright/test';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { RunningWorkload } from '@/bench/workloads/run';
+import { type RealServer, startServer } from './real-server';
+
+/** Each of the workload's threads waits all the time, in a function of its own. */
+const SLEEPERS = ['sleep_1ms', 'sleep_10ms', 'sleep_50ms', 'sleep_200ms'];
+/** Of 1 ms waits a tenth is drawn, about 1,300 in 15 s: three standard errors of a quarter, and what the edges cut. */
+const BOUND = 0.035;
+
+let server: RealServer;
+let workload: RunningWorkload;
+
+test.beforeEach(async () => {
+  server = await startServer();
+  workload = new RunningWorkload(compileWorkload('waits'), ['sleeps', 60]);
+});
+
+test.afterEach(async () => {
+  workload.child.kill();
+  await server.stop();
+});
+
+/** The text of a function's row in the table. */
+async function rowOf(page: Page, name: string): Promise<string> {
+  const row = page.getByRole('table', { name: 'Functions' }).getByRole('row');
+  return row.filter({ hasText: name }).first().innerText();
+}
+
+async function totalShare(page: Page, name: string): Promise<number> {
+  const percents = [...(await rowOf(page, name)).matchAll(/(\d+(?:\.\d+)?)\s*%/g)];
+  return Math.max(0, ...percents.map(([, number]) => Number(number) / 100));
+}
+
+async function expectQuarters(page: Page): Promise<void> {
+  await expect(async () => {
+    for (const name of SLEEPERS) {
+      const share = await totalShare(page, name);
+      expect(Math.abs(share - 0.25), `${name}: ${share}`).toBeLessThan(BOUND);
+    }
+  }).toPass({ timeout: 40_000 });
+}
+
+test('waiting is seen by what waits, live and in a recording, and a link keeps the mode', async ({
+  page,
+}) => {
+  await page.goto(server.url);
+  await page.getByRole('radio', { name: 'Off-CPU' }).click();
+  await expect(page.getByRole('heading', { name: 'Off-CPU profiling is off' })).toBeVisible();
+  await page.getByRole('button', { name: 'Turn on off-CPU profiling' }).click();
+  await page.getByRole('button', { name: `waits (${workload.pid})` }).click();
+  await page.getByRole('radio', { name: '15 s', exact: true }).click();
+  await sleep(15_000);
+  await expectQuarters(page);
+  // The rest waits for a CPU, on a busy machine.
+  expect(await totalShare(page, '[waiting: sleep]')).toBeGreaterThan(0.5);
+
+  // The waits of one function, by how long they were.
+  await page.getByRole('button', { name: 'Record', exact: true }).click();
+  await sleep(8000);
+  await page.getByRole('button', { name: 'Stop recording' }).click();
+  await page.getByRole('link', { name: 'Open recording' }).click();
+  await expect(page).toHaveURL(/\/sessions\/[\w-]+/);
+  await page.getByRole('radio', { name: 'Off-CPU' }).click();
+  await page.getByRole('button', { name: `waits (${workload.pid})` }).click();
+  await expect(page).toHaveURL(/mode=off-cpu/);
+  await expectQuarters(page);
+  const waits = page.getByRole('region', { name: 'All waits' });
+  await expect(waits).toContainText(/about [\d,]+/);
+  await expect(waits.getByRole('group', { name: /Histogram of all waits/ })).toBeVisible();
+
+  // The same in one graph with the time on a CPU.
+  await page.getByRole('radio', { name: 'Wall clock' }).click();
+  await expect(page).toHaveURL(/mode=wall/);
+  await expect(page.getByRole('application', { name: /wall clock/ })).toBeVisible();
+  await expectQuarters(page);
+  const link = page.url();
+  await page.reload();
+  expect(page.url()).toBe(link);
+  await expect(page.getByRole('radio', { name: 'Wall clock' })).toBeChecked();
+
+  // Who ended the waits: a timer, in an interrupt.
+  await page.getByRole('radio', { name: 'Off-wake' }).click();
+  await expect(async () => {
+    expect(await totalShare(page, 'hrtimer_wakeup')).toBeGreaterThan(0.9);
+  }).toPass();
+});
+
+test('what the mode cannot show is said', async ({ page }) => {
+  await page.goto(server.url);
+  await page.getByRole('radio', { name: 'Wall clock' }).click();
+  await expect(page.getByText('Off-CPU profiling is off.')).toBeVisible();
+  await page.getByRole('button', { name: 'Record', exact: true }).click();
+  await sleep(2000);
+  await page.getByRole('button', { name: 'Stop recording' }).click();
+  await page.getByRole('link', { name: 'Open recording' }).click();
+  await expect(page).toHaveURL(/\/sessions\/[\w-]+/);
+  await page.getByRole('radio', { name: 'Off-CPU' }).click();
+  await expect(page.getByText(/off while this was recorded/)).toBeVisible();
+});

@@ -1,0 +1,151 @@
+/**
+ * Waiting as samples: profiles whose samples are the waits of another one, alone or with its samples, so that all that
+ * reads samples (call trees, windows, lists, exports) reads waits too.
+ */
+import { ProfileBuilder } from './builder';
+import type { Chunk } from './chunk';
+import { type EventRows, Merger } from './merge';
+import { processName } from './names';
+import type { Profile } from './profile';
+import { type FrameIndex, FrameKind, NONE, type StackIndex, ThreadState } from './schema';
+import type { ProfileMode } from './view';
+import { ALL_WAITS, STATE_NAMES, selectedWaits, type WaitSelection } from './waits';
+import { ALL_TIME, processFilter } from './weights';
+
+export type DerivedMode = Exclude<ProfileMode, 'cpu'>;
+
+/** The names of their sample types. */
+const SAMPLE_TYPES: Readonly<Record<DerivedMode, string>> = {
+  'off-cpu': 'off-cpu',
+  wall: 'wall',
+  'off-wake': 'off-cpu',
+};
+
+/**
+ * A profile with samples of one type, in nanoseconds:
+ *
+ * - off-cpu: a sample for each wait; its stack ends in a frame of kind Wait that says what was waited for.
+ * - wall: the same, and the source's samples, which must be of CPU time in nanoseconds.
+ * - off-wake: who wakes whom. The waiter's stack from its root to its leaf; then a frame of kind Waker; then the waker's
+ *   stack upside down, so that where the waker did it is next to where the waiter waited.
+ *
+ * It holds the waits as its own, too, with these stacks. A source that grows is followed chunk by chunk.
+ */
+export class DerivedProfile {
+  readonly mode: DerivedMode;
+  readonly #source: Profile;
+  readonly #selection: WaitSelection;
+  readonly #builder = new ProfileBuilder();
+  readonly #merger: Merger;
+  readonly #type: number;
+
+  /** Of all that the source holds now. */
+  constructor(source: Profile, mode: DerivedMode, selection: WaitSelection = ALL_WAITS) {
+    this.mode = mode;
+    this.#source = source;
+    this.#selection = selection;
+    this.#merger = new Merger(this.#builder, source);
+    this.#type = this.#builder.sampleType(SAMPLE_TYPES[mode], 'nanoseconds');
+    this.#take(source);
+    this.#describe();
+  }
+
+  get profile(): Profile {
+    return this.#builder.profile;
+  }
+
+  /** Takes over what a chunk has added to the source, to which it has been applied. */
+  append(chunk: Chunk): void {
+    this.#take(chunk.tables);
+    this.#merger.rename(chunk.patch);
+    this.#describe();
+  }
+
+  #take(events: { readonly samples: EventRows<'samples'>; readonly waits: EventRows<'waits'> }) {
+    if (this.mode === 'wall') this.#addSamples(events.samples);
+    for (const row of selectedWaits(this.#source, this.#selection, events.waits)) {
+      const { waitClass, stack } = events.waits.columns;
+      const own = this.#merger.stack(stack[row]);
+      if (this.mode !== 'off-wake') {
+        const name = `[waiting: ${STATE_NAMES[waitClass[row]]}]`;
+        this.#addWait(events.waits, row, this.#append(own, name, FrameKind.Wait));
+      } else if (waitClass[row] > ThreadState.Throttled) {
+        this.#addWait(events.waits, row, this.#wokenBy(events.waits, row, own));
+      }
+    }
+  }
+
+  #describe(): void {
+    const { profile } = this.#builder;
+    const { header, startNs, losses } = this.#source;
+    profile.header = header;
+    profile.startNs = startNs;
+    for (const [reason, count] of losses) profile.losses.set(reason, count);
+  }
+
+  #addSamples({ columns, length }: EventRows<'samples'>): void {
+    const { threads } = this.#source;
+    const passes = processFilter(this.#source, this.#selection);
+    const tids = new Set(this.#selection.tids);
+    const { startNs, endNs } = this.#selection.range ?? ALL_TIME;
+    for (let row = 0; row < length; row++) {
+      const thread = columns.thread[row];
+      if (columns.timeNs[row] < startNs || columns.timeNs[row] >= endNs) continue;
+      if (tids.size > 0 && !tids.has(threads.columns.tid[thread])) continue;
+      if (!passes(threads.columns.process[thread])) continue;
+      this.#builder.sample({
+        timeNs: columns.timeNs[row],
+        weight: columns.weight[row],
+        thread: this.#merger.thread(thread),
+        stack: this.#merger.stack(columns.stack[row]),
+        sampleType: this.#type,
+        cpu: columns.cpu[row],
+      });
+    }
+  }
+
+  #wokenBy({ columns }: EventRows<'waits'>, row: number, waiter: StackIndex): StackIndex {
+    const { parent, frame } = this.#source.stacks.columns;
+    const [waker, wakerStack] = [columns.wakerThread[row], columns.wakerStack[row]];
+    let at = this.#append(waiter, `[${this.#wakerName(waker, wakerStack)}]`, FrameKind.Waker);
+    for (let caller = wakerStack; caller !== NONE; caller = parent[caller])
+      at = this.#builder.stack(at, this.#merger.frame(frame[caller]));
+    return at;
+  }
+
+  #wakerName(waker: number, stack: StackIndex): string {
+    if (waker === NONE) return stack === NONE ? 'waker not known' : 'woken by an interrupt';
+    const { process, name } = this.#source.threads.columns;
+    return `woken by ${processName(this.#source, process[waker])}, thread ${this.#source.string(name[waker])}`;
+  }
+
+  #append(parent: StackIndex, text: string, kind: FrameKind): StackIndex {
+    const functionName = this.#builder.string(text);
+    const symbol = { functionName, file: NONE, line: 0, inlinedInto: NONE };
+    const frame: FrameIndex = this.#builder.namedFrame(symbol, NONE, kind);
+    return this.#builder.stack(parent, frame);
+  }
+
+  #addWait({ columns }: EventRows<'waits'>, row: number, stack: StackIndex): void {
+    const [timeNs, weight] = [columns.timeNs[row], columns.weight[row]];
+    const thread = this.#merger.thread(columns.thread[row]);
+    this.#builder.sample({ timeNs, weight, thread, stack, sampleType: this.#type, cpu: 0xffff });
+    this.#builder.wait({
+      timeNs,
+      weight,
+      thread,
+      stack,
+      durationNs: columns.durationNs[row],
+      waitClass: columns.waitClass[row],
+      wakerThread: NONE,
+      wakerStack: NONE,
+    });
+  }
+}
+
+/** The profile of a whole source. */
+export const derivedProfile = (
+  source: Profile,
+  mode: DerivedMode,
+  selection?: WaitSelection,
+): Profile => new DerivedProfile(source, mode, selection).profile;
