@@ -192,7 +192,7 @@ test('the timeline shows states over time, and a part of it alone', async ({ pag
   await workers;
   await sleep(1500);
   await page.getByRole('button', { name: 'Pause' }).click();
-  const timeline = page.getByRole('group', { name: /^Timeline of the states of 1 threads/ });
+  const timeline = page.getByRole('group', { name: /^Timeline of the states of 1 thread\./ });
   const box = await timeline.boundingBox();
   if (box === null) throw new Error('the timeline has no place');
   // The thread is in one of its last seconds somewhere: the pointer looks for it.
