@@ -114,7 +114,7 @@ function Wait({
         {clock(startNs)} to {clock(endNs)}
       </button>
       {wait.alike < 1.5 ? null : (
-        <span className="text-xs text-dim"> the longest of about {formatCount(wait.alike)}</span>
+        <span className="text-xs text-dim"> longest of about {formatCount(wait.alike)}</span>
       )}
     </li>
   );
