@@ -157,7 +157,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
       {isLive ? (
         <Warnings
           state={state}
-          failure={failure}
+          failure={failure ?? collector?.offCpuProblem}
           isOff={collector !== undefined && offCpu === undefined && (list?.length ?? 0) > 0}
           offSwitch={offSwitch('plain')}
         />
