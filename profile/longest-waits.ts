@@ -24,6 +24,8 @@ export interface WaitHop extends WaitingThread {
 }
 
 export interface LongestWait extends WaitHop {
+  /** How many waits of the thread with the same stack there were in the range, this one among them: an estimate. */
+  readonly alike: number;
   /** Who ended it; undefined where nobody is known. */
   readonly waker: WaitingThread | 'interrupt' | undefined;
   /** What the waker had waited for just before, then what the one had that woke that, and so on. */
@@ -31,10 +33,13 @@ export interface LongestWait extends WaitHop {
 }
 
 const HOPS = 6;
+/** As many as a profile can have. */
+const STACKS = 2 ** 32;
 
 /**
- * The longest waits of threads that pass that are at least partly in the range, at most `most`; threads of the kernel and waits for a CPU are not
- * among them. A wait that still went on at the end of the profile has not been written down.
+ * The longest waits that are at least partly in the range, of threads that pass, at most `most`. Of a thread's waits with
+ * the same stack only the longest is among them. Threads of the kernel and waits for a CPU are not, nor is a wait that still
+ * went on at the end of the profile: it has not been written down.
  */
 export function longestWaits(
   profile: Profile,
@@ -42,13 +47,11 @@ export function longestWaits(
   passes: (thread: ThreadIndex) => boolean,
   most: number,
 ): LongestWait[] {
-  const { thread, timeNs, durationNs, waitClass, stack } = profile.waits.columns;
+  const { thread, timeNs, durationNs, weight, waitClass, stack } = profile.waits.columns;
   const isOfKernel = new Map<number, boolean>();
-  /** The longest, in no order; those that are shorter than all of them can't be among the longest. */
-  let longest: number[] = [];
-  let leastNs = 0;
+  const kinds = new Map<number, { row: number; waits: number }>();
   for (let row = 0; row < profile.waits.length; row++) {
-    if (durationNs[row] <= leastNs || waitClass[row] <= ThreadState.Throttled) continue;
+    if (durationNs[row] <= 0 || waitClass[row] <= ThreadState.Throttled) continue;
     if (timeNs[row] <= range.startNs || timeNs[row] - durationNs[row] >= range.endNs) continue;
     if (!passes(thread[row])) continue;
     let ofKernel = isOfKernel.get(stack[row]);
@@ -57,22 +60,24 @@ export function longestWaits(
       isOfKernel.set(stack[row], ofKernel);
     }
     if (ofKernel) continue;
-    longest.push(row);
-    if (longest.length < 2 * most) continue;
-    longest = inOrder(longest, durationNs).slice(0, most);
-    leastNs = durationNs[longest[most - 1]];
+    const key = thread[row] * STACKS + stack[row];
+    const waits = weight[row] / durationNs[row];
+    const kind = kinds.get(key);
+    if (kind === undefined) kinds.set(key, { row, waits });
+    else {
+      kind.waits += waits;
+      if (durationNs[row] > durationNs[kind.row]) kind.row = row;
+    }
   }
-  return inOrder(longest, durationNs)
+  return [...kinds.values()]
+    .sort((a, b) => durationNs[b.row] - durationNs[a.row] || a.row - b.row)
     .slice(0, most)
-    .map((row) => ({
+    .map(({ row, waits }) => ({
       ...hopOf(profile, row),
+      alike: waits,
       waker: wakerOf(profile, row),
       chain: wakeChain(profile, row, HOPS).map((hop) => hopOf(profile, hop)),
     }));
-}
-
-function inOrder(rows: number[], durationNs: Float64Array): number[] {
-  return rows.sort((a, b) => durationNs[b] - durationNs[a] || a - b);
 }
 
 /** Who a row of the profile's threads is. */

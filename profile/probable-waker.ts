@@ -42,6 +42,8 @@ export interface ProbableWaker {
 
 /** How many waits were ended by whom, by thread (-1: an interrupt, -2: not known). */
 type Tally = Map<number, number>;
+/** By thread or process. */
+type Tallies = Map<number, Tally>;
 const INTERRUPT = -1;
 const UNKNOWN = -2;
 const TIDS = 2 ** 32;
@@ -59,9 +61,9 @@ export function probableWakers(
   const places = new Places(profile, open);
   const wantedThreads = new Set(open.map(numberOf));
   const wantedPids = new Set(open.map(({ pid }) => pid));
-  const byThread = new Map<number, Tally>();
-  const byThreadAndPlace = new Map<string, Tally>();
-  const byProcessAndPlace = new Map<string, Tally>();
+  const byThread: Tallies = new Map();
+  const threadsByPlace = Array.from({ length: places.count }, (): Tallies => new Map());
+  const processesByPlace = Array.from({ length: places.count }, (): Tallies => new Map());
   for (let row = 0; row < profile.waits.length; row++) {
     if (waitClass[row] <= ThreadState.Throttled || durationNs[row] <= 0) continue;
     const number = threadOf[thread[row]];
@@ -77,8 +79,8 @@ export function probableWakers(
     if (wantedThreads.has(number)) add(byThread, number, waker, waits);
     const place = places.of(stack[row]);
     if (place === NONE) continue;
-    add(byProcessAndPlace, `${pid} ${place}`, waker, waits);
-    if (wantedThreads.has(number)) add(byThreadAndPlace, `${number} ${place}`, waker, waits);
+    add(processesByPlace[place], pid, waker, waits);
+    if (wantedThreads.has(number)) add(threadsByPlace[place], number, waker, waits);
   }
   const lastRow = new Map<number, number>();
   for (let row = 0; row < threadOf.length; row++) lastRow.set(threadOf[row], row);
@@ -86,8 +88,8 @@ export function probableWakers(
     const place = places.ofWait(wait);
     const number = numberOf(wait);
     const found =
-      likeliest(byThreadAndPlace.get(`${number} ${place}`), 'same-place') ??
-      likeliest(byProcessAndPlace.get(`${wait.pid} ${place}`), 'same-process') ??
+      likeliest(threadsByPlace[place].get(number), 'same-place') ??
+      likeliest(processesByPlace[place].get(wait.pid), 'same-process') ??
       likeliest(byThread.get(number), 'same-thread');
     if (found === undefined) return undefined;
     const { waker, ...rest } = found;
@@ -118,7 +120,7 @@ function threadNumbers({ threads, processes }: Profile): Float64Array {
   return numbers;
 }
 
-function add<K>(tallies: Map<K, Tally>, key: K, waker: number, waits: number): void {
+function add(tallies: Tallies, key: number, waker: number, waits: number): void {
   let tally = tallies.get(key);
   if (tally === undefined) {
     tally = new Map();
@@ -152,6 +154,10 @@ class Places {
       const text = kernelStack.join('\n');
       if (!this.#numbers.has(text)) this.#numbers.set(text, this.#numbers.size);
     }
+  }
+
+  get count(): number {
+    return this.#numbers.size;
   }
 
   ofWait({ kernelStack }: OpenWait): number {

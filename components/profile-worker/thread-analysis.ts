@@ -102,7 +102,8 @@ export class ThreadAnalysis {
     const slicesOf = JSON.stringify([listOf, query.shown]);
     const isNewSlices = slicesOf !== this.#slicesOf;
     this.#slicesOf = slicesOf;
-    const wakersOf = JSON.stringify([query.open, waits.length, waits.columns.timeNs[0]]);
+    // Of a recording no wait goes on; of a live profile the list is new once a second.
+    const wakersOf = JSON.stringify([query.open, query.open.length > 0 ? listOf : '']);
     const isNewWakers = wakersOf !== this.#wakersOf;
     this.#wakersOf = wakersOf;
     const longestOf = JSON.stringify([query.longestOf ?? null, listOf, waits.length]);

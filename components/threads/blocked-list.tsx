@@ -14,7 +14,7 @@ import {
   groupBlocked,
   isKernelThread,
   wakerGrounds,
-  wakerName,
+  wakerText,
   whereBlocked,
 } from './blocked';
 import { StateDot } from './state-dot';
@@ -247,8 +247,8 @@ function WakerText({
   const waker = guess.waker.kind === 'thread' ? byKey.get(keyOf(guess.waker)) : undefined;
   return (
     <p className="text-dim">
-      Probably woken by <span className="text-ink">{wakerName(guess.waker)}</span>,{' '}
-      {wakerGrounds(guess)}
+      Probably woken by <span className="text-ink">{wakerText(guess.waker, thread.waitClass)}</span>
+      , {wakerGrounds(guess)}
       {waker === undefined ? null : (
         <span className="text-warn">
           {' '}

@@ -8,7 +8,7 @@ import {
   groupBlocked,
   isKernelThread,
   wakerGrounds,
-  wakerName,
+  wakerText,
   whereBlocked,
 } from './blocked';
 
@@ -61,9 +61,10 @@ describe('a blocked thread', () => {
 describe('a probable waker', () => {
   it('is said with its grounds', () => {
     const waker = { kind: 'thread', pid: 5, tid: 6, process: 'db', thread: 'writer' } as const;
-    expect(wakerName(waker)).toBe('db / writer (6)');
-    expect(wakerName({ ...waker, thread: 'db' })).toBe('db (6)');
-    expect(wakerName({ kind: 'interrupt' })).toMatch(/^an interrupt/);
+    expect(wakerText(waker, ThreadState.Lock)).toBe('db / writer (6)');
+    expect(wakerText({ ...waker, thread: 'db' }, ThreadState.Lock)).toBe('db (6)');
+    expect(wakerText({ kind: 'interrupt' }, ThreadState.Disk)).toMatch(/^an interrupt/);
+    expect(wakerText({ kind: 'interrupt' }, ThreadState.Sleep)).toBe('its timer');
     expect(wakerGrounds({ waker, share: 0.92, waits: 40.4, basis: 'same-place' })).toBe(
       '92.0% of 40 of its waits here',
     );

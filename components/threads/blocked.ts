@@ -1,6 +1,7 @@
 /** Threads that are blocked now, in words. */
 import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
 import type { ProbableWaker, Waker, WakerBasis } from '@/profile/probable-waker';
+import { ThreadState } from '@/profile/schema';
 import type { BlockedThread } from '@/profile/status';
 import { STATE_NAMES } from '@/profile/waits';
 
@@ -23,10 +24,23 @@ const BASIS: Readonly<Record<WakerBasis, string>> = {
   'same-thread': 'of its waits elsewhere',
 };
 
-export const wakerName = (waker: Waker): string =>
-  waker.kind === 'interrupt'
-    ? 'an interrupt: a timer, a disk or the network'
-    : `${waker.process === waker.thread ? waker.process : `${waker.process} / ${waker.thread}`} (${waker.tid})`;
+/** A thread as others are told of it. */
+export function threadText({
+  process,
+  thread,
+  tid,
+}: Pick<BlockedThread, 'process' | 'thread' | 'tid'>): string {
+  return `${process === thread ? process : `${process} / ${thread}`} (${tid})`;
+}
+
+/** What interrupt ends a wait of a ThreadState. */
+export function interruptText(waitClass: number): string {
+  return waitClass === ThreadState.Sleep ? 'its timer' : 'an interrupt (timer, disk, network)';
+}
+
+export function wakerText(waker: Waker, waitClass: number): string {
+  return waker.kind === 'thread' ? threadText(waker) : interruptText(waitClass);
+}
 
 /** On what a guess rests: '92.0% of 40 of its waits here'. */
 export function wakerGrounds({ share, waits, basis }: ProbableWaker): string {

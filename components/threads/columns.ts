@@ -36,13 +36,16 @@ export const TIME_COLUMNS = [
 
 export type SortColumn = 'thread' | 'elapsed' | 'residual' | (typeof TIME_COLUMNS)[number]['key'];
 
+/** All columns that can be sorted by, in their order on the screen. */
+export const SORT_COLUMNS: readonly { readonly key: SortColumn; readonly name: string }[] = [
+  { key: 'thread', name: 'Thread' },
+  { key: 'elapsed', name: 'Elapsed' },
+  ...TIME_COLUMNS,
+  { key: 'residual', name: 'Residual' },
+];
+
 export function isSortColumn(text: string): text is SortColumn {
-  return (
-    text === 'thread' ||
-    text === 'elapsed' ||
-    text === 'residual' ||
-    TIME_COLUMNS.some(({ key }) => key === text)
-  );
+  return SORT_COLUMNS.some(({ key }) => key === text);
 }
 
 /** Nanoseconds as seconds with as many decimals in each row, so that a row can be added up by eye. */

@@ -1,11 +1,11 @@
 'use client';
 
 import Link from 'next/link';
-import { formatDuration } from '@/components/ui/format';
-import type { LongestWait, WaitHop, WaitingThread } from '@/profile/longest-waits';
+import { formatCount, formatDuration } from '@/components/ui/format';
+import type { LongestWait, WaitHop } from '@/profile/longest-waits';
 import type { TimeRange } from '@/profile/view';
 import { STATE_NAMES } from '@/profile/waits';
-import { wakerName, whereBlocked } from './blocked';
+import { interruptText, threadText, whereBlocked } from './blocked';
 import { StateDot } from './state-dot';
 import { clockText } from './timeline-draw';
 
@@ -88,7 +88,10 @@ function Wait({
           'Who ended it is not known.'
         ) : (
           <>
-            Ended by <span className="text-ink">{nameOf(waker)}</span>
+            Ended by{' '}
+            <span className="text-ink">
+              {waker === 'interrupt' ? interruptText(wait.waitClass) : threadText(waker)}
+            </span>
           </>
         )}
       </p>
@@ -96,8 +99,8 @@ function Wait({
         <ol aria-label="What its waker had waited for" className="pl-3 text-dim">
           {wait.chain.map((hop) => (
             <li key={`${hop.tid} ${hop.endNs}`}>
-              after <span className="text-ink">{nameOf(hop)}</span> had waited: {lengthText(hop)},{' '}
-              <WhereText wait={hop} />
+              after <span className="text-ink">{threadText(hop)}</span> had waited:{' '}
+              {lengthText(hop)}, <WhereText wait={hop} />
             </li>
           ))}
         </ol>
@@ -110,6 +113,9 @@ function Wait({
       >
         {clock(startNs)} to {clock(endNs)}
       </button>
+      {wait.alike < 1.5 ? null : (
+        <span className="text-xs text-dim"> longest of about {formatCount(wait.alike)}</span>
+      )}
     </li>
   );
 }
@@ -131,8 +137,4 @@ function WhereText({ wait }: { readonly wait: WaitHop }) {
 
 function lengthText({ waitClass, startNs, endNs }: WaitHop): string {
   return `${STATE_NAMES[waitClass]}, ${formatDuration((endNs - startNs) / 1e6)}`;
-}
-
-function nameOf(waker: WaitingThread | 'interrupt'): string {
-  return wakerName(waker === 'interrupt' ? { kind: 'interrupt' } : { kind: 'thread', ...waker });
 }

@@ -6,7 +6,7 @@ import type { ShownSlices, ThreadList } from '@/components/profile-worker/thread
 import { Button } from '@/components/ui/button';
 import { formatCount } from '@/components/ui/format';
 import { STATE_NAMES } from '@/profile/waits';
-import { formatResidual } from './columns';
+import { formatResidual, SORT_COLUMNS, type SortColumn } from './columns';
 import { Ledger, type ThreadRowsProps } from './ledger';
 import { CalmKeys, residualOf, rowsOf } from './rows';
 import { STATE_CSS } from './states';
@@ -105,7 +105,26 @@ function Facts({
       >
         residual {formatResidual(residuals.all)}, at most {formatResidual(residuals.most)}
       </span>
+      {view.range === undefined ? null : (
+        <span className="text-dim">slices at its edges count in proportion</span>
+      )}
       <span className="ml-auto flex flex-wrap items-center gap-1.5">
+        {view.show === 'ledger' ? null : (
+          <label className="flex items-center gap-1.5 text-dim">
+            sort by
+            <select
+              value={view.sort}
+              onChange={({ target }) => change({ sort: target.value as SortColumn })}
+              className="h-6 rounded-md border border-line bg-bg px-1 text-ink"
+            >
+              {SORT_COLUMNS.map(({ key, name }) => (
+                <option key={key} value={key}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         <label className="flex items-center gap-1.5 text-dim">
           <input
             type="checkbox"

@@ -1,12 +1,13 @@
 'use client';
 
 import Link from 'next/link';
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { NO_THREADS } from '@/components/profile-worker/thread-analysis';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
+import { useShortcuts } from '@/components/shell/use-shortcuts';
 import { useSignedOut } from '@/components/shell/use-signed-out';
 import { WorkspaceSkeleton } from '@/components/shell/workspace-skeleton';
 import { Banner } from '@/components/ui/banner';
@@ -29,6 +30,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
   const [view, change] = useThreadsView(session);
   const [shown, setShown] = useState<readonly number[]>([]);
   const [failure, setFailure] = useState<string>();
+  const searchBox = useRef<HTMLInputElement>(null);
   const isLive = session === undefined;
   const collector = state.status?.collector;
   const offCpu = collector?.offCpu;
@@ -57,6 +59,23 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
       flameGraphPath(thread, range, session),
     [range, session],
   );
+  useShortcuts({
+    '/': () => {
+      searchBox.current?.focus();
+      searchBox.current?.select();
+      return true;
+    },
+    ' ': () => {
+      if (isLive) client.setPaused(!isPaused);
+      return isLive;
+    },
+    escape: () => {
+      if (search !== '') change({ search: '' });
+      else if (range !== undefined) change({ range: undefined });
+      else return false;
+      return true;
+    },
+  });
   const list = state.threads?.list;
   const offSwitch = (look: 'plain' | 'primary') => (
     <OffCpuSwitch
@@ -80,12 +99,20 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
             <SearchIcon />
           </span>
           <input
+            ref={searchBox}
             type="search"
             aria-label="Search threads"
+            aria-keyshortcuts="/"
             placeholder="Search threads and processes, by name or number"
             autoComplete="off"
             spellCheck={false}
             value={view.search}
+            onKeyDown={(event) => {
+              if (event.key !== 'Escape') return;
+              event.preventDefault();
+              change({ search: '' }, 'replace');
+              event.currentTarget.blur();
+            }}
             onChange={({ target }) => change({ search: target.value }, 'replace')}
             className="h-full min-w-0 flex-1 bg-transparent text-sm outline-none placeholder:text-dim"
           />
@@ -130,7 +157,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
       {isLive ? (
         <Warnings
           state={state}
-          failure={failure}
+          failure={failure ?? collector?.offCpuProblem}
           isOff={collector !== undefined && offCpu === undefined && (list?.length ?? 0) > 0}
           offSwitch={offSwitch('plain')}
         />

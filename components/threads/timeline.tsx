@@ -192,7 +192,7 @@ export function Timeline(props: TimelineProps) {
         <div
           ref={seen.element}
           role="group"
-          aria-label={`Timeline of the states of ${rows.threads} threads. Arrow keys read it, with Shift they select a time range.`}
+          aria-label={`Timeline of the states of ${rows.threads} ${rows.threads === 1 ? 'thread' : 'threads'}. Arrow keys read it, with Shift they select a time range.`}
           // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read and select
           tabIndex={0}
           className="relative min-h-0 min-w-0 flex-1 touch-pan-y overflow-y-auto overscroll-contain select-none"

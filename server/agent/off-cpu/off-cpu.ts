@@ -3,13 +3,14 @@
  * spent on, and knows which threads are stuck.
  */
 import type { ProfileBuilder } from '@/profile/builder';
-import { NONE, type StackIndex, type ThreadIndex, ThreadState } from '@/profile/schema';
+import { NONE, type StackIndex, type ThreadIndex } from '@/profile/schema';
 import type { BlockedThread, OffCpuStatus } from '@/profile/status';
 import type { BpfMap, ProgramRunTime } from '../libbpf';
 import type { Processes } from '../processes';
 import type { RawWait, StackId } from '../record-reader';
 import { THREAD } from '../records';
 import { OffCpuPrograms, type StackTime } from './off-cpu-programs';
+import { type Blocked, stuckFirst } from './stuck-first';
 import { type ThreadReading, ThreadSums } from './thread-sums';
 
 export interface OffCpuOptions {
@@ -37,38 +38,14 @@ interface PendingWait {
   readonly sinceMs: number;
 }
 
-interface Blocked {
-  readonly pid: number;
-  readonly tid: number;
-  readonly state: number;
-  readonly forNs: number;
-  readonly kernel: StackId;
-  readonly wakerPid: number;
-  readonly wakerTid: number;
-}
-
 const READ_MS = 1000;
 /** A thread may go on waiting within one system call for long; then its wait is written down with the kernel's part. */
 const LONGEST_PENDING_MS = 10_000;
 const SHOWN_BLOCKED = 200;
-/** Of the threads of one process that sleep at one place in the kernel: a pool of idle ones must not crowd out all others. */
-const SHOWN_ALIKE = 10;
-/** The parent of the kernel's own threads. They wait for work most of the time. */
+/** The parent of the kernel's own threads. */
 const KTHREADD = 2;
 const NO_STACK: StackId = { low: 0, high: 0 };
 const HIGH = 2 ** 32;
-
-/** Those in which a thread is rarely for long unless something is wrong come first. */
-const STUCK_FIRST: readonly number[] = [
-  ThreadState.Disk,
-  ThreadState.PageFault,
-  ThreadState.Lock,
-  ThreadState.Other,
-  ThreadState.Network,
-  ThreadState.Pipe,
-  ThreadState.Poll,
-  ThreadState.Sleep,
-];
 
 export class OffCpu {
   readonly #programs: OffCpuPrograms;
@@ -163,7 +140,9 @@ export class OffCpu {
     return {
       thresholdNs: this.#thresholdNs,
       stackTime: this.#programs.stackTime,
-      blocked: this.#stuckFirst(),
+      blocked: stuckFirst(this.#blocked, (pid) => this.#processes.get(pid).parentPid === KTHREADD)
+        .slice(0, SHOWN_BLOCKED)
+        .map(({ blocked, alike }) => this.#describe(blocked, alike)),
       blockedThreads: this.#blocked.length,
     };
   }
@@ -249,34 +228,6 @@ export class OffCpu {
       wakerPid: u32(THREAD.waker_pid),
       wakerTid: u32(THREAD.waker_tid),
     });
-  }
-
-  /** In the order of `OffCpuStatus.blocked`. */
-  #stuckFirst(): BlockedThread[] {
-    const rank = ({ pid, state }: Blocked): number =>
-      state === ThreadState.Other && this.#processes.get(pid).parentPid === KTHREADD
-        ? STUCK_FIRST.length
-        : STUCK_FIRST.indexOf(state);
-    const alike = new Map<string, number>();
-    const ranked = this.#blocked.map((blocked) => {
-      const { pid, state, kernel } = blocked;
-      const kind = `${pid} ${state} ${kernel.high} ${kernel.low}`;
-      alike.set(kind, (alike.get(kind) ?? 0) + 1);
-      return { blocked, kind, rank: rank(blocked), place: 0 };
-    });
-    ranked.sort((a, b) => a.rank - b.rank || b.blocked.forNs - a.blocked.forNs);
-    const placed = new Map<string, number>();
-    for (const entry of ranked) {
-      entry.place = placed.get(entry.kind) ?? 0;
-      placed.set(entry.kind, entry.place + 1);
-    }
-    // One of each kind, then more of them; a stable sort, so that within these the order stays.
-    const round = ({ place }: { place: number }): number =>
-      place === 0 ? 0 : place < SHOWN_ALIKE ? 1 : 2;
-    return ranked
-      .sort((a, b) => round(a) - round(b))
-      .slice(0, SHOWN_BLOCKED)
-      .map(({ blocked, kind }) => this.#describe(blocked, alike.get(kind) as number));
   }
 
   #describe(blocked: Blocked, alike: number): BlockedThread {
