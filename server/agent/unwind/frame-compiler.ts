@@ -49,19 +49,24 @@ export class FrameCompiler implements FrameSink {
   /** Rules by #commonKey; 0 where the rule isn't known yet. */
   readonly #commonRules = new Uint16Array(32768);
   #isSignalFrame = false;
+  readonly #followsBase: boolean;
+  #needsBase = false;
   readonly #pltRule: number;
   #rule: number = SpecialRule.NoRow;
   /** The end of the code that has its rows. */
   #end = 0;
   #used = 0;
 
+  /** `followsBase`: rules say what becomes of the base register. */
   constructor(
     machine: Machine,
     entries: FrameEntries,
     ehEntries: number,
     bare: readonly BareCode[],
     maxRows: number,
+    followsBase: boolean,
   ) {
+    this.#followsBase = followsBase;
     this.#machine = machine;
     this.#entries = entries;
     this.#ehEntries = ehEntries;
@@ -76,7 +81,7 @@ export class FrameCompiler implements FrameSink {
           PLT_PUSHED,
         )
       : SpecialRule.NoRow;
-    this.#interpreter = new CfaInterpreter(machine, this);
+    this.#interpreter = new CfaInterpreter(machine, this, followsBase);
   }
 
   /** Throws UnwindError. */
@@ -120,6 +125,11 @@ export class FrameCompiler implements FrameSink {
     }
   }
 
+  /** Some code has its CFA in the base register: what that calls can only be followed by rules that know it. */
+  get needsBase(): boolean {
+    return this.#needsBase;
+  }
+
   finish(buildId: string): UnwindTable {
     const end = Math.max(this.#end, this.#bareEnd);
     this.#gap(end);
@@ -138,9 +148,12 @@ export class FrameCompiler implements FrameSink {
 
   /** Nearly all states are of few kinds: their rules are looked up (7% of the time of node's first table). */
   #ruleOf(state: Int32Array): number {
-    const key = this.#isSignalFrame ? -1 : this.#commonKey(state);
+    const key = this.#isSignalFrame || this.#followsBase ? -1 : this.#commonKey(state);
     if (key >= 0 && this.#commonRules[key] !== 0) return this.#commonRules[key];
-    const rule = ruleOf(state, this.#isSignalFrame, this.#machine, this.#builder.rules);
+    const { rules } = this.#builder;
+    const rule = ruleOf(state, this.#isSignalFrame, this.#machine, rules, this.#followsBase);
+    this.#needsBase ||=
+      state[Slot.Cfa] === CfaKind.Sum && state[Slot.CfaRegister] === this.#machine.baseRegister;
     if (key >= 0) this.#commonRules[key] = rule;
     return rule;
   }

@@ -1,6 +1,7 @@
 /** Makes rows and pages of rules that come in ascending order of their addresses. */
 import {
   FpRule,
+  fpRuleOf,
   PAGE_SHIFT,
   RaRule,
   RuleKind,
@@ -10,6 +11,7 @@ import {
   type UnwindMachine,
   type UnwindTable,
 } from './format';
+import { MACHINES } from './machine';
 import { RuleSet } from './rule-set';
 import { UnwindError } from './unwind-error';
 
@@ -97,7 +99,10 @@ export class TableBuilder {
     pages.set(this.#pages.subarray(0, this.#pageCount));
     pages[this.#pageCount] = this.#rowCount;
     const rules = this.rules.toArray();
-    const counts = countRows(rows, rules, fdes);
+    const { baseRegister } = MACHINES[machine];
+    const isLeafOnly = (kind: number, parameter: number): boolean =>
+      kind === RuleKind.CfaRegister && (parameter & 0xff) !== baseRegister;
+    const counts = countRows(rows, rules, fdes, isLeafOnly);
     return { machine, buildId, basePage: this.#basePage, pages, rows, rules, counts };
   }
 
@@ -138,6 +143,7 @@ function countRows(
   rows: Uint32Array,
   rules: Uint32Array,
   fdes: { readonly used: number; readonly skipped: number },
+  isLeafOnly: (kind: number, parameter: number) => boolean,
 ): UnwindCounts {
   // First how many rows each rule has: a loop without branches, which is over before V8 has compiled another.
   const rowsOfRule = new Uint32Array(rules.length / 2);
@@ -149,10 +155,10 @@ function countRows(
     const low = rules[rule * 2];
     const kind = low & 0xff;
     if (kind === RuleKind.Unsupported) unsupportedRows[low >>> 16] += count;
-    else if (kind === RuleKind.CfaRegister || ((low >>> 12) & 15) === RaRule.Register) {
+    else if (isLeafOnly(kind, rules[rule * 2 + 1]) || ((low >>> 12) & 15) === RaRule.Register) {
       leafRows += count;
     }
-    if (((low >>> 8) & 15) === FpRule.Unknown) lostFpRows += count;
+    if (fpRuleOf(low) === FpRule.Unknown) lostFpRows += count;
   });
   return { fdes: fdes.used, skippedFdes: fdes.skipped, leafRows, lostFpRows, unsupportedRows };
 }
