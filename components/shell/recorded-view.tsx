@@ -127,7 +127,13 @@ export function RecordedView({
             : {})}
         />
       </main>
-      <TruthBar kind="recorded" frequencyHz={frequencyHz} analysis={analysis} />
+      <TruthBar
+        kind="recorded"
+        frequencyHz={frequencyHz}
+        analysis={analysis}
+        view={view}
+        onView={changeView}
+      />
     </>
   );
 }
