@@ -45,6 +45,10 @@ static __always_inline void saved_registers(struct task_struct *task, struct reg
 	regs->fp = BPF_CORE_READ(saved, bp);
 }
 
+/* rbx, by its DWARF number; and in a signal's frame, where it is from where rbp is. */
+#define BASE_REGISTER 3
+#define SIGNAL_BASE_FROM_FP 8
+
 /* Where they have been saved in struct pt_regs, in words, by DWARF number (System V ABI, figure 3.36). */
 const __u8 saved_register_words[16] SEC(".rodata") = {10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0};
 
@@ -61,6 +65,10 @@ static __always_inline bool saved_register(struct task_struct *task, __u32 numbe
 }
 
 #elif defined(__TARGET_ARCH_arm64)
+
+/* None. */
+#define BASE_REGISTER 0xff
+#define SIGNAL_BASE_FROM_FP 0
 
 struct pt_regs___kernel {
 	__u64 regs[31];

@@ -79,12 +79,20 @@ struct walk_state {
 	__u32 is_leaf;
 	/* The frame pointer of this frame is not known. */
 	__u32 fp_is_lost;
+	/*
+	 * Where the base register of this frame has been saved; BASE_IN_REGISTER: nowhere, the task still has it; BASE_LOST:
+	 * not known. It is read when it is needed, which is seldom.
+	 */
+	__u64 base_at;
 	/* Bounds of the binary search under way. */
 	__u32 low;
 	__u32 high;
 	__u64 key;
 	struct mapping_search search;
 };
+
+#define BASE_IN_REGISTER 0
+#define BASE_LOST 1
 
 struct walk {
 	struct task_struct *task;
@@ -249,17 +257,30 @@ static __always_inline __u32 step_by_frame_pointer(struct walk *walk, __u32 fail
 		return failure;
 	if (bpf_probe_read_user(frame, sizeof(frame), (void *)fp))
 		return failure;
+	walk->state->base_at = BASE_LOST;
 	walk->state->regs.sp = fp + sizeof(frame);
 	walk->state->regs.fp = frame[0];
 	walk->state->regs.ip = frame[1];
 	return 0;
 }
 
+/* A register of this frame, by its DWARF number: one of the leaf's, or the base register. */
+static __always_inline bool frame_register(struct walk *walk, __u32 number, __u64 *value)
+{
+	__u64 base_at = walk->state->base_at;
+
+	if (!walk->state->is_leaf && (number != BASE_REGISTER || base_at == BASE_LOST))
+		return false;
+	if (!walk->state->is_leaf && base_at != BASE_IN_REGISTER)
+		return read_user(base_at, value);
+	return saved_register(walk->task, number, value);
+}
+
 static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind_rule *rule)
 {
 	struct registers *regs = &walk->state->regs;
 	__s16 near = (__s16)rule->parameter, far = (__s16)(rule->parameter >> 16);
-	__u64 cfa, ip, fp = regs->fp;
+	__u64 cfa, ip, fp = regs->fp, base_at = walk->state->base_at;
 	bool needs_fp = false;
 
 	switch (rule->kind) {
@@ -271,9 +292,18 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		needs_fp = true;
 		break;
 	case RULE_CFA_REGISTER:
-		if (!walk->state->is_leaf || !saved_register(walk->task, rule->parameter & 0xff, &cfa))
+		if (!frame_register(walk, rule->parameter & 0xff, &cfa))
 			return END_UNSUPPORTED;
 		cfa += (__s64)(rule->parameter >> 8);
+		break;
+	case RULE_CFA_SP_BASE:
+		cfa = regs->sp + (__s64)near;
+		base_at = cfa + (__s64)far;
+		break;
+	case RULE_CFA_FP_BASE:
+		cfa = regs->fp + (__s64)near;
+		base_at = cfa + (__s64)far;
+		needs_fp = true;
 		break;
 	case RULE_CFA_SP_DEREF:
 		if (!read_user(regs->sp + (__s64)near, &cfa))
@@ -290,7 +320,8 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		cfa = regs->sp + 8 + ((regs->ip & 15) >= (__u32)rule->parameter ? 8 : 0);
 		break;
 	case RULE_SIGNAL:
-		if (!read_user(regs->sp + (__s64)far, &ip) || !read_user(regs->sp + (__s64)rule->fp_offset, &fp) ||
+		base_at = regs->sp + (__s64)rule->fp_offset;
+		if (!read_user(regs->sp + (__s64)far, &ip) || !read_user(base_at, &fp) ||
 		    !read_user(regs->sp + (__s64)near, &cfa))
 			return END_BAD_READ;
 		regs->ip = ip;
@@ -298,6 +329,7 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		regs->fp = fp;
 		walk->state->is_exact = 1;
 		walk->state->fp_is_lost = 0;
+		walk->state->base_at = rule->recovery & KNOWS_BASE ? base_at + SIGNAL_BASE_FROM_FP : BASE_LOST;
 		return 0;
 	default:
 		return END_UNSUPPORTED;
@@ -317,7 +349,7 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 	} else if (!read_user(cfa - 8, &ip)) {
 		return END_BAD_READ;
 	}
-	switch (rule->recovery & 15) {
+	switch (rule->recovery & 7) {
 	case FP_SAME:
 		break;
 	case FP_UNKNOWN:
@@ -336,6 +368,7 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 			return END_BAD_READ;
 		break;
 	}
+	walk->state->base_at = rule->recovery & KNOWS_BASE ? base_at : BASE_LOST;
 	regs->sp = cfa;
 	regs->fp = fp;
 	regs->ip = ip;
@@ -415,6 +448,7 @@ static __always_inline void walk_user_stack(struct record_stack *record, const s
 	state->segment_start = state->segment_end = 0;
 	state->is_exact = state->is_leaf = 1;
 	state->fp_is_lost = 0;
+	state->base_at = BASE_IN_REGISTER;
 	state->first_segment = process ? process->first : 0;
 	state->segment_count = process ? process->count : 0;
 	record->count = 0;

@@ -22,6 +22,8 @@ enum rule_kind {
 	RULE_CFA_FP_DEREF,
 	RULE_PLT,
 	RULE_SIGNAL,
+	RULE_CFA_SP_BASE,
+	RULE_CFA_FP_BASE,
 };
 
 enum fp_rule {
@@ -47,9 +49,12 @@ enum module_state {
 	MODULE_NO_ROOM,
 };
 
+/* In a rule's `recovery`: what the caller had in BASE_REGISTER is known. */
+#define KNOWS_BASE 8
+
 struct unwind_rule {
 	__u8 kind;
-	__u8 recovery;		/* enum fp_rule, and the return address's rule above it */
+	__u8 recovery;		/* enum fp_rule, KNOWS_BASE, and the return address's rule above it */
 	__s16 fp_offset;
 	__s32 parameter;
 };

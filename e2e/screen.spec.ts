@@ -135,8 +135,23 @@ test('the health of stacks is told by reason, file and process', async ({ page }
   await expect(reasons).toContainText('-fno-omit-frame-pointer');
   await expect(reasons).toContainText('shares');
   const process = panel.getByRole('list', { name: 'Stack health by process' });
-  await process.getByText(String(workload.pid)).click();
+  const shares = `shares (${workload.pid})`;
+  await process.getByRole('button', { name: `Why not all stacks of ${shares} are whole` }).click();
   await expect(process.getByText(/: shares$/).first()).toBeVisible();
+
+  // It is looked at alone; a click shows all processes again, and one more this one.
+  const one = process.getByRole('button', { name: shares, exact: true });
+  const inList = page.getByRole('region', { name: 'Process list' });
+  await expect(one).toHaveAttribute('aria-pressed', 'true');
+  await one.click();
+  await expect(page).not.toHaveURL(/pid/);
+  await expect(one).toHaveAttribute('aria-pressed', 'false');
+  await one.click();
+  await expect(page).toHaveURL(new RegExp(`pids?=${workload.pid}`));
+  await expect(inList.getByRole('button', { name: shares })).toHaveAttribute(
+    'aria-pressed',
+    'true',
+  );
   await page.keyboard.press('Escape');
   await expect(panel).toBeHidden();
 

@@ -162,6 +162,8 @@ export function LivePage() {
         status={status}
         analysis={analysis}
         isOld={disconnectedMs !== undefined}
+        view={view}
+        onView={changeView}
       />
     </>
   );

@@ -137,7 +137,13 @@ export function RecordedView({
             : {})}
         />
       </main>
-      <TruthBar kind="recorded" frequencyHz={frequencyHz} analysis={analysis} />
+      <TruthBar
+        kind="recorded"
+        frequencyHz={frequencyHz}
+        analysis={analysis}
+        view={view}
+        onView={changeView}
+      />
     </>
   );
 }

@@ -1,10 +1,21 @@
+import { useState } from 'react';
+import { pidsAfterClick } from '@/components/process-list/rows';
 import { formatCount, formatShare } from '@/components/ui/format';
 import { standardError } from '@/profile/quality';
 import type { ProcessHealth, StackFailure, StackHealth } from '@/profile/stack-health';
 import { stopReason } from './stop-reasons';
 
-/** How whole the stacks of what is shown are, and for each reason and module how many are not. */
-export function HealthPanel({ health }: { readonly health: StackHealth }) {
+/** How whole the stacks of what is shown are, and for each reason and module how many are not; a click looks at one process. */
+export function HealthPanel({
+  health,
+  pids,
+  onPids,
+}: {
+  readonly health: StackHealth;
+  /** The processes that are looked at; none for all. */
+  readonly pids: readonly number[];
+  onPids(pids: readonly number[]): void;
+}) {
   const { samples, brokenSamples, failures, processes, brokenProcesses } = health;
   const whole = samples === 0 ? 0 : (samples - brokenSamples) / samples;
   const error = 1.96 * standardError(whole, samples);
@@ -34,7 +45,12 @@ export function HealthPanel({ health }: { readonly health: StackHealth }) {
           <h3 className="mt-3 text-sm font-semibold">By process</h3>
           <ul aria-label="Stack health by process" className="divide-y divide-line">
             {processes.map((process) => (
-              <Process key={process.pid} process={process} />
+              <Process
+                key={process.pid}
+                process={process}
+                selected={pids.includes(process.pid)}
+                onClick={(withModifier) => onPids(pidsAfterClick(pids, process.pid, withModifier))}
+              />
             ))}
           </ul>
           {brokenProcesses > processes.length ? (
@@ -105,13 +121,29 @@ function Reason({
   );
 }
 
-function Process({ process }: { readonly process: ProcessHealth }) {
+function Process({
+  process,
+  selected,
+  onClick,
+}: {
+  readonly process: ProcessHealth;
+  readonly selected: boolean;
+  onClick(withModifier: boolean): void;
+}) {
   const { pid, name, samples, brokenSamples, failures } = process;
+  const [open, setOpen] = useState(false);
   const whole = (samples - brokenSamples) / samples;
   return (
     <li>
-      <details>
-        <summary className="flex items-baseline gap-2 py-1 text-sm hover:bg-surface-2">
+      <div className="flex items-center gap-1">
+        <button
+          type="button"
+          aria-label={`${name} (${pid})`}
+          aria-pressed={selected}
+          title={selected ? 'Look at all processes again' : 'Look at this process alone'}
+          onClick={(event) => onClick(event.ctrlKey || event.metaKey || event.shiftKey)}
+          className="flex min-w-0 flex-1 items-baseline gap-2 rounded px-1 py-1 text-left text-sm hover:bg-surface-2 aria-pressed:bg-accent-soft"
+        >
           <span className="min-w-0 truncate">{name}</span>
           <span className="text-xs text-dim">{pid}</span>
           <span className="ml-auto shrink-0">
@@ -119,7 +151,18 @@ function Process({ process }: { readonly process: ProcessHealth }) {
             <span className={whole < 0.9 ? 'text-warn' : ''}>{formatShare(whole)}</span>{' '}
             <span className="text-dim">of {formatCount(samples)}</span>
           </span>
-        </summary>
+        </button>
+        <button
+          type="button"
+          aria-expanded={open}
+          aria-label={`Why not all stacks of ${name} (${pid}) are whole`}
+          onClick={() => setOpen(!open)}
+          className="h-7 shrink-0 rounded px-2 text-xs text-dim hover:bg-surface-2 hover:text-ink"
+        >
+          {open ? 'Less' : 'Why'}
+        </button>
+      </div>
+      {open ? (
         <ul className="pb-1.5 pl-3">
           {failures.slice(0, MAX_MODULES).map(({ reason, module, samples: count }) => (
             <li key={`${reason} ${module}`}>
@@ -136,7 +179,7 @@ function Process({ process }: { readonly process: ProcessHealth }) {
             </li>
           ))}
         </ul>
-      </details>
+      ) : null}
     </li>
   );
 }

@@ -10,10 +10,14 @@ import { CloseIcon } from '@/components/ui/icons';
 import { Popover } from '@/components/ui/popover';
 import type { Share } from '@/profile/quality';
 import type { LiveStatus, Measured, ProcessCost, UnnamedCode } from '@/profile/status';
+import type { View } from '@/profile/view';
 import { lossRows, lossSummary } from './losses';
 import { SamplingForm } from './sampling-form';
 
-export type TruthBarProps =
+export type TruthBarProps = {
+  readonly view: View;
+  onView(change: Partial<View>): void;
+} & (
   | {
       readonly kind: 'live';
       /** There is no connection: the numbers are the last ones that came. */
@@ -26,7 +30,11 @@ export type TruthBarProps =
       /** undefined or 0: it isn't known. */
       readonly frequencyHz: number | undefined;
       readonly analysis: Analysis | undefined;
-    };
+    }
+);
+
+/** What the panels need to look at one process. */
+type Looking = Pick<TruthBarProps, 'view' | 'onView'>;
 
 const ITEM = 'flex h-6 items-center gap-1.5 whitespace-nowrap rounded px-1.5';
 const ITEM_BUTTON = `${ITEM} hover:bg-surface-2 hover:text-ink`;
@@ -44,7 +52,7 @@ export function TruthBar(props: TruthBarProps) {
   );
 }
 
-function LiveItems({ status, analysis }: Extract<TruthBarProps, { kind: 'live' }>) {
+function LiveItems({ status, analysis, ...looking }: Extract<TruthBarProps, { kind: 'live' }>) {
   const collector = status?.collector;
   const waiting = 'the agent has not reported yet';
   return (
@@ -77,7 +85,7 @@ function LiveItems({ status, analysis }: Extract<TruthBarProps, { kind: 'live' }
           )}
         </Item>
       </span>
-      <QualityItems analysis={analysis} unnamedReasons={collector?.unnamed ?? []} />
+      <QualityItems analysis={analysis} unnamedReasons={collector?.unnamed ?? []} {...looking} />
       <LossItem losses={collector?.losses} since="since the agent started" />
       <Divider />
       <CostItem label="Agent" cost={collector?.agent} waiting={waiting} />
@@ -104,7 +112,11 @@ function LiveItems({ status, analysis }: Extract<TruthBarProps, { kind: 'live' }
   );
 }
 
-function RecordedItems({ frequencyHz, analysis }: Extract<TruthBarProps, { kind: 'recorded' }>) {
+function RecordedItems({
+  frequencyHz,
+  analysis,
+  ...looking
+}: Extract<TruthBarProps, { kind: 'recorded' }>) {
   return (
     <>
       <span className={ITEM} title="Samples a second on each CPU">
@@ -125,7 +137,7 @@ function RecordedItems({ frequencyHz, analysis }: Extract<TruthBarProps, { kind:
           )}
         </Item>
       </span>
-      <QualityItems analysis={analysis} unnamedReasons={[]} />
+      <QualityItems analysis={analysis} unnamedReasons={[]} {...looking} />
       {analysis?.isImport === true ? (
         <span className={ITEM}>
           <Item label="Lost">
@@ -142,10 +154,12 @@ function RecordedItems({ frequencyHz, analysis }: Extract<TruthBarProps, { kind:
 function QualityItems({
   analysis,
   unnamedReasons,
+  view,
+  onView,
 }: {
   readonly analysis: Analysis | undefined;
   readonly unnamedReasons: readonly UnnamedCode[];
-}) {
+} & Looking) {
   return (
     <>
       <ShareItem
@@ -156,7 +170,13 @@ function QualityItems({
         what="samples whose stack reached the root of its thread"
         whyNotMeasured="an imported file does not say where its stacks end"
       >
-        {(shown) => <HealthPanel health={shown.health} />}
+        {(shown) => (
+          <HealthPanel
+            health={shown.health}
+            pids={view.pids}
+            onPids={(pids) => onView({ pids, zoom: [] })}
+          />
+        )}
       </ShareItem>
       <ShareItem
         label="Named frames"

@@ -53,6 +53,7 @@ const CHAINS: Readonly<Record<string, readonly CallChain[]>> = {
     ['crate::work', 'crate::collection_case'],
     ['crate::work', 'crate::panic_case', '...', ...repeat('crate::fall', 9), 'crate::burn'],
   ],
+  'lazy.c': [['main', 'bind_all']],
   'goroutines.go': [
     ['main.work', 'main.recursionCase', ...repeat('main.descend', 31), 'main.burn'],
     ['main.work', 'main.sortCase', '...', 'main.isBefore'],
@@ -83,6 +84,11 @@ export function compiledPrograms(): Program[] {
     ...levels('g++', 'objects.cpp', ['-pthread']),
     ...RUST_OPTIONS.map((options) => built('rustc', 'crate.rs', options, [])),
   ];
+}
+
+/** Calls functions through a procedure linkage table that is always empty. */
+export function lazyProgram(): Program {
+  return built('gcc', 'lazy.c', ['-O2', '-fno-builtin', '-Wl,-z,lazy,-z,norelro'], []);
 }
 
 /** Programs whose stacks are short enough for a copy of each, and native to the root. */

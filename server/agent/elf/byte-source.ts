@@ -9,6 +9,8 @@ export interface ByteSource {
   readonly isInMemory: boolean;
   /** Exactly `length` bytes at `offset`: fresh and 8-aligned from a file, a view from memory. Throws ElfError. */
   read(offset: number, length: number): Uint8Array;
+  /** Fills `target` with the bytes at `offset`. Throws ElfError. */
+  readInto(offset: number, target: Uint8Array): void;
   /** Closes what the source itself opened. */
   close(): void;
 }
@@ -58,6 +60,10 @@ class MemorySource implements ByteSource {
     return this.#bytes.subarray(offset, offset + length);
   }
 
+  readInto(offset: number, target: Uint8Array): void {
+    target.set(this.read(offset, target.length));
+  }
+
   close(): void {}
 }
 
@@ -82,22 +88,28 @@ class FileSource implements ByteSource {
   }
 
   read(offset: number, length: number): Uint8Array {
-    if (this.#closed) throw new ElfError('io', 'the file was closed');
     checkRange(offset, length, this.size);
     // Not zeroed first: every byte is written below, or nothing is returned.
     const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer, 0, length);
+    this.readInto(offset, bytes);
+    return bytes;
+  }
+
+  readInto(offset: number, target: Uint8Array): void {
+    if (this.#closed) throw new ElfError('io', 'the file was closed');
+    const { length } = target;
+    checkRange(offset, length, this.size);
     let done = 0;
     while (done < length) {
       let count: number;
       try {
-        count = readSync(this.#fd, bytes, done, length - done, offset + done);
+        count = readSync(this.#fd, target, done, length - done, offset + done);
       } catch (error) {
         throw new ElfError('io', (error as Error).message);
       }
       if (count === 0) throw new ElfError('io', 'the file was cut short while it was read');
       done += count;
     }
-    return bytes;
   }
 
   close(): void {

@@ -181,6 +181,11 @@ export class ElfFile {
     return this.#source.read(offset, length);
   }
 
+  /** Fills `target` with the bytes at a file offset, which must all be in the file: for who reads piece by piece. */
+  readInto(offset: number, target: Uint8Array): void {
+    this.#source.readInto(offset, target);
+  }
+
   /** The GNU build ID in lower-case hex, '' where there is none. */
   get buildId(): string {
     this.#buildId ??= findBuildId(this.#source, this.programHeaders, () => this.sections);

@@ -3,9 +3,11 @@ export class ByteSink {
   /** Longer than `length`, and replaced when the sink grows: not to be kept. */
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
+  #view: DataView;
 
   constructor(capacity = 1024) {
     this.bytes = new Uint8Array(Math.max(16, capacity));
+    this.#view = new DataView(this.bytes.buffer);
   }
 
   /** Appends [from, to) of `source`, and returns where that starts. */
@@ -20,17 +22,33 @@ export class ByteSink {
     return start;
   }
 
-  /** Appends what is from `from` up to the next zero, which there must be, without it. */
-  appendUntilZero(source: Uint8Array, from: number): void {
-    let at = from;
-    for (;;) {
-      const { bytes } = this;
-      let to = this.length;
-      while (to < bytes.length && source[at] !== 0) bytes[to++] = source[at++];
-      this.length = to;
-      if (to < bytes.length) return;
-      this.#reserve(to + 1);
-    }
+  /** Appends [from, to) of another sink: four bytes at a time, for many short pieces. */
+  appendFrom(source: ByteSink, from: number, to: number): void {
+    this.#reserve(this.length + to - from);
+    const [view, other] = [this.#view, source.#view];
+    let at = this.length;
+    let next = from;
+    for (; next + 4 <= to; next += 4, at += 4)
+      view.setUint32(at, other.getUint32(next, true), true);
+    for (; next < to; next++, at++) view.setUint8(at, other.getUint8(next));
+    this.length = at;
+  }
+
+  /** Appends a length of four bytes that is set by `endPiece`; returns where the piece behind it starts. */
+  startPiece(): number {
+    this.#reserve(this.length + 4);
+    this.length += 4;
+    return this.length;
+  }
+
+  /** What was appended since is the piece that starts there. */
+  endPiece(start: number): void {
+    this.#view.setUint32(start - 4, this.length - start, true);
+  }
+
+  /** Where a piece ends. */
+  pieceEnd(start: number): number {
+    return start + this.#view.getUint32(start - 4, true);
   }
 
   /** Appends text as UTF-8, and returns where that starts. */
@@ -61,5 +79,6 @@ export class ByteSink {
     const grown = new Uint8Array(Math.max(length, this.bytes.length * 2));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
+    this.#view = new DataView(grown.buffer);
   }
 }

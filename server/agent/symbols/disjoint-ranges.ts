@@ -7,14 +7,15 @@
  *             |- __memcpy (weak, same) |
  */
 import { NONE } from './protocol';
-import { sortedOrder } from './sorted-order';
+import { sortPairs } from './sorted-order';
 
 /** Ranks of symbols, higher is better; ORed together. Without Sized, a symbol reaches to the next one at most. */
 export const Rank = { Weak: 0, Local: 1, Global: 2, Function: 4, Sized: 8 } as const;
 
 /** Columns of equal length, of which the first `length` values count. */
 export interface SymbolColumns {
-  readonly start: Uint32Array;
+  /** The index and the start of each, interleaved: as they are sorted. */
+  readonly starts: Uint32Array<ArrayBuffer>;
   /** Exclusive; for symbols without a size, where they end at the latest. */
   readonly end: Uint32Array;
   readonly name: Uint32Array;
@@ -28,7 +29,10 @@ export interface Ranges {
   readonly names: Uint32Array;
 }
 
-/** `preferName(a, b)` is negative where b is the better one of two names of equal rank for the same address. */
+/**
+ * `preferName(a, b)` is negative where b is the better one of two names of equal rank for the same address. Sorts
+ * `symbols.starts`, and changes where symbols without a size end.
+ */
 export function disjointRanges(
   symbols: SymbolColumns,
   length: number,
@@ -47,7 +51,7 @@ class Sweep {
   readonly names: Uint32Array;
   length = 0;
   readonly #symbols: SymbolColumns;
-  readonly #order: Uint32Array;
+  readonly #count: number;
   readonly #preferName: (a: number, b: number) => number;
   /** The functions that are open at the sweep's position, innermost last; each ends before the one below it does. */
   readonly #open: number[] = [];
@@ -60,44 +64,59 @@ class Sweep {
     preferName: (a: number, b: number) => number,
   ) {
     this.#symbols = symbols;
-    this.#order = sortedOrder(symbols.start, length);
+    this.#count = length;
+    sortPairs(symbols.starts, length);
     this.#preferName = preferName;
     this.starts = new Uint32Array(length * 2 + 1);
     this.names = new Uint32Array(length * 2 + 1);
   }
 
   run(): void {
-    const { start: startOf, end: endOf, name: nameOf, rank: rankOf } = this.#symbols;
-    const order = this.#order;
-    const [starts, names] = [this.starts, this.names];
-    const count = order.length;
+    const { starts: sorted } = this.#symbols;
+    const count = this.#count;
     for (let i = 0; i < count; ) {
-      let symbol = order[i];
-      let start = startOf[symbol];
-      this.#closeUntil(start);
-      // A run of symbols with sizes that don't touch each other: most are so. Small, because it must compile fast.
-      if (this.#open.length === 0) {
-        let length = this.length;
-        while (rankOf[symbol] & Rank.Sized) {
-          const end = endOf[symbol];
-          const next = i + 1 < count ? startOf[order[i + 1]] : NONE;
-          if (next < end) break;
-          starts[length] = start;
-          names[length++] = nameOf[symbol];
-          if (end < next) {
-            starts[length] = end;
-            names[length++] = NONE;
-          }
-          if (++i === count) break;
-          symbol = order[i];
-          start = next;
-        }
-        this.length = length;
-        if (i === count) return;
-      }
-      i = this.#openAt(i, start);
+      this.#closeUntil(sorted[2 * i + 1]);
+      if (this.#open.length === 0) i = this.#addApart(i);
+      if (i < count) i = this.#openAt(i);
     }
     this.#closeUntil(NONE);
+  }
+
+  /**
+   * Adds a run of symbols with sizes that touch no other, but for those of the same code; most are so. Returns the index
+   * of the first that is not. Small, because it must compile fast.
+   */
+  #addApart(from: number): number {
+    const { starts: sorted, end: endOf, name: nameOf, rank: rankOf } = this.#symbols;
+    const [starts, names] = [this.starts, this.names];
+    const last = 2 * this.#count;
+    let length = this.length;
+    let i = 2 * from;
+    while (i < last) {
+      let symbol = sorted[i];
+      if (!(rankOf[symbol] & Rank.Sized)) break;
+      const start = sorted[i + 1];
+      const end = endOf[symbol];
+      let to = i + 2;
+      let next = to < last ? sorted[to + 1] : NONE;
+      while (next === start) {
+        const alias = sorted[to];
+        if (endOf[alias] !== end || !(rankOf[alias] & Rank.Sized)) break;
+        if (this.#compare(symbol, alias) < 0) symbol = alias;
+        to += 2;
+        next = to < last ? sorted[to + 1] : NONE;
+      }
+      if (next < end) break;
+      starts[length] = start;
+      names[length] = nameOf[symbol];
+      // Without a branch: V8 would compile this before it has seen both ways, and then a second time.
+      starts[length + 1] = end;
+      names[length + 1] = NONE;
+      length += end < next ? 2 : 1;
+      i = to;
+    }
+    this.length = length;
+    return i / 2;
   }
 
   /** Functions that end up to `position` reveal what is below them, or a gap. */
@@ -111,12 +130,13 @@ class Sweep {
     }
   }
 
-  /** Opens the symbols that start at `start`, of which the first in order is `from`; returns the index behind them. */
-  #openAt(from: number, start: number): number {
-    const { start: startOf, end: endOf, name: nameOf, rank: rankOf } = this.#symbols;
-    const [order, open] = [this.#order, this.#open];
+  /** Opens the symbols that start where that at `from` does; returns the index behind them. */
+  #openAt(from: number): number {
+    const { starts: sorted, end: endOf, name: nameOf, rank: rankOf } = this.#symbols;
+    const open = this.#open;
+    const start = sorted[2 * from + 1];
     let to = from + 1;
-    while (to < order.length && startOf[order[to]] === start) to++;
+    while (to < this.#count && sorted[2 * to + 1] === start) to++;
     const group = this.#worstFirst(from, to);
     const best = group[group.length - 1];
     if (rankOf[best] & Rank.Sized) {
@@ -128,7 +148,7 @@ class Sweep {
       }
     } else if (open.length === 0 || rankOf[best] & Rank.Function) {
       // Without a size: up to the next symbol, or with the function that it is in.
-      let end = to < order.length ? Math.min(endOf[best], startOf[order[to]]) : endOf[best];
+      let end = to < this.#count ? Math.min(endOf[best], sorted[2 * to + 1]) : endOf[best];
       if (open.length > 0 && end >= endOf[open[open.length - 1]]) end = endOf[open.pop()!];
       endOf[best] = end;
       open.push(best);
@@ -149,7 +169,7 @@ class Sweep {
   #worstFirst(from: number, to: number): readonly number[] {
     const group = this.#group;
     group.length = 0;
-    for (let i = from; i < to; i++) group.push(this.#order[i]);
+    for (let i = from; i < to; i++) group.push(this.#symbols.starts[2 * i]);
     // Aliases are few, and then this is quicker than a call to sort.
     if (group.length > 8) return group.sort((a, b) => this.#compare(a, b));
     for (let i = 1; i < group.length; i++) {

@@ -3,12 +3,18 @@ import { U32List } from '@/profile/u32-list';
 import { ByteSink } from './byte-sink';
 import { type FrameColumns, NONE } from './protocol';
 
+/** Of a name, generously: memory that is not written costs nothing. */
+const NAME_BYTES = 64;
+const MAX_CAPACITY = 128 * 1024;
+
 export class FrameRows {
   readonly #text: ByteSink;
-  readonly #textEnds = new U32List();
+  readonly #textEnds: U32List;
   readonly #textIndices = new Map<string, number>();
   readonly #rows = new Map<string, number>();
-  readonly #functionName = new U32List();
+  readonly #functionName: U32List;
+  /** Rows that are known by more than their function's name, and what is known of each. */
+  readonly #detailed = new U32List();
   readonly #file = new U32List();
   readonly #line = new U32List();
   readonly #outer = new U32List();
@@ -16,23 +22,24 @@ export class FrameRows {
 
   /** For the answer to a request with so many addresses. */
   constructor(addresses: number) {
-    this.#text = new ByteSink(addresses * 40);
+    const capacity = Math.min(addresses, MAX_CAPACITY);
+    this.#text = new ByteSink(capacity * NAME_BYTES);
+    this.#textEnds = new U32List(capacity);
+    this.#functionName = new U32List(capacity);
   }
 
-  /**
-   * A new row for a frame that is known by its name alone, which starts at `from` and ends at the next zero: for callers
-   * that know which names they have added.
-   */
-  appendBytes(bytes: Uint8Array, from: number): number {
-    this.#text.appendUntilZero(bytes, from);
-    return this.#append(this.#textEnds.push(this.#text.length), NONE);
+  /** A new row for a frame whose name is [from, to) of a sink: for callers that know which names they have added. */
+  appendFrom(names: ByteSink, from: number, to: number): number {
+    this.#text.appendFrom(names, from, to);
+    return this.#functionName.push(this.#textEnds.push(this.#text.length));
   }
 
   /** The same with a name that is text. */
   append(functionName: string, kernelModule?: string): number {
     this.#text.appendText(functionName);
-    const name = this.#textEnds.push(this.#text.length);
-    return this.#append(name, kernelModule === undefined ? NONE : this.#textOf(kernelModule));
+    const row = this.#functionName.push(this.#textEnds.push(this.#text.length));
+    if (kernelModule !== undefined) this.#detail(row, NONE, 0, NONE, this.#textOf(kernelModule));
+    return row;
   }
 
   /** The row of a frame in source code; `line` is 0 where unknown, `outer` the row that it is inlined into or NONE. */
@@ -42,10 +49,8 @@ export class FrameRows {
     const key = `${name} ${fileIndex} ${line} ${outer}`;
     let row = this.#rows.get(key);
     if (row === undefined) {
-      row = this.#append(name, NONE);
-      this.#file.values[row] = fileIndex;
-      this.#line.values[row] = line;
-      this.#outer.values[row] = outer;
+      row = this.#functionName.push(name);
+      this.#detail(row, fileIndex, line, outer, NONE);
       this.#rows.set(key, row);
     }
     return row;
@@ -53,25 +58,32 @@ export class FrameRows {
 
   /** The answer, of which nothing is shared with anything else; `frame[i]` is the row of the request's address i, or NONE. */
   finish(frame: Uint32Array): FrameColumns {
+    const rows = this.#functionName.length;
     const column = ({ values, length }: U32List): Uint32Array => values.subarray(0, length);
+    const detail = ({ values }: U32List, others: number): Uint32Array => {
+      if (this.#detailed.length === 0) return new Uint32Array(0);
+      const ofRows = new Uint32Array(rows).fill(others);
+      for (let i = 0; i < this.#detailed.length; i++) ofRows[this.#detailed.values[i]] = values[i];
+      return ofRows;
+    };
     return {
       text: this.#text.bytes.subarray(0, this.#text.length),
       textEnds: column(this.#textEnds),
       functionName: column(this.#functionName),
-      file: column(this.#file),
-      line: column(this.#line),
-      outer: column(this.#outer),
-      kernelModule: column(this.#kernelModule),
+      file: detail(this.#file, NONE),
+      line: detail(this.#line, 0),
+      outer: detail(this.#outer, NONE),
+      kernelModule: detail(this.#kernelModule, NONE),
       frame,
     };
   }
 
-  #append(name: number, kernelModule: number): number {
-    this.#file.push(NONE);
-    this.#line.push(0);
-    this.#outer.push(NONE);
+  #detail(row: number, file: number, line: number, outer: number, kernelModule: number): void {
+    this.#detailed.push(row);
+    this.#file.push(file);
+    this.#line.push(line);
+    this.#outer.push(outer);
     this.#kernelModule.push(kernelModule);
-    return this.#functionName.push(name);
   }
 
   #textOf(text: string): number {

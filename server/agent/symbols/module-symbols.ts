@@ -39,7 +39,7 @@ export class ModuleSymbols {
   readonly #dwarf: Dwarf | undefined;
   readonly #sources: readonly string[];
   readonly #notes: readonly string[];
-  /** Demangled names, zero-terminated, and where each range's is; NONE where it was not asked for yet. */
+  /** Demangled names, a piece each, and where each range's is; NONE where it was not asked for yet. */
   #demangled = new ByteSink(0);
   #demangledAt: Uint32Array | undefined;
 
@@ -174,7 +174,7 @@ export class ModuleSymbols {
     let row = rowOfName.get(key);
     if (row === undefined) {
       const start = this.#demangle(range, demangler);
-      row = rows.appendBytes(this.#demangled.bytes, start);
+      row = rows.appendFrom(this.#demangled, start, this.#demangled.pieceEnd(start));
       rowOfName.set(key, row);
     }
     return row;
@@ -185,9 +185,9 @@ export class ModuleSymbols {
     this.#demangledAt ??= new Uint32Array(this.#table.length).fill(NONE);
     const known = this.#demangledAt[range];
     if (known !== NONE) return known;
-    const start = this.#demangled.length;
+    const start = this.#demangled.startPiece();
     demangler.demangleTo(this.#table.nameBytes(range), this.#demangled);
-    this.#demangled.appendByte(0);
+    this.#demangled.endPiece(start);
     this.#demangledAt[range] = start;
     return start;
   }

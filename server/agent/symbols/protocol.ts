@@ -125,7 +125,10 @@ export interface FrameColumns {
   readonly textEnds: Uint32Array;
   /** Index of a text, as are `file` and `kernelModule`. */
   readonly functionName: Uint32Array;
-  /** NONE where unknown, as are `outer` and `kernelModule` where there is none. */
+  /**
+   * NONE where unknown, as are `outer` and `kernelModule` where there is none. These and `line` are empty where nothing is
+   * known of any row but its function's name.
+   */
   readonly file: Uint32Array;
   readonly line: Uint32Array;
   /** The row that this one was inlined into. */

@@ -16,6 +16,7 @@ const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** Names that are nearer to each other than this are copied in one piece, with what is between them. */
 const JOIN_BYTES = 64;
 const UNDERSCORE = 0x5f;
+const MAX_UNDERSCORES = 8;
 const INTERNAL_ALIAS = Buffer.from('__GI_');
 
 interface Part {
@@ -56,14 +57,23 @@ export class StringSection {
   byteAt(at: number): number {
     const part = this.#parts.length === 1 ? this.#parts[0] : this.#partOf(at);
     const offset = at - part.base;
+    const inWindow = offset - part.windowStart;
+    if (inWindow >= 0 && inWindow < part.window.length) return part.window[inWindow];
     loadWindow(part, offset, RANDOM_BYTES);
     return part.window[offset - part.windowStart];
   }
 
   /** How little a name is meant for people: by the underscores in front; glibc's internal aliases come last. */
   awkwardness(at: number): number {
-    let count = 0;
-    while (count < 8 && at + count < this.#size && this.byteAt(at + count) === UNDERSCORE) count++;
+    const first = this.byteAt(at);
+    if (first !== UNDERSCORE) return 0;
+    // C++ names that are mangled: by far the most.
+    if (at + 1 >= this.#size || this.byteAt(at + 1) !== UNDERSCORE) return 1;
+    let count = 2;
+    while (count < MAX_UNDERSCORES && at + count < this.#size) {
+      if (this.byteAt(at + count) !== UNDERSCORE) break;
+      count++;
+    }
     return count === 2 && this.#startsWith(at, INTERNAL_ALIAS) ? 9 : count;
   }
 

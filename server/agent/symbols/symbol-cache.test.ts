@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
-import { FrameRows, FrameTexts } from './frame-rows';
+import { FrameRows } from './frame-rows';
 import { ModuleSymbols } from './module-symbols';
-import { NONE } from './protocol';
 import { SymbolCache } from './symbol-cache';
 import { run, TestFolder } from './test-binaries';
+import { toFrames } from './to-frames';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -56,12 +56,13 @@ function nameAll(path: string, withCache = true): Named {
   const offsets = Float64Array.from({ length: text.size >> 2 }, (_, i) => text.offset + i * 4);
   const rows = new FrameRows(offsets.length);
   const frame = module.symbolize(offsets, rows, demangler);
-  const columns = rows.finish(frame);
-  const texts = new FrameTexts(columns);
-  const { functionName, line, outer } = columns;
-  const named = (row: number): string =>
-    row === NONE ? '' : `${texts.at(functionName[row])}:${line[row]} ${named(outer[row])}`;
-  const names = Array.from(frame, (row) => (row === NONE ? undefined : named(row)));
+  const names = toFrames(rows.finish(frame)).map((place) =>
+    place === undefined
+      ? undefined
+      : [place, ...(place.inlined ?? [])]
+          .map(({ functionName, line }) => `${functionName}:${line}`)
+          .join(' '),
+  );
   const { sources } = module.report;
   module.close();
   cache?.close();

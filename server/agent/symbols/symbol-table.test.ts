@@ -184,7 +184,7 @@ describe('flattening', () => {
     fc.assert(
       fc.property(fc.array(symbol, { maxLength: 20 }), (symbols) => {
         const columns = {
-          start: Uint32Array.from(symbols, ({ start }) => start),
+          starts: Uint32Array.from(symbols.flatMap(({ start }, i) => [i, start])),
           end: Uint32Array.from(symbols, ({ start, size }) => start + size + 1),
           name: Uint32Array.from(symbols, (_, i) => i),
           rank: Uint8Array.from(symbols, ({ rank }) => rank | Rank.Sized | Rank.Function),
@@ -208,7 +208,7 @@ describe('flattening', () => {
     fc.assert(
       fc.property(fc.array(symbol, { maxLength: 30 }), (symbols) => {
         const columns = {
-          start: Uint32Array.from(symbols, ({ start }) => start),
+          starts: Uint32Array.from(symbols.flatMap(({ start }, i) => [i, start])),
           end: Uint32Array.from(symbols, ({ start, size }) => (size === 0 ? 100 : start + size)),
           name: Uint32Array.from(symbols, (_, i) => i),
           rank: Uint8Array.from(

@@ -8,11 +8,18 @@ import type { SymbolNames } from './symbol-names';
 /** More symbols than this in one file are refused; chromium, unstripped, has about 2 million. */
 const MAX_SYMBOLS = 8 * 1024 * 1024;
 const SYMBOL_BYTES = 24;
-const SYMBOLS_PER_READ = 64 * 1024;
+/** As much as stays in the CPU's cache. */
+const SYMBOLS_PER_READ = 8 * 1024;
 
 const SymbolType = { None: 0, Function: 2, IndirectFunction: 10 } as const;
 const Binding = { Local: 0, Global: 1, Weak: 2, Unique: 10 } as const;
+const MAX_BINDING = 15;
+/** Ranks by type and binding as symbols have them, `NO_CODE` for what is no function. */
+const NO_CODE = 0xff;
+const RANKS = ranksOfSymbols();
 const RESERVED_SECTIONS = 0xff00;
+/** More than this many look-ups pay for an index of a table's ranges. */
+const FEW_FINDS = 500;
 /** Code that is further from where it starts is not named. */
 const MAX_CODE_BYTES = 0x7fffffff;
 
@@ -24,8 +31,9 @@ export class SymbolTable {
   readonly names: SymbolNames;
   readonly base: number;
   /** Of 2^`#pageShift` bytes of addresses each: the first range that starts in it, so that little is left to search. */
-  readonly #pages: Uint32Array;
-  readonly #pageShift: number;
+  #pages: Uint32Array | undefined;
+  #pageShift = 0;
+  #finds = 0;
 
   /** `ranges` count from `base`; their names are offsets into `names`, which are closed with this. */
   constructor(base: number, ranges: Ranges, names: SymbolNames) {
@@ -33,8 +41,6 @@ export class SymbolTable {
     this.starts = ranges.starts;
     this.nameOffsets = ranges.names;
     this.names = names;
-    this.#pageShift = pageShift(this.starts);
-    this.#pages = firstInPages(this.starts, this.#pageShift);
   }
 
   /** How many ranges there are, gaps included. */
@@ -44,8 +50,8 @@ export class SymbolTable {
 
   /** What this holds in memory. */
   get bytes(): number {
-    const { byteLength } = this.#pages;
-    return this.starts.byteLength + this.nameOffsets.byteLength + byteLength + this.names.bytes;
+    const pages = this.#pages?.byteLength ?? 0;
+    return this.starts.byteLength + this.nameOffsets.byteLength + pages + this.names.bytes;
   }
 
   /** The range that has `address`, or -1 where no symbol has it. */
@@ -53,17 +59,28 @@ export class SymbolTable {
     const starts = this.starts;
     const wanted = address - this.base;
     if (!(wanted >= 0 && wanted < NONE)) return -1;
-    const page = wanted >>> this.#pageShift;
+    let low = 0;
+    let high = starts.length;
     const pages = this.#pages;
-    // What starts before the page's first range may reach into it.
-    let low = page < pages.length ? pages[page] : starts.length;
-    let high = page + 1 < pages.length ? pages[page + 1] : starts.length;
+    if (pages === undefined) {
+      if (++this.#finds > FEW_FINDS) this.#makePages();
+    } else {
+      const page = wanted >>> this.#pageShift;
+      // What starts before the page's first range may reach into it.
+      low = page < pages.length ? pages[page] : high;
+      high = page + 1 < pages.length ? pages[page + 1] : high;
+    }
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (starts[middle] <= wanted) low = middle + 1;
       else high = middle;
     }
     return low === 0 || this.nameOffsets[low - 1] === NONE ? -1 : low - 1;
+  }
+
+  #makePages(): void {
+    this.#pageShift = pageShift(this.starts);
+    this.#pages = firstInPages(this.starts, this.#pageShift);
   }
 
   /** Identifies the name of a range within this table: ranges of one function share it. */
@@ -111,7 +128,8 @@ function firstInPages(starts: Uint32Array, shift: number): Uint32Array {
 export class SymbolTableBuilder {
   #base: number | undefined;
   #length = 0;
-  #start = new Uint32Array(0);
+  /** The index and the start of each, interleaved. */
+  #starts = new Uint32Array(0);
   #end = new Uint32Array(0);
   #name = new Uint32Array(0);
   #rank = new Uint8Array(0);
@@ -157,44 +175,41 @@ export class SymbolTableBuilder {
     this.#base ??= lowestExecutableAddress(elf.sections);
     const before = this.#length;
     const namesAt = this.#strings.add(elf, strings.offset, strings.size);
-    for (let first = 0; first < count; first += SYMBOLS_PER_READ) {
-      const length = Math.min(SYMBOLS_PER_READ, count - first) * SYMBOL_BYTES;
-      const bytes = elf.readAt(section.offset + first * SYMBOL_BYTES, length);
-      this.#addSymbols(bytes, elf.sections, namesAt, strings.size);
-    }
+    const words = new Uint32Array((Math.min(SYMBOLS_PER_READ, count) * SYMBOL_BYTES) / 4);
+    const code = codeSections(elf.sections, this.#base);
+    const addRange = (from: number, to: number): void => {
+      for (let first = from; first < to; first += SYMBOLS_PER_READ) {
+        const some = words.subarray(0, (Math.min(SYMBOLS_PER_READ, to - first) * SYMBOL_BYTES) / 4);
+        elf.readInto(section.offset + first * SYMBOL_BYTES, bytesOf(some));
+        this.#addSymbols(some, code, namesAt, strings.size);
+      }
+    };
+    // Local symbols come first in the file, and last here. They begin with many that are no functions: V8 would compile
+    // the loop for those, and then again for the others.
+    const firstGlobal = Math.min(section.info, count);
+    addRange(firstGlobal, count);
+    addRange(0, firstGlobal);
     return this.#length - before;
   }
 
-  #addSymbols(
-    bytes: Uint8Array,
-    sections: readonly ElfSection[],
-    namesAt: number,
-    namesSize: number,
-  ): void {
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-    const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >>> 2);
-    const [startOf, endOf, nameOf, rankOf] = [this.#start, this.#end, this.#name, this.#rank];
+  #addSymbols(words: Uint32Array, code: CodeSections, namesAt: number, namesSize: number): void {
+    const [startsOf, endOf, nameOf, rankOf] = [this.#starts, this.#end, this.#name, this.#rank];
     const base = this.#base ?? 0;
-    const { starts: sectionStarts, ends: sectionEnds } = codeSections(sections, base);
+    const { starts: sectionStarts, ends: sectionEnds } = code;
+    const ranks = RANKS;
+    const sectionCount = sectionEnds.length;
     const baseHigh = Math.floor(base / 2 ** 32) >>> 0;
     const baseLow = base - Math.floor(base / 2 ** 32) * 2 ** 32;
     let length = this.#length;
     // This runs once for a file, interpreted at first, where only small integers cost nothing: so no 64-bit arithmetic
-    // for what is usual.
+    // for what is usual, and no more steps than are needed.
     for (let at = 0; at + 5 < words.length; at += 6) {
       const packed = words[at + 1];
-      const type = packed & 0xf;
-      if (
-        type !== SymbolType.Function &&
-        type !== SymbolType.None &&
-        type !== SymbolType.IndirectFunction
-      ) {
-        continue;
-      }
+      const rank = ranks[packed & 0xff];
+      if (rank === NO_CODE) continue;
       const section = packed >>> 16;
       const name = words[at];
-      if (section === 0 || section >= sectionEnds.length || name === 0 || name >= namesSize)
-        continue;
+      if (section === 0 || section >= sectionCount || name === 0 || name >= namesSize) continue;
       const start =
         words[at + 3] === baseHigh
           ? words[at + 2] - baseLow
@@ -202,15 +217,13 @@ export class SymbolTableBuilder {
       const sectionEnd = sectionEnds[section];
       // Also false where the section has no code: then it ends at 0.
       if (!(start >= sectionStarts[section] && start < sectionEnd)) continue;
-      if (type === SymbolType.None && isMarker(this.#strings.byteAt(namesAt + name))) continue;
+      if (rank < Rank.Function && isMarker(this.#strings.byteAt(namesAt + name))) continue;
       const size = words[at + 5] === 0 ? words[at + 4] : MAX_CODE_BYTES;
-      startOf[length] = start;
+      startsOf[2 * length] = length;
+      startsOf[2 * length + 1] = start;
       endOf[length] = size === 0 || size > sectionEnd - start ? sectionEnd : start + size;
       nameOf[length] = namesAt + name;
-      rankOf[length++] =
-        (size === 0 ? 0 : Rank.Sized) |
-        (type === SymbolType.None ? 0 : Rank.Function) |
-        rankOfBinding((packed >>> 4) & 0xf);
+      rankOf[length++] = size === 0 ? rank : rank | Rank.Sized;
     }
     this.#length = length;
   }
@@ -233,7 +246,8 @@ export class SymbolTableBuilder {
       const [start, end] = [starts[i] + shift, starts[i + 1] + shift];
       if (start < 0 || end <= start || end >= NONE) continue;
       const at = this.#length++;
-      this.#start[at] = start;
+      this.#starts[2 * at] = at;
+      this.#starts[2 * at + 1] = start;
       this.#end[at] = end;
       this.#name[at] = namesAt + names[i];
       this.#rank[at] = Rank.Sized | Rank.Function | Rank.Global;
@@ -246,12 +260,12 @@ export class SymbolTableBuilder {
       throw new ElfError('too-large', `${wanted} symbols, more than ${MAX_SYMBOLS}`);
     }
     // Sections hold more than functions: room that the last one reserved may be left.
-    if (wanted <= this.#start.length) return;
+    if (wanted <= this.#end.length) return;
     const grown = <T extends Uint8Array | Uint32Array>(column: T, empty: T): T => {
       empty.set(column);
       return empty;
     };
-    this.#start = grown(this.#start, new Uint32Array(wanted));
+    this.#starts = grown(this.#starts, new Uint32Array(2 * wanted));
     this.#end = grown(this.#end, new Uint32Array(wanted));
     this.#name = grown(this.#name, new Uint32Array(wanted));
     this.#rank = grown(this.#rank, new Uint8Array(wanted));
@@ -260,7 +274,7 @@ export class SymbolTableBuilder {
   /** The table of all that was added. */
   build(): SymbolTable {
     const strings = this.#strings;
-    const columns = { start: this.#start, end: this.#end, name: this.#name, rank: this.#rank };
+    const columns = { starts: this.#starts, end: this.#end, name: this.#name, rank: this.#rank };
     const ranges = disjointRanges(
       columns,
       this.#length,
@@ -270,11 +284,14 @@ export class SymbolTableBuilder {
   }
 }
 
-/** Where the sections with code are, relative to `base`, by index; 0 to 0 for all others, and what is too far off. */
-function codeSections(
-  sections: readonly ElfSection[],
-  base: number,
-): { readonly starts: Int32Array; readonly ends: Int32Array } {
+/** Where the sections with code are, by index; 0 to 0 for all others, and what is too far off. */
+interface CodeSections {
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+}
+
+/** Counted from `base`. */
+function codeSections(sections: readonly ElfSection[], base: number): CodeSections {
   const count = Math.min(sections.length, RESERVED_SECTIONS);
   const [starts, ends] = [new Int32Array(count), new Int32Array(count)];
   for (let i = 0; i < count; i++) {
@@ -287,9 +304,23 @@ function codeSections(
   return { starts, ends };
 }
 
+const bytesOf = (words: Uint32Array): Uint8Array =>
+  new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+
 /** Not functions: arm64's `$x` and `$d`, annobin's and assemblers' `.name` labels. */
 function isMarker(firstByte: number): boolean {
   return firstByte === 0x24 || firstByte === 0x2e;
+}
+
+function ranksOfSymbols(): Uint8Array {
+  const ranks = new Uint8Array(0x100).fill(NO_CODE);
+  for (const type of Object.values(SymbolType)) {
+    const ofType = type === SymbolType.None ? 0 : Rank.Function;
+    for (let binding = 0; binding <= MAX_BINDING; binding++) {
+      ranks[(binding << 4) | type] = ofType | rankOfBinding(binding);
+    }
+  }
+  return ranks;
 }
 
 function rankOfBinding(binding: number): number {

@@ -6,6 +6,7 @@ import { type FrameColumns, NONE, type SourcePlace, type SymbolizedFrame } from 
 export function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[] {
   const { functionName, file, line, outer, kernelModule, frame } = columns;
   const texts = new FrameTexts(columns);
+  if (file.length === 0) return plainFrames(columns, texts);
   const places: (SourcePlace | undefined)[] = new Array(functionName.length);
   const place = (row: number): SourcePlace => {
     let known = places[row];
@@ -42,6 +43,22 @@ export function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[]
       frames[row] ??= whole(row);
       result[i] = frames[row];
     }
+  }
+  return result;
+}
+
+/** The same where functions' names are all that is known. */
+function plainFrames(
+  { functionName, frame }: FrameColumns,
+  texts: FrameTexts,
+): (SymbolizedFrame | undefined)[] {
+  const frames: SymbolizedFrame[] = new Array(functionName.length);
+  for (let row = 0; row < frames.length; row++) {
+    frames[row] = { functionName: texts.at(functionName[row]) };
+  }
+  const result: (SymbolizedFrame | undefined)[] = new Array(frame.length);
+  for (let i = 0; i < frame.length; i++) {
+    result[i] = frame[i] === NONE ? undefined : frames[frame[i]];
   }
   return result;
 }

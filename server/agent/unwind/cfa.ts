@@ -1,7 +1,7 @@
 /**
  * Runs the call frame instructions of CIEs and FDEs (DWARF 5, 6.4.2) and says for each range of addresses what an
- * unwinder that tracks stack pointer, frame pointer and instruction pointer has to know; where the other registers are
- * is read over.
+ * unwinder that tracks stack pointer, frame pointer and instruction pointer (and the base register, where that is asked
+ * for) has to know; where the other registers are is read over.
  */
 import { ByteReader } from './byte-reader';
 import { type Cie, readPointer } from './eh-frame';
@@ -22,8 +22,12 @@ export const Slot = {
   Ra: 7,
   RaRegister: 8,
   RaOffset: 9,
+  /** Of the caller's base register, only where it is followed. */
+  Base: 10,
+  BaseRegister: 11,
+  BaseOffset: 12,
 } as const;
-const SLOTS = 10;
+const SLOTS = 13;
 
 export const CfaKind = {
   Undefined: 0,
@@ -97,6 +101,8 @@ const Op = {
 export class CfaInterpreter {
   readonly #machine: Machine;
   readonly #sink: FrameSink;
+  /** The base register where it is followed, else -1. */
+  readonly #baseRegister: number;
   readonly #state = new Int32Array(SLOTS);
   readonly #remembered = new Int32Array(SLOTS * MAX_REMEMBERED);
   #rememberedCount = 0;
@@ -108,9 +114,10 @@ export class CfaInterpreter {
   #returnAddress = 0;
   #offset = 0;
 
-  constructor(machine: Machine, sink: FrameSink) {
+  constructor(machine: Machine, sink: FrameSink, followsBase = false) {
     this.#machine = machine;
     this.#sink = sink;
+    this.#baseRegister = followsBase ? machine.baseRegister : -1;
   }
 
   /**
@@ -195,7 +202,7 @@ export class CfaInterpreter {
             state[Slot.Fp] = SavedKind.AtCfa;
             state[Slot.FpOffset] = factored * dataAlign;
             this.#changed = true;
-          } else if (register === this.#returnAddress) {
+          } else if (register === this.#returnAddress || register === this.#baseRegister) {
             this.#saved(register, SavedKind.AtCfa, factored * dataAlign);
           }
         } else {
@@ -366,7 +373,8 @@ export class CfaInterpreter {
   /** The first slot of what is known of a register; -1 for those that nobody needs. */
   #slot(register: number): number {
     if (register === this.#machine.framePointer) return Slot.Fp;
-    return register === this.#returnAddress ? Slot.Ra : -1;
+    if (register === this.#returnAddress) return Slot.Ra;
+    return register === this.#baseRegister ? Slot.Base : -1;
   }
 
   #saved(register: number, kind: number, offset: number): void {

@@ -8,6 +8,7 @@ import {
   UnsupportedReason,
   type UnwindTable,
 } from './format';
+import { MACHINES } from './machine';
 import type { ReadelfFrame, ReadelfRow } from './readelf-for-tests';
 
 const REGISTERS = [
@@ -106,7 +107,15 @@ function compareRow(
 
   const cfa = cfaText(rule.kind, rule.parameter);
   if (cfa !== row.cfa) return problem();
-  if (rule.kind === RuleKind.CfaRegister) unfollowed('leaf only: CFA');
+  if (rule.kind === RuleKind.CfaRegister) {
+    const isBase = (rule.parameter & 0xff) === MACHINES[table.machine].baseRegister;
+    unfollowed(isBase ? 'CFA in rbx' : 'leaf only: CFA');
+  }
+  if (rule.knowsBase) {
+    const isSaved = rule.kind === RuleKind.CfaSpBase || rule.kind === RuleKind.CfaFpBase;
+    const isSame = row.base === '' || row.base === 'u' || row.base === 's';
+    if (isSaved ? row.base !== `c${signed(rule.parameter >> 16)}` : !isSame) return problem();
+  }
   if (rule.ra === RaRule.Register) {
     if (row.ra !== shortName(rule.fpOffset)) return problem();
     unfollowed('leaf only: return address');
@@ -132,6 +141,10 @@ function cfaText(kind: RuleKind, parameter: number): string {
       return `rsp${signed(parameter)}`;
     case RuleKind.CfaFp:
       return `rbp${signed(parameter)}`;
+    case RuleKind.CfaSpBase:
+      return `rsp${signed((parameter << 16) >> 16)}`;
+    case RuleKind.CfaFpBase:
+      return `rbp${signed((parameter << 16) >> 16)}`;
     case RuleKind.CfaRegister:
       return `${REGISTERS[parameter & 0xff]}${signed(parameter >> 8)}`;
     case RuleKind.CfaSpDeref:

@@ -66,7 +66,8 @@ const rule = (
   fp: FpRule = FpRule.Same,
   fpOffset = 0,
   ra: RaRule = RaRule.BelowCfa,
-): DecodedRule => ({ kind, fp, ra, fpOffset, parameter });
+  knowsBase = false,
+): DecodedRule => ({ kind, fp, knowsBase, ra, fpOffset, parameter });
 
 const UNSUPPORTED = (reason: UnsupportedReason): DecodedRule => ({
   ...rule(RuleKind.Unsupported, 0),
@@ -188,6 +189,22 @@ describe('call frame instructions become rules', () => {
     expect([kind, parameter & 0xff, parameter >> 8]).toEqual([RuleKind.CfaRegister, 10, 0]);
     expect(ruleAt(table, T + 1)).toEqual(UNSUPPORTED(UnsupportedReason.Expression));
     expect(table.counts.leafRows).toBe(1);
+  });
+
+  it('the CFA in rbx, and rbx from frame to frame where a function needs it', () => {
+    // push rbx; mov rsp, rbx: then the CFA stays in rbx.
+    const needsBase = [advance(1), 0x0e, 16, 0x83, 2, advance(3), 0x0d, 3];
+    const known = (kind: RuleKind, parameter: number): DecodedRule =>
+      rule(kind, parameter, FpRule.Same, 0, RaRule.BelowCfa, true);
+    const table = compileFde(needsBase);
+    expect(ruleAt(table, T)).toEqual(known(RuleKind.CfaSp, 8));
+    expect(ruleAt(table, T + 1)).toEqual(known(RuleKind.CfaSpBase, 16 | (-16 << 16)));
+    expect(ruleAt(table, T + 4)).toEqual(rule(RuleKind.CfaRegister, 3 | (16 << 8)));
+    expect(table.counts.leafRows).toBe(0);
+    // No other function does: nothing is said of it.
+    const plain = compileFde(needsBase.slice(0, 5));
+    expect(ruleAt(plain, T)).toEqual(rule(RuleKind.CfaSp, 8));
+    expect(ruleAt(plain, T + 1)).toEqual(rule(RuleKind.CfaSp, 16));
   });
 
   it('the return address in a register', () => {

@@ -69,9 +69,14 @@ export function compileUnwindTable(elf: ElfFile, options: CompileOptions = {}): 
     throw new UnwindError('no-frames', `no ${adjective}call frame information`);
   }
   const maxRows = options.maxRows ?? MAX_ROWS;
-  const compiler = new FrameCompiler(machine, entries, ehEntries, bare, maxRows);
-  compiler.compile(limits.deadlineMs);
-  return compiler.finish(elf.buildId);
+  const compile = (followsBase: boolean): FrameCompiler => {
+    const made = new FrameCompiler(machine, entries, ehEntries, bare, maxRows, followsBase);
+    made.compile(limits.deadlineMs);
+    return made;
+  };
+  // Few files need it, and their tables have more rows and rules by it.
+  const compiler = compile(false);
+  return (compiler.needsBase ? compile(true) : compiler).finish(elf.buildId);
 }
 
 function findBareCode(elf: ElfFile, code: CodeRanges): BareCode[] {

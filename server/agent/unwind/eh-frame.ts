@@ -2,6 +2,8 @@
  * Reads `.eh_frame` and `.debug_frame`: common information entries (CIEs) and frame description entries (FDEs), into
  * columns, without running the instructions in them (cfa.ts does).
  */
+
+import { sortPairs } from '../symbols/sorted-order';
 import { ByteReader } from './byte-reader';
 import type { CodeRanges } from './code-ranges';
 import { UnwindError } from './unwind-error';
@@ -42,7 +44,7 @@ export interface FrameLimits {
   readonly deadlineMs: number;
 }
 
-/** More can't be sorted the way they are; no file has a tenth as many. */
+/** No file has a tenth as many. */
 export const MAX_FDES = 2 ** 21;
 const NO_CIE = 0xffffffff;
 const CIE_ID = -1;
@@ -112,18 +114,16 @@ export class FrameEntries {
     this.instructionsEnd[index] = end;
   }
 
-  /** The indices of all entries, by where their code begins and then in the order in which they were found. */
+  /** The index and the start of each entry, interleaved, by where its code begins and then in the order in which they were found. */
   sorted(): Uint32Array {
     const { start, length } = this;
-    const order = new Uint32Array(length);
-    // Offset and index in one double, which is exact with MAX_FDES: twice as fast as comparing by a function.
-    const keys = new Float64Array(length);
-    for (let i = 0; i < length; i++) keys[i] = start[i] * MAX_FDES + i;
-    keys.sort();
+    const pairs = new Uint32Array(length * 2);
     for (let i = 0; i < length; i++) {
-      order[i] = keys[i] - Math.floor(keys[i] / MAX_FDES) * MAX_FDES;
+      pairs[2 * i] = i;
+      pairs[2 * i + 1] = start[i];
     }
-    return order;
+    sortPairs(pairs);
+    return pairs;
   }
 
   #grow(): void {

@@ -18,7 +18,8 @@
  * RULE: one u64, here as two u32 words (low word first):
  *
  *   bits  0..7   kind       RuleKind: where the caller's stack pointer (the CFA) comes from, or a special
- *   bits  8..11  fp         FpRule: where the caller's frame pointer is
+ *   bits  8..10  fp         FpRule: where the caller's frame pointer is
+ *   bit  11      knowsBase  what the caller had in the base register (Machine.baseRegister) is known
  *   bits 12..15  ra         RaRule: where the return address is
  *   bits 16..31  fpOffset   signed bytes, for `fp` and `ra`; UnsupportedReason for RuleKind.Unsupported
  *   bits 32..63  parameter  signed, by kind
@@ -51,12 +52,18 @@
  *   CfaSp         CFA = sp + parameter
  *   CfaFp         CFA = fp + parameter
  *   CfaRegister   CFA = register[parameter & 0xff] + (parameter >> 8): only while that register's value is known, so in
- *                 the leaf frame (or right after a signal frame); DWARF register numbers
+ *                 the leaf frame, and the base register's in others too; DWARF register numbers
  *   CfaSpDeref    CFA = *(sp + low s16 of parameter) + (high s16 of parameter)
  *   CfaFpDeref    CFA = *(fp + low s16 of parameter) + (high s16 of parameter)
  *   Plt           CFA = sp + 8 + ((ip & 15) >= parameter ? 8 : 0)
+ *   CfaSpBase     CFA = sp + (low s16 of parameter), the caller's base register = *(CFA + high s16 of parameter)
+ *   CfaFpBase     CFA = fp + (low s16 of parameter), the same
  *   Signal        all from the stack: sp = *(sp + low s16 of parameter), ip = *(sp + high s16 of parameter),
- *                 fp = *(sp + fpOffset); the next frame's ip is exact, no return address
+ *                 fp = *(sp + fpOffset); the next frame's ip is exact, no return address. On x86-64 rbx is behind rbp
+ *
+ * The base register is followed through tables of files in which a function needs it (the dynamic linker, above all):
+ * only their rules know it, so that others are few. In the leaf frame it is what the program has in it. A rule with
+ * knowsBase leaves it as it is, unless its kind says where the caller's is; a rule without loses it.
  *
  * Except for specials and Signal: caller's fp by FpRule, caller's ip by RaRule, caller's sp = CFA. A CFA that is not
  * above sp means a broken stack, except where the return address is in a register: then it may be sp itself.
@@ -76,9 +83,11 @@ export const RuleKind = {
   CfaFpDeref: 8,
   Plt: 9,
   Signal: 10,
+  CfaSpBase: 11,
+  CfaFpBase: 12,
 } as const;
 export type RuleKind = (typeof RuleKind)[keyof typeof RuleKind];
-const LAST_RULE_KIND = RuleKind.Signal;
+const LAST_RULE_KIND = RuleKind.CfaFpBase;
 
 /** Where the caller's frame pointer (rbp, x29) is. */
 export const FpRule = {
@@ -95,6 +104,9 @@ export const FpRule = {
 } as const;
 export type FpRule = (typeof FpRule)[keyof typeof FpRule];
 const LAST_FP_RULE = FpRule.Unknown;
+
+/** The bit of a rule's low word that says `knowsBase`. */
+const KNOWS_BASE = 1 << 11;
 
 /** Where the return address is. */
 export const RaRule = {
@@ -174,7 +186,7 @@ export interface UnwindCounts {
   readonly fdes: number;
   /** Entries left out: damaged, outside of the file's code, or not encoded in a known way. */
   readonly skippedFdes: number;
-  /** Rows that can be followed in a leaf frame only (RuleKind.CfaRegister, RaRule.Register). */
+  /** Rows that can be followed in a leaf frame only (RuleKind.CfaRegister, but not of the base register; RaRule.Register). */
   readonly leafRows: number;
   /** Rows whose caller's frame pointer is lost (FpRule.Unknown). */
   readonly lostFpRows: number;
@@ -198,9 +210,19 @@ export interface UnwindTable {
 }
 
 /** A rule's low word. `fpOffset` in [-32768, 32767]. */
-export function ruleLow(kind: RuleKind, fp: FpRule, ra: RaRule, fpOffset: number): number {
-  return (kind | (fp << 8) | (ra << 12) | (fpOffset << 16)) >>> 0;
+export function ruleLow(
+  kind: RuleKind,
+  fp: FpRule,
+  ra: RaRule,
+  fpOffset: number,
+  knowsBase = false,
+): number {
+  const base = knowsBase ? KNOWS_BASE : 0;
+  return (kind | (fp << 8) | base | (ra << 12) | (fpOffset << 16)) >>> 0;
 }
+
+/** The FpRule in a rule's low word. */
+export const fpRuleOf = (low: number): number => (low >>> 8) & 7;
 
 /** The high word of a rule whose parameter is two signed 16-bit offsets. */
 export const offsetPair = (low: number, high: number): number =>
@@ -213,6 +235,7 @@ export const registerParameter = (register: number, offset: number): number =>
 export interface DecodedRule {
   readonly kind: RuleKind;
   readonly fp: FpRule;
+  readonly knowsBase: boolean;
   readonly ra: RaRule;
   readonly fpOffset: number;
   readonly parameter: number;
@@ -223,7 +246,8 @@ export function decodeRule(rules: Uint32Array, index: number): DecodedRule {
   const low = rules[index * 2];
   return {
     kind: (low & 0xff) as RuleKind,
-    fp: ((low >>> 8) & 15) as FpRule,
+    fp: fpRuleOf(low) as FpRule,
+    knowsBase: (low & KNOWS_BASE) !== 0,
     ra: ((low >>> 12) & 15) as RaRule,
     fpOffset: low >> 16,
     parameter: rules[index * 2 + 1] | 0,
@@ -234,7 +258,7 @@ export function decodeRule(rules: Uint32Array, index: number): DecodedRule {
 export function isKnownRule(low: number): boolean {
   return (
     (low & 0xff) <= LAST_RULE_KIND &&
-    ((low >>> 8) & 15) <= LAST_FP_RULE &&
+    fpRuleOf(low) <= LAST_FP_RULE &&
     ((low >>> 12) & 15) <= LAST_RA_RULE
   );
 }

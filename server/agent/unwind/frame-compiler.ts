@@ -18,6 +18,8 @@ import { UnwindError } from './unwind-error';
 /** Of one function. */
 const MAX_FRAME_BYTES = 2 ** 30;
 const CHECK_DEADLINE_EVERY = 1024;
+/** Of one function: most have fewer. */
+const TYPICAL_ROWS = 5;
 /** Between functions, up to the next 16-byte boundary: it never runs, so the last row may as well cover it. */
 const MAX_PADDING = 16;
 
@@ -47,47 +49,53 @@ export class FrameCompiler implements FrameSink {
   /** Rules by #commonKey; 0 where the rule isn't known yet. */
   readonly #commonRules = new Uint16Array(32768);
   #isSignalFrame = false;
+  readonly #followsBase: boolean;
+  #needsBase = false;
   readonly #pltRule: number;
   #rule: number = SpecialRule.NoRow;
   /** The end of the code that has its rows. */
   #end = 0;
   #used = 0;
 
+  /** `followsBase`: rules say what becomes of the base register. */
   constructor(
     machine: Machine,
     entries: FrameEntries,
     ehEntries: number,
     bare: readonly BareCode[],
     maxRows: number,
+    followsBase: boolean,
   ) {
+    this.#followsBase = followsBase;
     this.#machine = machine;
     this.#entries = entries;
     this.#ehEntries = ehEntries;
     this.#bare = bare;
     this.#bareStart = Math.min(...bare.map(({ start }) => start));
     this.#bareEnd = Math.max(...bare.map(({ end }) => end));
-    this.#builder = new TableBuilder(maxRows, entries.code.base);
+    const expectedRows = entries.length * TYPICAL_ROWS;
+    this.#builder = new TableBuilder(maxRows, entries.code.base, expectedRows);
     this.#pltRule = bare.some(({ rule }) => rule === 'plt')
       ? this.#builder.rules.intern(
           ruleLow(RuleKind.Plt, FpRule.Same, RaRule.BelowCfa, 0),
           PLT_PUSHED,
         )
       : SpecialRule.NoRow;
-    this.#interpreter = new CfaInterpreter(machine, this);
+    this.#interpreter = new CfaInterpreter(machine, this, followsBase);
   }
 
   /** Throws UnwindError. */
   compile(deadlineMs: number): void {
-    const { start, size, cie, cies, instructionsAt, instructionsEnd, code } = this.#entries;
-    const order = this.#entries.sorted();
+    const { size, cie, cies, instructionsAt, instructionsEnd, code, length } = this.#entries;
+    const sorted = this.#entries.sorted();
     let previous = -1;
     let ehEnd = 0;
-    for (let i = 0; i < order.length; i++) {
+    for (let i = 0; i < length; i++) {
       if (i % CHECK_DEADLINE_EVERY === 0 && performance.now() > deadlineMs) {
         throw UnwindError.timeout();
       }
-      const entry = order[i];
-      const from = start[entry];
+      const entry = sorted[2 * i];
+      const from = sorted[2 * i + 1];
       const to = from + size[entry];
       // Of entries that begin at one address the first counts, and .eh_frame before .debug_frame.
       if (from === previous) continue;
@@ -98,7 +106,7 @@ export class FrameCompiler implements FrameSink {
       const end = Math.min(
         to,
         from + MAX_FRAME_BYTES,
-        this.#nextStart(order, i, isEhFrame ? to : from),
+        this.#nextStart(sorted, i, isEhFrame ? to : from),
       );
       this.#gap(from);
       this.#builder.begin(from);
@@ -115,6 +123,11 @@ export class FrameCompiler implements FrameSink {
       this.#end = end;
       this.#used++;
     }
+  }
+
+  /** Some code has its CFA in the base register: what that calls can only be followed by rules that know it. */
+  get needsBase(): boolean {
+    return this.#needsBase;
   }
 
   finish(buildId: string): UnwindTable {
@@ -135,9 +148,12 @@ export class FrameCompiler implements FrameSink {
 
   /** Nearly all states are of few kinds: their rules are looked up (7% of the time of node's first table). */
   #ruleOf(state: Int32Array): number {
-    const key = this.#isSignalFrame ? -1 : this.#commonKey(state);
+    const key = this.#isSignalFrame || this.#followsBase ? -1 : this.#commonKey(state);
     if (key >= 0 && this.#commonRules[key] !== 0) return this.#commonRules[key];
-    const rule = ruleOf(state, this.#isSignalFrame, this.#machine, this.#builder.rules);
+    const { rules } = this.#builder;
+    const rule = ruleOf(state, this.#isSignalFrame, this.#machine, rules, this.#followsBase);
+    this.#needsBase ||=
+      state[Slot.Cfa] === CfaKind.Sum && state[Slot.CfaRegister] === this.#machine.baseRegister;
     if (key >= 0) this.#commonRules[key] = rule;
     return rule;
   }
@@ -164,12 +180,11 @@ export class FrameCompiler implements FrameSink {
    * Where the next entry begins: one that begins within another cuts it short, unless it is from .debug_frame and
    * before `ehEnd`, where it doesn't count.
    */
-  #nextStart(order: Uint32Array, index: number, ehEnd: number): number {
-    const { start } = this.#entries;
-    const from = start[order[index]];
-    for (let i = index + 1; i < order.length; i++) {
-      const next = start[order[i]];
-      if (next === from || (order[i] >= this.#ehEntries && next < ehEnd)) continue;
+  #nextStart(sorted: Uint32Array, index: number, ehEnd: number): number {
+    const from = sorted[2 * index + 1];
+    for (let i = 2 * index + 2; i < sorted.length; i += 2) {
+      const next = sorted[i + 1];
+      if (next === from || (sorted[i] >= this.#ehEntries && next < ehEnd)) continue;
       return next;
     }
     return Number.POSITIVE_INFINITY;

@@ -13,12 +13,16 @@ import {
 import type { Machine } from './machine';
 import type { RuleSet } from './rule-set';
 
-/** The number of the rule that `state` is; specials for what has none. */
+/**
+ * The number of the rule that `state` is; specials for what has none. `followsBase`: the state has the base register, and
+ * the rule should say what becomes of it.
+ */
 export function ruleOf(
   state: Int32Array,
   isSignalFrame: boolean,
   machine: Machine,
   rules: RuleSet,
+  followsBase = false,
 ): number {
   if (isSignalFrame) return signalRule(state, machine, rules);
   if (state[Slot.Ra] === SavedKind.Undefined) return SpecialRule.End;
@@ -60,8 +64,25 @@ export function ruleOf(
     rules.intern(ruleLow(kind, fp, ra, fpOffset), parameter >>> 0);
   switch (state[Slot.Cfa]) {
     case CfaKind.Sum:
-      if (register === machine.stackPointer) return intern(RuleKind.CfaSp, offset);
-      if (register === machine.framePointer) return intern(RuleKind.CfaFp, offset);
+      if (register === machine.stackPointer || register === machine.framePointer) {
+        const isSp = register === machine.stackPointer;
+        const kind = isSp ? RuleKind.CfaSp : RuleKind.CfaFp;
+        const base = state[Slot.Base];
+        if (!followsBase || (ra !== RaRule.BelowCfa && ra !== RaRule.LinkRegister)) {
+          return intern(kind, offset);
+        }
+        if (base === SavedKind.Unspecified || base === SavedKind.Same) {
+          return rules.intern(ruleLow(kind, fp, ra, fpOffset, true), offset >>> 0);
+        }
+        const baseOffset = state[Slot.BaseOffset];
+        if (base !== SavedKind.AtCfa || !isInt16(offset) || !isInt16(baseOffset)) {
+          return intern(kind, offset);
+        }
+        return rules.intern(
+          ruleLow(isSp ? RuleKind.CfaSpBase : RuleKind.CfaFpBase, fp, ra, fpOffset, true),
+          offsetPair(offset, baseOffset),
+        );
+      }
       if (register > 31) return unsupported(UnsupportedReason.Expression);
       if (!(offset >= -(2 ** 23) && offset < 2 ** 23)) {
         return unsupported(UnsupportedReason.OffsetRange);
@@ -128,7 +149,7 @@ function signalRule(state: Int32Array, machine: Machine, rules: RuleSet): number
     return unsupported(UnsupportedReason.OffsetRange);
   }
   return rules.intern(
-    ruleLow(RuleKind.Signal, FpRule.AtSp, RaRule.BelowCfa, framePointer),
+    ruleLow(RuleKind.Signal, FpRule.AtSp, RaRule.BelowCfa, framePointer, machine.baseRegister >= 0),
     offsetPair(stackPointer, instructionPointer),
   );
 }

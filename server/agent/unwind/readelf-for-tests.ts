@@ -7,6 +7,7 @@ export interface ReadelfRow {
   readonly address: number;
   readonly cfa: string;
   readonly fp: string;
+  readonly base: string;
   readonly ra: string;
 }
 
@@ -82,6 +83,7 @@ function parseRow(line: string, columns: readonly string[]): ReadelfRow {
     address: Number.parseInt(words[0], 16),
     cfa: words[1],
     fp: column('rbp'),
+    base: column('rbx'),
     ra: column('ra'),
   };
 }

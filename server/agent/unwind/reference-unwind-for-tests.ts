@@ -50,6 +50,12 @@ export function unwind(
       case RuleKind.CfaFp:
         cfa = regs.fp + rule.parameter;
         break;
+      case RuleKind.CfaSpBase:
+        cfa = regs.sp + near;
+        break;
+      case RuleKind.CfaFpBase:
+        cfa = regs.fp + near;
+        break;
       case RuleKind.CfaSpDeref:
         cfa = added(read(regs.sp + near), far);
         break;

@@ -1,6 +1,7 @@
 /** Makes rows and pages of rules that come in ascending order of their addresses. */
 import {
   FpRule,
+  fpRuleOf,
   PAGE_SHIFT,
   RaRule,
   RuleKind,
@@ -10,6 +11,7 @@ import {
   type UnwindMachine,
   type UnwindTable,
 } from './format';
+import { MACHINES } from './machine';
 import { RuleSet } from './rule-set';
 import { UnwindError } from './unwind-error';
 
@@ -21,7 +23,7 @@ export class TableBuilder {
   readonly rules = new RuleSet();
   readonly #maxRows: number;
   readonly #origin: number;
-  #rows = new Uint32Array(4096);
+  #rows: Uint32Array<ArrayBuffer>;
   #rowCount = 0;
   #pages = new Uint32Array(64);
   #pageCount = 0;
@@ -33,9 +35,13 @@ export class TableBuilder {
   #lastLow = -1;
   #lastRule: number = SpecialRule.NoRow;
 
-  /** `origin`: what the addresses that are given are relative to; the start of a page. */
-  constructor(maxRows: number, origin = 0) {
+  /**
+   * `origin`: what the addresses that are given are relative to; the start of a page. `expectedRows`: how many there may
+   * be; there is room for more.
+   */
+  constructor(maxRows: number, origin = 0, expectedRows = 0) {
     this.#maxRows = maxRows;
+    this.#rows = new Uint32Array(Math.max(4096, Math.min(expectedRows, maxRows)));
     this.#origin = origin;
   }
 
@@ -93,7 +99,10 @@ export class TableBuilder {
     pages.set(this.#pages.subarray(0, this.#pageCount));
     pages[this.#pageCount] = this.#rowCount;
     const rules = this.rules.toArray();
-    const counts = countRows(rows, rules, fdes);
+    const { baseRegister } = MACHINES[machine];
+    const isLeafOnly = (kind: number, parameter: number): boolean =>
+      kind === RuleKind.CfaRegister && (parameter & 0xff) !== baseRegister;
+    const counts = countRows(rows, rules, fdes, isLeafOnly);
     return { machine, buildId, basePage: this.#basePage, pages, rows, rules, counts };
   }
 
@@ -134,16 +143,22 @@ function countRows(
   rows: Uint32Array,
   rules: Uint32Array,
   fdes: { readonly used: number; readonly skipped: number },
+  isLeafOnly: (kind: number, parameter: number) => boolean,
 ): UnwindCounts {
+  // First how many rows each rule has: a loop without branches, which is over before V8 has compiled another.
+  const rowsOfRule = new Uint32Array(rules.length / 2);
+  for (let i = 0; i < rows.length; i++) rowsOfRule[rows[i] & 0xffff]++;
   const unsupportedRows = UNSUPPORTED_REASONS.map(() => 0);
   let leafRows = 0;
   let lostFpRows = 0;
-  for (let i = 0; i < rows.length; i++) {
-    const low = rules[(rows[i] & 0xffff) * 2];
+  rowsOfRule.forEach((count, rule) => {
+    const low = rules[rule * 2];
     const kind = low & 0xff;
-    if (kind === RuleKind.Unsupported) unsupportedRows[low >>> 16]++;
-    else if (kind === RuleKind.CfaRegister || ((low >>> 12) & 15) === RaRule.Register) leafRows++;
-    if (((low >>> 8) & 15) === FpRule.Unknown) lostFpRows++;
-  }
+    if (kind === RuleKind.Unsupported) unsupportedRows[low >>> 16] += count;
+    else if (isLeafOnly(kind, rules[rule * 2 + 1]) || ((low >>> 12) & 15) === RaRule.Register) {
+      leafRows += count;
+    }
+    if (fpRuleOf(low) === FpRule.Unknown) lostFpRows += count;
+  });
   return { fdes: fdes.used, skippedFdes: fdes.skipped, leafRows, lostFpRows, unsupportedRows };
 }

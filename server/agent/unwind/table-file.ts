@@ -18,7 +18,7 @@ import { UnwindError } from './unwind-error';
 /** "HEARTHUW" */
 const MAGIC = [0x52414548, 0x57554854] as const;
 /** Change it with the layout, and with whatever makes the compiler answer differently. */
-const VERSION = 4;
+const VERSION = 5;
 const MACHINE_NUMBERS: Readonly<Record<UnwindMachine, number>> = { 'x86-64': 1, arm64: 2 };
 
 const Word = {
