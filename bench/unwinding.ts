@@ -49,7 +49,7 @@ async function sampleUs(
   );
   try {
     const pids = workloads.map(({ pid }) => pid);
-    const profiling = await Profiling.start(frequencyHz, { kind: 'processes', pids });
+    const profiling = await Profiling.start(frequencyHz, { kind: 'processes', pids }, true);
     const before = profiling.statuses.length;
     await sleep(MEASURED_SECONDS * 1000);
     await profiling.stop();

@@ -109,9 +109,9 @@ export interface CollectorStatus {
   /** Losses since the collector started, by reason; a reason with no loss is there with 0, for it was measured. */
   readonly losses: Readonly<Record<string, number>>;
   readonly agent: ProcessCost;
-  /** The BPF programs' own run time, as the kernel measures it, as a share of one core over the last second. */
+  /** The BPF programs' own run time, as the kernel measures it for one second in ten, as a share of one core. */
   readonly bpfCpu: Measured;
-  /** Run time per run over the last second, in ns, by program name. */
+  /** In the second that was measured last, by program name. */
   readonly bpfPrograms: Readonly<
     Record<string, { readonly cpu: number; readonly nsPerRun: number; readonly runs: number }>
   >;

@@ -115,7 +115,7 @@ function Cost({
               .filter((other) => other !== source)
               .map((other) => LATENCY_TEXTS[other].title)
               .join(' and ')}: they are measured by the same programs.`
-          : 'Run time of its BPF programs, as the kernel measures it.'
+          : 'Run time of its BPF programs, as the kernel measures it, one second in ten.'
       }
     >
       costs {(100 * cpu).toFixed(2)}% of one CPU, {perRun.toFixed(0)} ns a run

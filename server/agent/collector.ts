@@ -13,11 +13,11 @@ import { type CollectorStatus, type HostDescription, LOSS_REASONS } from '@/prof
 import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
 import { ContainersByCgroup } from './containers';
-import { CostMeter, mapBytes, ProgramMeter } from './cost';
+import { CostMeter, mapBytes, RunTimeMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
 import { readKernelText } from './kernel-text';
 import { LatencyPrograms } from './latency/latency-programs';
-import { BpfError, enableRunTimeStatistics } from './libbpf';
+import { BpfError } from './libbpf';
 import { SystemError, trimMemory } from './libc';
 import { MmapEvents } from './mmap-events';
 import { Modules } from './modules';
@@ -40,6 +40,8 @@ export interface CollectorOptions {
   readonly cacheDirectory?: string | undefined;
   /** Undefined: off, and its programs are not attached. */
   readonly offCpu?: OffCpuOptions | undefined;
+  /** Measure the run time of BPF programs all the time, not one second in ten: for benchmarks. */
+  readonly measuresBpfAlways?: boolean;
   readonly onChunk: (chunk: Chunk) => void;
   readonly onStatus: (status: CollectorStatus) => void;
 }
@@ -103,9 +105,8 @@ export class Collector {
   #latencyStartNs = monotonicNs();
   /** Processes that ran before, and are not known to the unwinder yet: those that use most CPU time first. */
   #unprepared: Process[] = [];
-  readonly #stopStatistics: () => void;
   readonly #cost = new CostMeter();
-  readonly #programs = new ProgramMeter();
+  readonly #runTimes: RunTimeMeter;
   /** Losses that this process counts itself, since the start. */
   readonly #ownLosses = { 'stack-unknown': 0, 'process-event-ring-full': 0 };
   #reportedLosses: Readonly<Record<string, number>> = {};
@@ -128,7 +129,7 @@ export class Collector {
     this.#sampler = sampler;
     this.#symbolizer = symbolizer;
     this.#namer = new Namer(symbolizer);
-    this.#stopStatistics = enableRunTimeStatistics();
+    this.#runTimes = new RunTimeMeter(options.measuresBpfAlways);
     this.#mmapEvents = new MmapEvents((count) => {
       this.#ownLosses['process-event-ring-full'] += count;
     });
@@ -237,7 +238,7 @@ export class Collector {
     await this.#addLatencies(monotonicNs());
     await this.#namer.settled(LAST_NAMES_MS);
     this.#cutChunk(monotonicNs());
-    this.#stopStatistics();
+    this.#runTimes.dispose();
     this.#mmapEvents.dispose();
     this.#latency.dispose();
     this.#sampler.dispose();
@@ -432,7 +433,7 @@ export class Collector {
       samplesPerSecond: ((this.#samples - this.#samplesAtStatus) * 1000) / elapsedMs,
       losses: this.#reportedLosses,
       agent: this.#cost.read(),
-      ...this.#programs.read([
+      ...this.#runTimes.read(`${this.#offCpu !== undefined} ${this.#latency.sources}`, () => [
         ...this.#sampler.runTimes(),
         ...this.#latency.runTimes(),
         ...(this.#offCpu?.runTimes() ?? []),

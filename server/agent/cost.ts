@@ -1,7 +1,7 @@
 /** What this process and its BPF programs cost, measured over the time since the last reading. */
 import { readFileSync } from 'node:fs';
 import type { CollectorStatus, Measured, ProcessCost } from '@/profile/status';
-import type { ProgramRunTime } from './libbpf';
+import { enableRunTimeStatistics, type ProgramRunTime } from './libbpf';
 
 const NS_PER_US = 1000;
 
@@ -23,19 +23,63 @@ export class CostMeter {
   }
 }
 
-/** Run time of BPF programs between calls. */
-export class ProgramMeter {
-  #last = new Map<string, ProgramRunTime>();
-  #at = process.hrtime.bigint();
+/** One reading in so many is measured. */
+const MEASURED_EVERY = 10;
 
-  read(programs: readonly ProgramRunTime[]): Pick<CollectorStatus, 'bpfCpu' | 'bpfPrograms'> {
-    const now = process.hrtime.bigint();
-    const elapsedNs = Number(now - this.#at);
-    this.#at = now;
+interface Reading {
+  readonly runTimes: ReadonlyMap<string, ProgramRunTime>;
+  readonly at: bigint;
+}
+
+type Measurement = Pick<CollectorStatus, 'bpfCpu' | 'bpfPrograms'>;
+
+/**
+ * Run time of BPF programs, as the kernel measures it. That costs up to a fifth of what it measures, so it is switched on
+ * for the time between two readings in ten alone, and once when programs came; in between the last measurement stands.
+ */
+export class RunTimeMeter {
+  readonly #isAlways: boolean;
+  #stopStatistics: (() => void) | undefined;
+  #before: Reading | undefined;
+  #readings = 0;
+  #names = '';
+  #last: Measurement = {
+    bpfCpu: { notMeasured: 'it is measured for one second in ten, and has not been yet' },
+    bpfPrograms: {},
+  };
+
+  /** `isAlways`: measure between all readings, whatever it costs. */
+  constructor(isAlways = false) {
+    this.#isAlways = isAlways;
+  }
+
+  /** To be called about once a second. `names` tells which programs there are, `runTimes` reads what they have used. */
+  read(names: string, runTimes: () => readonly ProgramRunTime[]): Measurement {
+    if (this.#before !== undefined) this.#last = this.#since(this.#before, runTimes());
+    const isDue = this.#readings++ % MEASURED_EVERY === 0 || names !== this.#names;
+    this.#names = names;
+    if (this.#isAlways || isDue) {
+      this.#stopStatistics ??= enableRunTimeStatistics();
+      const programs = runTimes().map((program) => [program.name, program] as const);
+      this.#before = { runTimes: new Map(programs), at: process.hrtime.bigint() };
+    } else {
+      this.#stopStatistics?.();
+      this.#stopStatistics = undefined;
+      this.#before = undefined;
+    }
+    return this.#last;
+  }
+
+  dispose(): void {
+    this.#stopStatistics?.();
+  }
+
+  #since({ runTimes, at }: Reading, programs: readonly ProgramRunTime[]): Measurement {
+    const elapsedNs = Number(process.hrtime.bigint() - at);
     let total = 0;
     const bpfPrograms: Record<string, { cpu: number; nsPerRun: number; runs: number }> = {};
     for (const program of programs) {
-      const last = this.#last.get(program.name);
+      const last = runTimes.get(program.name);
       // One that counts less than before has been loaded anew.
       const before = last !== undefined && last.runs <= program.runs ? last : undefined;
       const ns = program.runTimeNs - (before?.runTimeNs ?? 0);
@@ -46,7 +90,6 @@ export class ProgramMeter {
         runs,
       };
       total += ns;
-      this.#last.set(program.name, program);
     }
     return { bpfCpu: { value: total / elapsedNs }, bpfPrograms };
   }

@@ -67,12 +67,17 @@ export class Profiling {
   #collector: Collector | undefined;
 
   /** Starts it, and waits until the tables of what runs already are made. */
-  static async start(frequencyHz: number, filter: Filter): Promise<Profiling> {
+  static async start(
+    frequencyHz: number,
+    filter: Filter,
+    measuresBpfAlways = false,
+  ): Promise<Profiling> {
     raisePriority();
     const profiling = new Profiling();
     const collector = await Collector.start({
       frequencyHz,
       filter,
+      measuresBpfAlways,
       onChunk: (chunk) => {
         profiling.chunkBytes += encodeChunk(chunk).length;
         applyChunk(profiling.profile, chunk);

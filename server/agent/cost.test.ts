@@ -1,0 +1,61 @@
+import { expect, it, vi } from 'vitest';
+import { RunTimeMeter } from './cost';
+
+const enabled = vi.hoisted(() => ({ now: 0 }));
+vi.mock('./libbpf', () => ({
+  enableRunTimeStatistics: () => {
+    enabled.now++;
+    return () => {
+      enabled.now--;
+    };
+  },
+}));
+
+/** A program that runs ten times between readings, 100 ns each time, while that is measured. */
+function program() {
+  let runs = 0;
+  const used = () => [{ name: 'sample', runs, runTimeNs: runs * 100 }];
+  return {
+    run: () => {
+      if (enabled.now > 0) runs += 10;
+    },
+    used,
+  };
+}
+
+it('run times are measured one second in ten, and when programs came', () => {
+  const meter = new RunTimeMeter();
+  const { run, used } = program();
+  const measured: boolean[] = [];
+  const read = (names: string) => {
+    const result = meter.read(names, used);
+    measured.push(enabled.now > 0);
+    run();
+    return result;
+  };
+  expect(read('a').bpfCpu).toHaveProperty('notMeasured');
+  expect(read('a').bpfPrograms.sample).toMatchObject({ runs: 10, nsPerRun: 100 });
+  for (let second = 2; second < 10; second++)
+    expect(read('a').bpfPrograms.sample).toMatchObject({ runs: 10, nsPerRun: 100 });
+  expect(measured).toEqual([true, ...Array.from({ length: 9 }, () => false)]);
+  read('a');
+  read('b');
+  read('b');
+  expect(measured.slice(10)).toEqual([true, true, false]);
+  read('c');
+  meter.dispose();
+  expect(enabled.now).toBe(0);
+});
+
+it('for benchmarks it is measured all the time', () => {
+  const meter = new RunTimeMeter(true);
+  const { run, used } = program();
+  for (let second = 0; second < 15; second++) {
+    const { bpfPrograms } = meter.read('a', used);
+    if (second > 0) expect(bpfPrograms.sample.runs).toBe(10);
+    expect(enabled.now).toBe(1);
+    run();
+  }
+  meter.dispose();
+  expect(enabled.now).toBe(0);
+});
