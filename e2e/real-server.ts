@@ -41,7 +41,8 @@ export async function startServer(options: RealServerOptions = {}): Promise<Real
   const dataDirectory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), 'hearth-data-'));
   const launcher = spawn(
     join(ROOT, 'bin/hearth'),
-    ['serve', '--port', String(port), ...(options.args ?? [])],
+    // Without a budget: on a busy machine it would change the frequency in the middle of a test.
+    ['serve', '--port', String(port), '--budget', '0', ...(options.args ?? [])],
     {
       env: { ...process.env, ...options.environment, HEARTH_DATA_DIR: dataDirectory },
       stdio: ['ignore', 'pipe', 'pipe'],

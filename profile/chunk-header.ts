@@ -42,7 +42,11 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function isHeader(value: unknown): boolean {
-  return isRecord(value) && HEADER_FIELDS.every((field) => Number.isFinite(value[field]));
+  return (
+    isRecord(value) &&
+    HEADER_FIELDS.every((field) => Number.isFinite(value[field])) &&
+    (value.thresholdNs === undefined || Number.isFinite(value.thresholdNs))
+  );
 }
 
 function isLoss(value: unknown): boolean {

@@ -50,6 +50,8 @@ export interface ChunkHeader {
   readonly wallOffsetNs: number;
   /** Sampling frequency in Hz at the end of the slice; 0 where it is not known (imports). */
   readonly frequencyHz: number;
+  /** From which length on all waits are taken, in ns; undefined where off-CPU profiling was off. */
+  readonly thresholdNs?: number | undefined;
 }
 
 /** A table's new rows: `base` is the index of the first. */
@@ -249,7 +251,15 @@ export function applyChunk(profile: Profile, chunk: Chunk): void {
   profile.patchSymbols(chunk.patch);
   profile.addLosses(chunk.losses);
   if (profile.header === undefined) profile.startNs = chunk.header.startNs;
+  noteRates(profile, chunk.header);
   profile.header = chunk.header;
+}
+
+/** A slice in which a rate changed was taken with both; the change is where the slice begins. */
+function noteRates(profile: Profile, { startNs, frequencyHz, thresholdNs }: ChunkHeader): void {
+  const last = profile.rates.at(-1);
+  if (last?.frequencyHz === frequencyHz && last.thresholdNs === thresholdNs) return;
+  profile.rates.push({ timeNs: startNs, frequencyHz, thresholdNs });
 }
 
 /** Folds chunks, in order, into a new profile. */

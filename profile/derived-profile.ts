@@ -81,6 +81,7 @@ export class DerivedProfile {
     profile.header = header;
     profile.startNs = startNs;
     for (const [reason, count] of losses) profile.losses.set(reason, count);
+    profile.rates.splice(0, profile.rates.length, ...this.#source.rates);
   }
 
   #addSamples({ columns, length }: EventRows<'samples'>): void {

@@ -29,6 +29,7 @@ export interface BrowserToServer {
  *   PUT    /sampling                    { frequencyHz: 1..4999 }          -> 204
  *   PUT    /latency                     { sources: LatencySource[] }      -> 204; measures these, and no others
  *   PUT    /off-cpu                     { enabled: boolean, thresholdNs: 1e3..1e9 } -> 204
+ *   PUT    /budget                      { cpuPercent: 0..100 (0: no limit), memoryBytes } -> 204
  *   GET    /sessions                    SessionSummary[], newest first
  *   POST   /sessions                    { name?: string }                 -> 201 SessionSummary; starts recording; 409 while one records
  *   GET    /sessions/:id                SessionSummary

@@ -20,6 +20,13 @@ export const EMPTY_PATCH: SymbolPatch = {
   inlinedInto: new Uint32Array(0),
 };
 
+/** How much was sampled from a time on; as in ChunkHeader. */
+export interface SamplingRates {
+  readonly timeNs: number;
+  readonly frequencyHz: number;
+  readonly thresholdNs: number | undefined;
+}
+
 export class Profile {
   readonly strings: string[] = [];
   readonly sampleTypes = new Table('sampleTypes', 2);
@@ -32,6 +39,8 @@ export class Profile {
   readonly waits = new Table('waits');
   readonly threadTimes = new Table('threadTimes');
   readonly latencies = new Table('latencies');
+  /** In the order of time; the first is that of the start. */
+  readonly rates: SamplingRates[] = [];
   /** Losses summed over all chunks, by reason. */
   readonly losses = new Map<string, number>();
   /** The newest chunk's header; undefined for an empty profile. Times are CLOCK_MONOTONIC. */

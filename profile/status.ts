@@ -130,10 +130,26 @@ export interface CollectorStatus {
   readonly unnamed: readonly UnnamedCode[];
 }
 
+/** What Hearth may cost, and what it does to keep to that. */
+export interface BudgetStatus {
+  /** Percent of all CPUs together; 0: no limit. */
+  readonly cpuPercent: number;
+  readonly memoryBytes: number;
+  /** Over the last seconds; undefined until it is known. */
+  readonly usedPercent: number | undefined;
+  readonly usedBytes: number | undefined;
+  /** Less is sampled than was asked for. */
+  readonly isLowered: boolean;
+  readonly wishedHz: number;
+  /** What the budget has changed, the newest last. */
+  readonly changes: readonly { readonly timeMs: number; readonly text: string }[];
+}
+
 /** What the web process adds on its way to the browser. */
 export interface LiveStatus {
   readonly collector: CollectorStatus | undefined;
   readonly web: ProcessCost;
+  readonly budget: BudgetStatus;
   readonly agent:
     | { readonly state: 'starting' }
     | {

@@ -3,7 +3,8 @@
 import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState } from 'react';
 import { Button } from '@/components/ui/button';
 import { formatDuration, formatElapsed } from '@/components/ui/format';
-import type { TimeRange } from '@/profile/view';
+import type { SamplingRates } from '@/profile/profile';
+import type { ProfileMode, TimeRange } from '@/profile/view';
 import {
   type Activity,
   activityEndNs,
@@ -18,6 +19,9 @@ export interface TimeStripProps {
   /** Of everything, whatever range is selected. */
   readonly activity: Activity;
   readonly unit: string;
+  readonly mode: ProfileMode;
+  /** How much was sampled: changes are marked. */
+  readonly rates: readonly SamplingRates[];
   readonly range: TimeRange | undefined;
   onRange(range: TimeRange | undefined): void;
 }
@@ -34,7 +38,7 @@ type Drag =
   | { readonly kind: 'move'; readonly anchor: number; readonly from: number; readonly to: number };
 
 /** CPU use over time; a drag selects the part that everything else shows. */
-export function TimeStrip({ activity, unit, range, onRange }: TimeStripProps) {
+export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeStripProps) {
   const strip = useRef<HTMLDivElement>(null);
   const drag = useRef<Drag | undefined>(undefined);
   const [draft, setDraft] = useState<readonly [number, number]>();
@@ -111,7 +115,7 @@ export function TimeStrip({ activity, unit, range, onRange }: TimeStripProps) {
       className="shrink-0 border-b border-line bg-surface px-3 pt-1.5 pb-1"
     >
       <div className="flex h-6 items-center justify-between gap-3 text-xs text-dim">
-        <span>{scaleText(unit, max, activity.bucketNs)}</span>
+        <span>{scaleText(unit, mode, max, activity.bucketNs)}</span>
         {isSelected ? (
           <span className="flex items-center gap-2">
             <span className="text-ink">
@@ -145,6 +149,18 @@ export function TimeStrip({ activity, unit, range, onRange }: TimeStripProps) {
         >
           <path d={path} fill="currentColor" opacity="0.75" />
         </svg>
+        {rates.slice(1).map((rate, i) => (
+          <div
+            key={rate.timeNs}
+            role="img"
+            aria-label={rateChange(rates[i], rate)}
+            title={rateChange(rates[i], rate)}
+            className="absolute inset-y-0 w-2 -translate-x-1/2"
+            style={{ left: `${placeOf(activity, rate.timeNs) * 100}%` }}
+          >
+            <div className="pointer-events-none mx-auto h-full border-l border-dashed border-ink" />
+          </div>
+        ))}
         {isSelected ? (
           <>
             <Shade left={0} width={from} />
@@ -202,10 +218,25 @@ function Shade({ left, width }: { readonly left: number; readonly width: number 
   );
 }
 
-/** CPU time in a time is CPUs; of other units only the height's ratio is known. */
-function scaleText(unit: string, max: number, bucketNs: number): string {
+/** CPU time in a time is CPUs, waiting is threads; of other units only the height's ratio is known. */
+function scaleText(unit: string, mode: ProfileMode, max: number, bucketNs: number): string {
   if (unit !== 'nanoseconds' || bucketNs === 0) return 'Activity';
-  return `CPU, peak ${(max / bucketNs).toFixed(2)} cores`;
+  const peak = (max / bucketNs).toFixed(2);
+  if (mode === 'cpu') return `CPU, peak ${peak} cores`;
+  return mode === 'wall' ? `Threads, peak ${peak}` : `Waits by their end, peak ${peak} threads`;
+}
+
+/** '99 Hz → 49 Hz, waits all taken from 10 ms → 20 ms on' */
+function rateChange(from: SamplingRates, to: SamplingRates): string {
+  const changes: string[] = [];
+  if (from.frequencyHz !== to.frequencyHz)
+    changes.push(`sampling ${from.frequencyHz} Hz → ${to.frequencyHz} Hz`);
+  if (from.thresholdNs !== to.thresholdNs) {
+    const text = (ns: number | undefined): string =>
+      ns === undefined ? 'off' : `all from ${ns / 1e6} ms on`;
+    changes.push(`waits ${text(from.thresholdNs)} → ${text(to.thresholdNs)}`);
+  }
+  return changes.join(', ');
 }
 
 /** `seconds` of a strip of `all` seconds. */

@@ -3,6 +3,7 @@ import { type CallTree, transferables } from '@/profile/call-tree';
 import type { FunctionList } from '@/profile/function-list';
 import type { LabelRows, Labels } from '@/profile/labels';
 import type { ProcessRow } from '@/profile/process-list';
+import type { SamplingRates } from '@/profile/profile';
 import type { Quality } from '@/profile/quality';
 import type { SearchResult } from '@/profile/search';
 import type { StackHealth } from '@/profile/stack-health';
@@ -43,6 +44,8 @@ export interface ProfileResult {
   readonly wallOffsetNs: number;
   /** Of everything that is loaded; empty for live views and for profiles without times. */
   readonly activity: Activity;
+  /** How much was sampled, from when on. */
+  readonly rates: readonly SamplingRates[];
   /** Since the profile's start, by reason. */
   readonly losses: Readonly<Record<string, number>>;
   /** All that are loaded. */

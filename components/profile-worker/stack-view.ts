@@ -149,6 +149,7 @@ export class StackView {
       endNs: Math.min(range.endNs, header?.endNs ?? 0),
       wallOffsetNs: header?.wallOffsetNs ?? 0,
       activity: this.#activityOf(sampleType, imported || isLive),
+      rates: profile.rates,
       losses: Object.fromEntries(profile.losses),
       sampleCount: profile.samples.length,
       isImport: imported,

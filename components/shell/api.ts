@@ -59,6 +59,14 @@ export function setOffCpu(offCpu: {
   return request('PUT', '/off-cpu', offCpu);
 }
 
+/** What Hearth may cost; 0 percent: no limit. */
+export function setBudget(budget: {
+  readonly cpuPercent: number;
+  readonly memoryBytes: number;
+}): Promise<void> {
+  return request('PUT', '/budget', budget);
+}
+
 export function exportPath(id: string, format: 'collapsed' | 'pprof'): string {
   return `${API}/sessions/${encodeURIComponent(id)}/export?format=${format}`;
 }

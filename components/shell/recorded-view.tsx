@@ -90,6 +90,8 @@ export function RecordedView({
           <TimeStrip
             activity={analysis.activity}
             unit={analysis.unit}
+            mode={analysis.mode}
+            rates={analysis.rates}
             range={view.range}
             onRange={(range) => changeView({ range })}
           />

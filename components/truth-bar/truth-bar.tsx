@@ -9,8 +9,15 @@ import { formatBytes, formatCount, formatShare, formatShortCount } from '@/compo
 import { CloseIcon } from '@/components/ui/icons';
 import { Popover } from '@/components/ui/popover';
 import type { Share } from '@/profile/quality';
-import type { LiveStatus, Measured, ProcessCost, UnnamedCode } from '@/profile/status';
+import type {
+  BudgetStatus,
+  LiveStatus,
+  Measured,
+  ProcessCost,
+  UnnamedCode,
+} from '@/profile/status';
 import type { View } from '@/profile/view';
+import { BudgetForm } from './budget-form';
 import { lossRows, lossSummary } from './losses';
 import { SamplingForm } from './sampling-form';
 
@@ -108,7 +115,34 @@ function LiveItems({ status, analysis, ...looking }: Extract<TruthBarProps, { ki
           />
         </Item>
       </span>
+      {status === undefined ? null : <BudgetItem budget={status.budget} />}
     </>
+  );
+}
+
+function BudgetItem({ budget }: { readonly budget: BudgetStatus }) {
+  const { cpuPercent, memoryBytes, usedPercent, usedBytes, isLowered } = budget;
+  const isLarge = usedBytes !== undefined && usedBytes > memoryBytes;
+  return (
+    <Popover
+      label="Budget"
+      buttonClass={ITEM_BUTTON}
+      buttonLabel={`Budget: ${cpuPercent === 0 ? 'no limit' : `${cpuPercent}% of the machine’s CPU`}${isLowered ? ', sampling is lowered' : ''}`}
+      buttonTitle="What Hearth may use of all CPUs together. Click to change."
+      button={
+        <Item label="Budget">
+          <span
+            className={`border-b border-dotted border-line-strong ${isLowered || isLarge ? 'text-warn' : ''}`}
+          >
+            {usedPercent === undefined ? '–' : `${usedPercent.toFixed(1)}%`}
+            {cpuPercent === 0 ? '' : ` of ${cpuPercent}%`}
+            {isLowered ? ', lowered' : ''}
+          </span>
+        </Item>
+      }
+    >
+      {(close) => <BudgetForm budget={budget} onDone={close} />}
+    </Popover>
   );
 }
 

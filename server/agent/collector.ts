@@ -276,6 +276,7 @@ export class Collector {
           endNs,
           wallOffsetNs: wallOffsetNs(),
           frequencyHz: this.#sampler.frequencyHz,
+          thresholdNs: this.#offCpu?.thresholdNs,
         },
         this.#newLosses(),
       ),

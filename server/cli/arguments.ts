@@ -28,6 +28,14 @@ export function parsePort(text: string): number {
   return wholeNumber(text, 0, 65535, 'A port');
 }
 
+/** A share of all CPUs, in percent. */
+export function parsePercent(text: string): number {
+  const percent = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(percent >= 0 && percent <= 100))
+    throw new InvalidArgumentError('A percentage is a number from 0 to 100, such as 1 or 0.5.');
+  return percent;
+}
+
 /** Seconds, with a fraction if need be. */
 export function parseDuration(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;

@@ -112,12 +112,14 @@ describe('hearth serve', () => {
         dataDir: undefined,
         newToken: false,
         frequencyHz: 99,
+        budgetPercent: 1,
       },
     });
   });
 
-  it('takes port, host, data directory, frequency, and the wish for a new token', async () => {
-    const line = 'serve --port 8080 --host 0.0.0.0 --data-dir /tmp/x --new-token -F 49';
+  it('takes port, host, data directory, frequency, budget, and the wish for a new token', async () => {
+    const line =
+      'serve --port 8080 --host 0.0.0.0 --data-dir /tmp/x --new-token -F 49 --budget 2.5';
     expect(await parse(line)).toEqual({
       command: 'serve',
       options: {
@@ -126,6 +128,7 @@ describe('hearth serve', () => {
         dataDir: '/tmp/x',
         newToken: true,
         frequencyHz: 49,
+        budgetPercent: 2.5,
       },
     });
   });

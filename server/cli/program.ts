@@ -9,6 +9,7 @@ import {
   type ProfileFormat,
   parseDuration,
   parseFrequency,
+  parsePercent,
   parsePids,
   parsePort,
 } from './arguments';
@@ -43,9 +44,11 @@ interface ServeFlags {
   readonly dataDir?: string;
   readonly newToken: boolean;
   readonly frequency: number;
+  readonly budget: number;
 }
 
 const DEFAULT_PORT = 7575;
+const DEFAULT_BUDGET_PERCENT = 1;
 
 const frequencyOption = (): Option =>
   new Option('-F, --frequency <hz>', `samples a second on each CPU, 1 to ${MAX_FREQUENCY_HZ}`)
@@ -79,6 +82,14 @@ export function buildProgram(actions: Actions): Command {
     )
     .option('--new-token', 'make a new access token; every browser has to log in again', false)
     .addOption(frequencyOption())
+    .addOption(
+      new Option(
+        '--budget <percent>',
+        'what Hearth may use of all CPUs together: above it, it samples less; 0: no limit',
+      )
+        .default(DEFAULT_BUDGET_PERCENT)
+        .argParser(parsePercent),
+    )
     .action(async (flags: ServeFlags) => {
       await actions.serve({
         port: flags.port,
@@ -86,6 +97,7 @@ export function buildProgram(actions: Actions): Command {
         dataDir: flags.dataDir,
         newToken: flags.newToken,
         frequencyHz: flags.frequency,
+        budgetPercent: flags.budget,
       });
     });
 

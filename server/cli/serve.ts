@@ -18,6 +18,8 @@ export interface ServeOptions {
   readonly dataDir: string | undefined;
   readonly newToken: boolean;
   readonly frequencyHz: number;
+  /** What Hearth may use, in percent of all CPUs together; 0: no limit. */
+  readonly budgetPercent: number;
 }
 
 const RESTART_MIN_MS = 500;
@@ -68,6 +70,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       '--',
       distFile('web.js'),
       ...['--port', String(options.port), '--host', options.host, '--data-dir', webDirectory],
+      ...['--frequency', String(options.frequencyHz), '--budget', String(options.budgetPercent)],
       ...(options.newToken ? ['--new-token'] : []),
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...FRUGAL_MALLOC } },
@@ -93,7 +96,6 @@ export async function serve(options: ServeOptions): Promise<number> {
   process.on('SIGHUP', stop);
   web.on('message', (message: WebMessage) => {
     if (message.type === 'ready') agents.start();
-    else agents.frequencyHz = message.frequencyHz;
   });
   const status = await ended;
   await agents.stop();
@@ -122,8 +124,8 @@ class AgentKeeper {
 
   constructor(
     web: ChildProcess,
-    /** Of the next agent that is started. */
-    public frequencyHz: number,
+    /** Until it is told another one. */
+    readonly frequencyHz: number,
     cacheDirectory: string,
   ) {
     this.#web = web;

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
 import { AgentLink } from './agent-link';
 
-const NOTHING = { chunk: () => {}, changed: () => {} };
+const NOTHING = { chunk: () => {}, changed: () => {}, started: () => {}, status: () => {} };
 
 it('tells a new agent what the one before it was told last', () => {
   const link = new AgentLink(NOTHING);

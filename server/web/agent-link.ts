@@ -10,14 +10,17 @@ export type LauncherMessage =
   | { readonly type: 'stop' };
 
 /** What it is told. */
-export type WebMessage =
-  | { readonly type: 'ready' }
-  | { readonly type: 'frequency'; readonly frequencyHz: number };
+export interface WebMessage {
+  readonly type: 'ready';
+}
 
 export interface AgentEvents {
   chunk(bytes: Uint8Array): void;
   /** The state or the collector's status has changed. */
   changed(): void;
+  /** An agent has begun to collect. */
+  started(): void;
+  status(status: CollectorStatus): void;
 }
 
 export class AgentLink {
@@ -41,6 +44,10 @@ export class AgentLink {
   get state(): LiveStatus['agent'] {
     if (this.#state.state !== 'dead') return this.#state;
     return { ...this.#state, restartInMs: Math.max(0, this.#restartAtMs - performance.now()) };
+  }
+
+  get isConnected(): boolean {
+    return this.#socket !== undefined;
   }
 
   /** A new agent has been started; the socket is its other end. */
@@ -94,6 +101,7 @@ export class AgentLink {
           sinceMs: Date.now(),
           restarts: this.#restarts,
         };
+        this.#events.started();
         this.#events.changed();
         break;
       case 'chunk':
@@ -101,6 +109,7 @@ export class AgentLink {
         break;
       case 'status':
         this.collector = frame.status;
+        this.#events.status(frame.status);
         this.#events.changed();
         break;
       case 'failure':

@@ -15,6 +15,7 @@ import type { SymbolizingMessage } from '@/profile/symbolizing';
 import { describeHost } from '@/server/host';
 import { StoreError, StoreFullError } from '@/server/store/errors';
 import { SessionNotFoundError } from '@/server/store/store';
+import type { Budget } from './budget';
 import { NamingError } from './session-symbols';
 import { ConflictError, type Sessions } from './sessions';
 
@@ -29,6 +30,10 @@ const latencySchema = z.strictObject({ sources: z.array(z.enum(LATENCY_SOURCES))
 const offCpuSchema = z.strictObject({
   enabled: z.boolean(),
   thresholdNs: z.number().min(1e3).max(1e9),
+});
+const budgetSchema = z.strictObject({
+  cpuPercent: z.number().min(0).max(100),
+  memoryBytes: z.int().min(1e6),
 });
 const nothingSchema = z.strictObject({});
 
@@ -50,6 +55,7 @@ export interface ApiBackend {
   setFrequency(frequencyHz: number): boolean;
   /** False where no agent runs. */
   setLatency(sources: readonly LatencySource[]): boolean;
+  setBudget(budget: Budget): void;
   /** False where no agent runs. */
   setOffCpu(enabled: boolean, thresholdNs: number): boolean;
 }
@@ -74,6 +80,14 @@ export class Api {
       ['PUT', /^\/sampling$/, (call) => this.#setSampling(call)],
       ['PUT', /^\/latency$/, (call) => this.#setLatency(call)],
       ['PUT', /^\/off-cpu$/, (call) => this.#setOffCpu(call)],
+      [
+        'PUT',
+        /^\/budget$/,
+        async ({ request, response }) => {
+          backend.setBudget(await readBody(request, budgetSchema));
+          response.writeHead(204).end();
+        },
+      ],
       [
         'GET',
         /^\/sessions$/,

@@ -17,6 +17,15 @@ type Client = ClientSocket<ServerToBrowser, BrowserToServer>;
 const STATUS: LiveStatus = {
   collector: undefined,
   web: { cpu: { value: 0 }, residentBytes: { value: 0 } },
+  budget: {
+    cpuPercent: 0,
+    memoryBytes: 300e6,
+    usedPercent: undefined,
+    usedBytes: undefined,
+    isLowered: false,
+    wishedHz: 99,
+    changes: [],
+  },
   agent: { state: 'starting' },
   recording: undefined,
   host: undefined,

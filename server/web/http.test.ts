@@ -33,6 +33,7 @@ describe('the server', () => {
   let sessions: Sessions;
   let status: LiveStatus;
   let latencySources: readonly string[] = [];
+  const budgets: unknown[] = [];
   let offCpu: readonly (boolean | number)[] = [];
   let frequencies: number[];
   let agentRuns: boolean;
@@ -46,6 +47,15 @@ describe('the server', () => {
     status = {
       collector: undefined,
       web: { cpu: { value: 0.001 }, residentBytes: { value: 1e8 } },
+      budget: {
+        cpuPercent: 0,
+        memoryBytes: 300e6,
+        usedPercent: undefined,
+        usedBytes: undefined,
+        isLowered: false,
+        wishedHz: 99,
+        changes: [],
+      },
       agent: { state: 'starting' },
       recording: undefined,
       host: undefined,
@@ -60,6 +70,9 @@ describe('the server', () => {
       setLatency: (sources) => {
         latencySources = sources;
         return agentRuns;
+      },
+      setBudget: (budget) => {
+        budgets.push(budget);
       },
       setOffCpu: (enabled, thresholdNs) => {
         offCpu = [enabled, thresholdNs];
@@ -218,6 +231,14 @@ describe('the server', () => {
       agentRuns = false;
       expect((await ask('PUT', '/api/v1/sampling', { frequencyHz: 1 })).status).toBe(503);
       expect(frequencies).toEqual([4999, 1]);
+    });
+
+    it('sets the budget, also while no agent runs', async () => {
+      agentRuns = false;
+      const budget = { cpuPercent: 0.5, memoryBytes: 200e6 };
+      expect((await ask('PUT', '/api/v1/budget', budget)).status).toBe(204);
+      expect(budgets).toEqual([budget]);
+      expect((await ask('PUT', '/api/v1/budget', { ...budget, cpuPercent: 101 })).status).toBe(400);
     });
 
     it('switches off-CPU profiling', async () => {

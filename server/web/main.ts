@@ -16,6 +16,7 @@ import { AgentLink, type LauncherMessage, type WebMessage } from './agent-link';
 import { Api } from './api';
 import { Guard, loadToken } from './auth';
 import { Broadcast, type LiveServer } from './broadcast';
+import { BudgetKeeper, DEFAULT_BUDGET } from './budget';
 import { createHttpServer, type PageHandler } from './http';
 import { LiveRing } from './live-ring';
 import { LiveSource } from './live-source';
@@ -53,6 +54,8 @@ async function main(): Promise<void> {
       host: { type: 'string' },
       'data-dir': { type: 'string' },
       'new-token': { type: 'boolean', default: false },
+      frequency: { type: 'string', default: '99' },
+      budget: { type: 'string', default: String(DEFAULT_BUDGET.cpuPercent) },
     },
   });
   const host = values.host ?? '127.0.0.1';
@@ -84,10 +87,21 @@ async function main(): Promise<void> {
   const agent = new AgentLink({
     chunk: (bytes) => source.push(bytes),
     changed: () => broadcast?.status(status()),
+    started: () => budget.agentStarted(),
+    status: (collector) => budget.read(collector, cost),
   });
+  const budget = new BudgetKeeper(
+    { ...DEFAULT_BUDGET, cpuPercent: Number(values.budget) },
+    { frequencyHz: Number(values.frequency), thresholdNs: undefined },
+    ({ frequencyHz, thresholdNs }) => {
+      agent.tell({ set: 'frequency', frequencyHz });
+      if (thresholdNs !== undefined) agent.tell({ set: 'offCpu', enabled: true, thresholdNs });
+    },
+  );
   const status = (): LiveStatus => ({
     collector: agent.collector,
     web: cost,
+    budget: budget.status,
     agent: agent.state,
     recording:
       sessions.recording === undefined
@@ -113,10 +127,14 @@ async function main(): Promise<void> {
     sessions,
     status,
     setFrequency: (frequencyHz) => {
-      tell({ type: 'frequency', frequencyHz });
-      return agent.tell({ set: 'frequency', frequencyHz });
+      budget.wish({ frequencyHz });
+      return agent.isConnected;
     },
-    setOffCpu: (enabled, thresholdNs) => agent.tell({ set: 'offCpu', enabled, thresholdNs }),
+    setOffCpu: (enabled, thresholdNs) => {
+      budget.wish({ thresholdNs: enabled ? thresholdNs : undefined });
+      return enabled ? agent.isConnected : agent.tell({ set: 'offCpu', enabled, thresholdNs });
+    },
+    setBudget: (wanted) => budget.setBudget(wanted),
     setLatency: (sources) => agent.tell({ set: 'latency', sources: [...sources] }),
   });
 

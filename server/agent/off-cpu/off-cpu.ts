@@ -74,6 +74,10 @@ export class OffCpu {
     this.#readAtMs = Date.now();
   }
 
+  get thresholdNs(): number {
+    return this.#thresholdNs;
+  }
+
   setThreshold(ns: number): void {
     this.#thresholdNs = ns;
     this.#programs.setThreshold(ns);

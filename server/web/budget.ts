@@ -1,0 +1,182 @@
+/**
+ * Keeps what Hearth costs below what the user allows: above the budget, samples are taken less often and fewer of the
+ * short waits, a step at a time; below it, a step back. Weights say how much time a sample stands for, so they stay right.
+ */
+import type { BudgetStatus, CollectorStatus, Measured, ProcessCost } from '@/profile/status';
+
+export interface Budget {
+  /** Percent of all CPUs together; 0: no limit. */
+  readonly cpuPercent: number;
+  /** Of the agent, the web process and the BPF maps. Beyond it Hearth says so, and what to do. */
+  readonly memoryBytes: number;
+}
+
+export const DEFAULT_BUDGET: Budget = { cpuPercent: 1, memoryBytes: 300e6 };
+
+/** What the user asked for. */
+export interface Wish {
+  readonly frequencyHz: number;
+  /** Undefined while off-CPU profiling is off. */
+  readonly thresholdNs: number | undefined;
+}
+
+const LEAST_HZ = 11;
+const MOST_THRESHOLD_NS = 160e6;
+const MAX_STEPS = 4;
+/** Readings, one a second. Tables of all that runs are made after the start: that passes by itself. */
+const STARTING = 30;
+/** After a step, until its effect is seen whole. */
+const SETTLING = 5;
+/** The mean of so many is what counts: programs that come and go make single seconds dear. */
+const MEAN_OF = 15;
+const CALM = 60;
+/** A step back doubles the cost at most, and must not lead to the next step down. */
+const STEP_COST = 2;
+const HEADROOM = 0.8;
+const KEPT_CHANGES = 20;
+
+/** What is in force after so many steps: half the frequency and twice the threshold each. */
+export function settingAfter({ frequencyHz, thresholdNs }: Wish, steps: number): Wish {
+  const factor = 2 ** steps;
+  return {
+    frequencyHz: Math.max(Math.min(frequencyHz, LEAST_HZ), Math.floor(frequencyHz / factor)),
+    thresholdNs:
+      thresholdNs === undefined
+        ? undefined
+        : Math.min(Math.max(thresholdNs, MOST_THRESHOLD_NS), thresholdNs * factor),
+  };
+}
+
+/** How many steps to take, by what Hearth costs. It knows no clock: it is given a reading a second. */
+export class BudgetSteps {
+  limitPercent: number;
+  #steps = 0;
+  #toSkip = STARTING;
+  #calm = 0;
+  #readings: number[] = [];
+
+  constructor(limitPercent: number) {
+    this.limitPercent = limitPercent;
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Mean of the last readings, in percent; undefined while there are too few. */
+  get mean(): number | undefined {
+    if (this.#readings.length < MEAN_OF) return undefined;
+    return this.#readings.reduce((sum, reading) => sum + reading, 0) / this.#readings.length;
+  }
+
+  /** A new agent, or another wish: as at the start. */
+  begin(isNewAgent: boolean): void {
+    this.#steps = 0;
+    this.#settle(isNewAgent ? STARTING : SETTLING);
+  }
+
+  /** Takes a reading in percent of the machine. Where the number of steps has changed by it: the mean that it is for. */
+  read(percent: number): number | undefined {
+    if (this.#toSkip > 0) {
+      this.#toSkip--;
+      return undefined;
+    }
+    this.#readings.push(percent);
+    if (this.#readings.length > MEAN_OF) this.#readings.shift();
+    const { mean, limitPercent } = this;
+    if (mean === undefined) return undefined;
+    if (limitPercent > 0 && mean > limitPercent) return this.#step(1) ? mean : undefined;
+    const isCalm = limitPercent === 0 || mean * STEP_COST < limitPercent * HEADROOM;
+    this.#calm = isCalm ? this.#calm + 1 : 0;
+    return this.#calm >= CALM && this.#step(-1) ? mean : undefined;
+  }
+
+  #step(by: 1 | -1): boolean {
+    const steps = Math.min(MAX_STEPS, Math.max(0, this.#steps + by));
+    if (steps === this.#steps) return false;
+    this.#steps = steps;
+    this.#settle(SETTLING);
+    return true;
+  }
+
+  #settle(readings: number): void {
+    this.#toSkip = readings;
+    this.#readings = [];
+    this.#calm = 0;
+  }
+}
+
+/** The wish, the budget, and what follows from them. */
+export class BudgetKeeper {
+  #budget: Budget;
+  #wish: Wish;
+  readonly #steps: BudgetSteps;
+  readonly #apply: (setting: Wish) => void;
+  #usedBytes: number | undefined;
+  #changes: { readonly timeMs: number; readonly text: string }[] = [];
+
+  /** `apply` is told each setting that comes into force. */
+  constructor(budget: Budget, wish: Wish, apply: (setting: Wish) => void) {
+    this.#budget = budget;
+    this.#wish = wish;
+    this.#steps = new BudgetSteps(budget.cpuPercent);
+    this.#apply = apply;
+  }
+
+  get setting(): Wish {
+    return settingAfter(this.#wish, this.#steps.steps);
+  }
+
+  get status(): BudgetStatus {
+    return {
+      ...this.#budget,
+      usedPercent: this.#steps.mean,
+      usedBytes: this.#usedBytes,
+      isLowered: this.#steps.steps > 0,
+      wishedHz: this.#wish.frequencyHz,
+      changes: this.#changes,
+    };
+  }
+
+  setBudget(budget: Budget): void {
+    this.#budget = budget;
+    this.#steps.limitPercent = budget.cpuPercent;
+    if (budget.cpuPercent === 0) this.#begin(false);
+  }
+
+  /** What the user wants now counts; the budget is kept from here on. */
+  wish(change: Partial<Wish>): void {
+    this.#wish = { ...this.#wish, ...change };
+    this.#begin(false);
+  }
+
+  agentStarted(): void {
+    this.#begin(true);
+  }
+
+  /** To be called with each status, about once a second. */
+  read(collector: CollectorStatus, web: ProcessCost): void {
+    const value = (measured: Measured): number => ('value' in measured ? measured.value : 0);
+    const cores = value(collector.agent.cpu) + value(web.cpu) + value(collector.bpfCpu);
+    this.#usedBytes =
+      value(collector.agent.residentBytes) +
+      value(web.residentBytes) +
+      value(collector.bpfMapBytes);
+    const before = this.#steps.steps;
+    const mean = this.#steps.read((cores / collector.cpus) * 100);
+    if (mean === undefined) return;
+    const isLowered = this.#steps.steps > before;
+    const used = `Hearth used ${mean.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
+    const { frequencyHz, thresholdNs } = this.setting;
+    const threshold =
+      thresholdNs === undefined ? '' : `, waits all taken from ${thresholdNs / 1e6} ms on`;
+    const text = `sampling ${isLowered ? 'lowered' : 'raised'} to ${frequencyHz} Hz${threshold}: ${used}`;
+    this.#changes = [...this.#changes, { timeMs: Date.now(), text }].slice(-KEPT_CHANGES);
+    this.#apply(this.setting);
+  }
+
+  #begin(isNewAgent: boolean): void {
+    this.#steps.begin(isNewAgent);
+    this.#apply(this.setting);
+  }
+}
