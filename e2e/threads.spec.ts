@@ -179,7 +179,7 @@ test('all of each thread’s time is in the ledger, live and in a recording', as
     const busy = workers.find(({ name }) => name === 'busy') as Worker;
     await page.getByRole('searchbox', { name: 'Search threads' }).fill(`${busy.tid}`);
     await ledgerRow(page, busy).getByRole('link').click();
-    await expect(page).toHaveURL(new RegExp(`/sessions/${id}.*tid=${busy.tid}`));
+    await expect(page).toHaveURL(new RegExp(`/sessions/${id}.*tid=${busy.tid}.*mode=wall`));
     await expect(page.getByText(`Only threads ${busy.tid}`)).toBeVisible();
   });
 });

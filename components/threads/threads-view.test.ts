@@ -47,11 +47,20 @@ describe('the view of threads', () => {
   it('leads to a thread’s flame graph, of a recording in the same range', () => {
     const thread = { pid: 7, tid: 8 };
     const range = { startNs: 5, endNs: 9 };
-    const live = flameGraphPath(thread, range, undefined);
+    const live = flameGraphPath(thread, range, undefined, 'wall');
     expect(live).toMatch(/^\/\?/);
-    expect(viewFromQuery(live.slice(2))).toMatchObject({ pids: [7], tids: [8], range: undefined });
-    const recorded = flameGraphPath(thread, range, 'abc');
+    expect(viewFromQuery(live.slice(2))).toMatchObject({
+      pids: [7],
+      tids: [8],
+      range: undefined,
+      mode: 'wall',
+    });
+    const recorded = flameGraphPath(thread, range, 'abc', 'off-cpu');
     expect(recorded).toMatch(/^\/sessions\/abc\?/);
-    expect(viewFromQuery(recorded.split('?')[1])).toMatchObject({ tids: [8], range });
+    expect(viewFromQuery(recorded.split('?')[1])).toMatchObject({
+      tids: [8],
+      range,
+      mode: 'off-cpu',
+    });
   });
 });

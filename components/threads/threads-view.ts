@@ -18,6 +18,11 @@ export interface ThreadsView {
   readonly isGrouped: boolean;
 }
 
+export interface ThreadId {
+  readonly pid: number;
+  readonly tid: number;
+}
+
 export const DEFAULT_THREADS_VIEW: ThreadsView = {
   show: 'ledger',
   beside: 'blocked',
@@ -66,13 +71,14 @@ export function threadsViewText(view: ThreadsView, session: string | undefined):
   return text === '' ? '' : `?${text}`;
 }
 
-/** The flame graph of one thread: of a recording, in the same range. */
+/** The flame graph of all that one thread did, or of its waits: of a recording, in the same range. */
 export function flameGraphPath(
-  { pid, tid }: { readonly pid: number; readonly tid: number },
+  { pid, tid }: ThreadId,
   range: TimeRange | undefined,
   session: string | undefined,
+  mode: 'wall' | 'off-cpu',
 ): string {
-  const view: View = { ...DEFAULT_VIEW, pids: [pid], tids: [tid] };
+  const view: View = { ...DEFAULT_VIEW, pids: [pid], tids: [tid], mode };
   return session === undefined
     ? `/?${viewToQuery(view)}`
     : `/sessions/${encodeURIComponent(session)}?${viewToQuery({ ...view, range })}`;
