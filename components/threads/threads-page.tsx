@@ -55,12 +55,12 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
   }, [client, isLive, windowSeconds, range, show, shown, blocked, wantsLongest, pids, search]);
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
   const pathOf = useCallback(
-    (thread: ThreadId) => flameGraphPath(thread, range, session, 'wall'),
-    [range, session],
+    (thread: ThreadId) => flameGraphPath(thread, 'wall', { range, windowSeconds }, session),
+    [range, windowSeconds, session],
   );
   const waitsPathOf = useCallback(
-    (thread: ThreadId) => flameGraphPath(thread, range, session, 'off-cpu'),
-    [range, session],
+    (thread: ThreadId) => flameGraphPath(thread, 'off-cpu', { range, windowSeconds }, session),
+    [range, windowSeconds, session],
   );
   useShortcuts({
     '/': () => {
