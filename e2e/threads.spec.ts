@@ -142,8 +142,8 @@ test('all of each thread’s time is in the ledger, live and in a recording', as
   await stopRecording(page, id);
 
   const expectLedger = async (where: string): Promise<void> => {
-    await page.getByRole('searchbox', { name: 'Search threads' }).fill('waits');
     for (const worker of workers) {
+      await page.getByRole('searchbox', { name: 'Search threads' }).fill(`${worker.tid}`);
       const what = `${where}, ${worker.name} ${worker.tid}`;
       const row = ledgerRow(page, worker);
       await expect(row, what).toBeVisible();
@@ -177,20 +177,20 @@ test('all of each thread’s time is in the ledger, live and in a recording', as
 
   await test.step('a thread leads to its flame graph', async () => {
     const busy = workers.find(({ name }) => name === 'busy') as Worker;
+    await page.getByRole('searchbox', { name: 'Search threads' }).fill(`${busy.tid}`);
     await ledgerRow(page, busy).getByRole('link').click();
-    await expect(page).toHaveURL(new RegExp(`/sessions/${id}.*tid=${busy.tid}`));
+    await expect(page).toHaveURL(new RegExp(`/sessions/${id}.*tid=${busy.tid}.*mode=wall`));
     await expect(page.getByText(`Only threads ${busy.tid}`)).toBeVisible();
   });
 });
 
 test('the timeline shows states over time, and a part of it alone', async ({ page }) => {
   await open(page);
-  const workers = startWaits('sleeps', 12);
+  const workers = await startWaits('sleeps', 8);
+  const { tid } = workers.find(({ name }) => name === 'sleep-50') as Worker;
   await page.getByRole('radio', { name: 'Timeline' }).check();
-  await page.getByRole('searchbox', { name: 'Search threads' }).fill('sleep-50');
-  await expect(page.getByRole('link', { name: /thread sleep-50/ })).toBeVisible();
-  await workers;
-  await sleep(1500);
+  await page.getByRole('searchbox', { name: 'Search threads' }).fill(`${tid}`);
+  await expect(page.getByRole('link', { name: `waits, thread sleep-50 (${tid})` })).toBeVisible();
   await page.getByRole('button', { name: 'Pause' }).click();
   const timeline = page.getByRole('group', { name: /^Timeline of the states of 1 thread\./ });
   const box = await timeline.boundingBox();

@@ -5,7 +5,7 @@ import { RadioGroup } from '@/components/ui/radio-group';
 import type { OffCpuStatus } from '@/profile/status';
 import { BlockedList } from './blocked-list';
 import { LongestList } from './longest-list';
-import type { ThreadsView } from './threads-view';
+import type { ThreadId, ThreadsView } from './threads-view';
 import type { ChangeThreadsView } from './use-threads-view';
 
 export interface BesideProps {
@@ -14,7 +14,7 @@ export interface BesideProps {
   readonly threads: ThreadsUpdate;
   readonly view: ThreadsView;
   readonly change: ChangeThreadsView;
-  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  pathOf(thread: ThreadId): string;
 }
 
 /** Beside the threads: the waits that go on now, or the longest of those that are over. */

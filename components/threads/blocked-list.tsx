@@ -18,6 +18,7 @@ import {
   whereBlocked,
 } from './blocked';
 import { StateDot } from './state-dot';
+import type { ThreadId } from './threads-view';
 
 export interface BlockedListProps {
   readonly offCpu: OffCpuStatus;
@@ -25,7 +26,7 @@ export interface BlockedListProps {
   /** Only these; empty: all. */
   readonly pids: readonly number[];
   readonly search: string;
-  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  pathOf(thread: ThreadId): string;
 }
 
 const keyOf = ({ pid, tid }: { readonly pid: number; readonly tid: number }): string =>
@@ -137,7 +138,7 @@ function Blocked({
   readonly group: BlockedGroup;
   readonly probable: Probable;
   readonly byKey: ReadonlyMap<string, BlockedThread>;
-  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  pathOf(thread: ThreadId): string;
 }) {
   const { kernelStack, waitClass } = first;
   const where = whereBlocked(first);
@@ -210,7 +211,7 @@ function ThreadLink({
 }: {
   readonly thread: BlockedThread;
   readonly hasProcess: boolean;
-  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  pathOf(thread: ThreadId): string;
 }) {
   return (
     <Link

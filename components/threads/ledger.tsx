@@ -8,6 +8,7 @@ import { formatResidual, formatSeconds, type SortColumn, TIME_COLUMNS } from './
 import { type Group, type Rows, residualOf } from './rows';
 import { shareBar } from './states';
 import { ProcessName, ThreadName } from './thread-name';
+import type { ThreadId } from './threads-view';
 import { useVisibleRows } from './use-visible-rows';
 
 const ROW_HEIGHT = 24;
@@ -21,7 +22,7 @@ export interface ThreadRowsProps {
   readonly pids: readonly number[];
   /** What the rows' order and filter depend on: their beginning is shown where it changes. */
   readonly beginning: string;
-  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  pathOf(thread: ThreadId): string;
   onToggle(pid: number): void;
   onOnly(pid: number): void;
   /** The pointer is over the rows, which stay where they are. */

@@ -7,13 +7,14 @@ import type { TimeRange } from '@/profile/view';
 import { STATE_NAMES } from '@/profile/waits';
 import { interruptText, threadText, whereBlocked } from './blocked';
 import { StateDot } from './state-dot';
+import type { ThreadId } from './threads-view';
 import { clockText } from './timeline-draw';
 
 export interface LongestListProps {
   /** undefined before they have come. */
   readonly waits: readonly LongestWait[] | undefined;
   readonly wallOffsetNs: number;
-  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  pathOf(thread: ThreadId): string;
   onRange(range: TimeRange): void;
 }
 

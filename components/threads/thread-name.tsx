@@ -2,6 +2,7 @@ import Link from 'next/link';
 import type { ThreadList } from '@/components/profile-worker/thread-analysis';
 import { formatCount } from '@/components/ui/format';
 import type { Group } from './rows';
+import type { ThreadId } from './threads-view';
 
 /** A thread's name and number, which lead to its flame graph; with its process where that is not said above it. */
 export function ThreadName({
@@ -13,7 +14,7 @@ export function ThreadName({
   readonly list: ThreadList;
   readonly entry: number;
   readonly isMember: boolean;
-  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  pathOf(thread: ThreadId): string;
 }) {
   const [pid, tid] = [list.pid[entry], list.tid[entry]];
   const name = list.names[list.name[entry]];

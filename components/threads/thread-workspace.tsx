@@ -10,7 +10,7 @@ import { formatResidual, SORT_COLUMNS, type SortColumn } from './columns';
 import { Ledger, type ThreadRowsProps } from './ledger';
 import { CalmKeys, residualOf, rowsOf } from './rows';
 import { STATE_CSS } from './states';
-import type { ThreadsView } from './threads-view';
+import type { ThreadId, ThreadsView } from './threads-view';
 import { Timeline } from './timeline';
 import { clockText } from './timeline-draw';
 import type { ChangeThreadsView } from './use-threads-view';
@@ -21,7 +21,7 @@ export interface ThreadWorkspaceProps {
   readonly isLive: boolean;
   readonly view: ThreadsView;
   readonly change: ChangeThreadsView;
-  pathOf(thread: { readonly pid: number; readonly tid: number }): string;
+  pathOf(thread: ThreadId): string;
   onShown(threads: readonly number[]): void;
 }
 

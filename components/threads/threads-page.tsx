@@ -18,7 +18,7 @@ import { RadioGroup } from '@/components/ui/radio-group';
 import { Beside } from './beside';
 import { OffCpuSwitch } from './off-cpu-switch';
 import { ThreadWorkspace } from './thread-workspace';
-import { flameGraphPath, THREAD_WINDOWS } from './threads-view';
+import { flameGraphPath, THREAD_WINDOWS, type ThreadId } from './threads-view';
 import { useThreadsView } from './use-threads-view';
 
 const WINDOW_NAMES = ['1 min', '5 min', 'all'] as const;
@@ -55,9 +55,12 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
   }, [client, isLive, windowSeconds, range, show, shown, blocked, wantsLongest, pids, search]);
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
   const pathOf = useCallback(
-    (thread: { readonly pid: number; readonly tid: number }) =>
-      flameGraphPath(thread, range, session),
-    [range, session],
+    (thread: ThreadId) => flameGraphPath(thread, 'wall', { range, windowSeconds }, session),
+    [range, windowSeconds, session],
+  );
+  const waitsPathOf = useCallback(
+    (thread: ThreadId) => flameGraphPath(thread, 'off-cpu', { range, windowSeconds }, session),
+    [range, windowSeconds, session],
   );
   useShortcuts({
     '/': () => {
@@ -197,7 +200,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
               threads={state.threads ?? {}}
               view={view}
               change={change}
-              pathOf={pathOf}
+              pathOf={waitsPathOf}
             />
           </div>
         )}

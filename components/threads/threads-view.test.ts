@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { viewFromQuery } from '@/profile/view';
+import { pageQueryFrom } from '@/components/shell/page-query';
 import { TIME_COLUMNS } from './columns';
 import {
   DEFAULT_THREADS_VIEW,
@@ -47,11 +47,21 @@ describe('the view of threads', () => {
   it('leads to a thread’s flame graph, of a recording in the same range', () => {
     const thread = { pid: 7, tid: 8 };
     const range = { startNs: 5, endNs: 9 };
-    const live = flameGraphPath(thread, range, undefined);
-    expect(live).toMatch(/^\/\?/);
-    expect(viewFromQuery(live.slice(2))).toMatchObject({ pids: [7], tids: [8], range: undefined });
-    const recorded = flameGraphPath(thread, range, 'abc');
+    const live = flameGraphPath(thread, 'wall', { range, windowSeconds: 60 }, undefined);
+    const [path, query] = live.split('?');
+    expect(path).toBe('/');
+    expect(pageQueryFrom(query, '')).toMatchObject({
+      view: { pids: [7], tids: [8], range: undefined, mode: 'wall' },
+      window: 60,
+    });
+    const waits = flameGraphPath(thread, 'off-cpu', { range, windowSeconds: 60 }, undefined);
+    expect(pageQueryFrom(waits.slice(2), '').window).toBe('all');
+    const recorded = flameGraphPath(thread, 'off-cpu', { range, windowSeconds: 60 }, 'abc');
     expect(recorded).toMatch(/^\/sessions\/abc\?/);
-    expect(viewFromQuery(recorded.split('?')[1])).toMatchObject({ tids: [8], range });
+    expect(pageQueryFrom(recorded.split('?')[1], '').view).toMatchObject({
+      tids: [8],
+      range,
+      mode: 'off-cpu',
+    });
   });
 });

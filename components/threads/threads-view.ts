@@ -1,5 +1,6 @@
 /** What the address of the page of threads holds: all that a link must reproduce. */
-import { DEFAULT_VIEW, type TimeRange, type View, viewToQuery } from '@/profile/view';
+import { DEFAULT_WINDOW, pageQueryText } from '@/components/shell/page-query';
+import { DEFAULT_VIEW, type TimeRange, type View } from '@/profile/view';
 import { isSortColumn, type SortColumn } from './columns';
 
 /** Seconds up to now. */
@@ -16,6 +17,11 @@ export interface ThreadsView {
   readonly search: string;
   readonly sort: SortColumn;
   readonly isGrouped: boolean;
+}
+
+export interface ThreadId {
+  readonly pid: number;
+  readonly tid: number;
 }
 
 export const DEFAULT_THREADS_VIEW: ThreadsView = {
@@ -66,16 +72,21 @@ export function threadsViewText(view: ThreadsView, session: string | undefined):
   return text === '' ? '' : `?${text}`;
 }
 
-/** The flame graph of one thread: of a recording, in the same range. */
+/**
+ * The flame graph of all that a thread did ('wall'), or of its waits: of a recording in the same range, of the live page over
+ * as much time; of waits over all that is held, for one that goes on may be the first for long.
+ */
 export function flameGraphPath(
-  { pid, tid }: { readonly pid: number; readonly tid: number },
-  range: TimeRange | undefined,
+  { pid, tid }: ThreadId,
+  mode: 'wall' | 'off-cpu',
+  { range, windowSeconds }: Pick<ThreadsView, 'range' | 'windowSeconds'>,
   session: string | undefined,
 ): string {
-  const view: View = { ...DEFAULT_VIEW, pids: [pid], tids: [tid] };
-  return session === undefined
-    ? `/?${viewToQuery(view)}`
-    : `/sessions/${encodeURIComponent(session)}?${viewToQuery({ ...view, range })}`;
+  const view: View = { ...DEFAULT_VIEW, pids: [pid], tids: [tid], mode };
+  if (session !== undefined)
+    return `/sessions/${encodeURIComponent(session)}${pageQueryText({ view: { ...view, range }, window: DEFAULT_WINDOW })}`;
+  const window = mode === 'wall' && windowSeconds === 60 ? 60 : 'all';
+  return `/${pageQueryText({ view, window })}`;
 }
 
 function rangeFrom(text: string | null): TimeRange | undefined {
