@@ -8,7 +8,7 @@ import { type EventRows, Merger } from './merge';
 import { processName } from './names';
 import type { Profile } from './profile';
 import { type FrameIndex, FrameKind, NONE, type StackIndex, ThreadState } from './schema';
-import type { ProfileMode } from './view';
+import type { ProfileMode, WaitFilter } from './view';
 import { ALL_WAITS, STATE_NAMES, selectedWaits, type WaitSelection } from './waits';
 import { ALL_TIME, processFilter } from './weights';
 
@@ -38,10 +38,17 @@ export class DerivedProfile {
   readonly #builder = new ProfileBuilder();
   readonly #merger: Merger;
   readonly #type: number;
+  readonly #filter: WaitFilter | undefined;
 
-  /** Of all that the source holds now. */
-  constructor(source: Profile, mode: DerivedMode, selection: WaitSelection = ALL_WAITS) {
+  /** Of all that the source holds now. Waits that `filter` leaves out are there, but are no samples. */
+  constructor(
+    source: Profile,
+    mode: DerivedMode,
+    selection: WaitSelection = ALL_WAITS,
+    filter?: WaitFilter,
+  ) {
     this.mode = mode;
+    this.#filter = filter;
     this.#source = source;
     this.#selection = selection;
     this.#merger = new Merger(this.#builder, source);
@@ -120,6 +127,14 @@ export class DerivedProfile {
     return `woken by ${processName(this.#source, process[waker])}, thread ${this.#source.string(name[waker])}`;
   }
 
+  #passes(durationNs: number, state: number): boolean {
+    if (this.#filter === undefined) return true;
+    const { states, minNs, maxNs } = this.#filter;
+    return (
+      durationNs >= minNs && durationNs < maxNs && (states.length === 0 || states.includes(state))
+    );
+  }
+
   #append(parent: StackIndex, text: string, kind: FrameKind): StackIndex {
     const functionName = this.#builder.string(text);
     const symbol = { functionName, file: NONE, line: 0, inlinedInto: NONE };
@@ -130,7 +145,8 @@ export class DerivedProfile {
   #addWait({ columns }: EventRows<'waits'>, row: number, stack: StackIndex): void {
     const [timeNs, weight] = [columns.timeNs[row], columns.weight[row]];
     const thread = this.#merger.thread(columns.thread[row]);
-    this.#builder.sample({ timeNs, weight, thread, stack, sampleType: this.#type, cpu: 0xffff });
+    if (this.#passes(columns.durationNs[row], columns.waitClass[row]))
+      this.#builder.sample({ timeNs, weight, thread, stack, sampleType: this.#type, cpu: 0xffff });
     this.#builder.wait({
       timeNs,
       weight,

@@ -19,6 +19,17 @@ const arbitraryView: fc.Arbitrary<View> = fc.record({
   zoom: fc.array(text),
   orientation: fc.constantFrom('icicle', 'flame'),
   mode: fc.constantFrom(...PROFILE_MODES),
+  waits: fc.option(
+    fc.record({
+      states: fc.uniqueArray(fc.nat({ max: 10 })),
+      minNs: fc.nat(),
+      maxNs: fc.oneof(
+        fc.integer({ min: 2 ** 31, max: 1e15 - 1 }),
+        fc.constant(Number.POSITIVE_INFINITY),
+      ),
+    }),
+    { nil: undefined },
+  ),
   sampleType: fc.option(
     text.filter((name) => name !== ''),
     { nil: undefined },

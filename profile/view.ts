@@ -15,6 +15,15 @@ export type Orientation = 'icicle' | 'flame';
 export const PROFILE_MODES = ['cpu', 'off-cpu', 'wall', 'off-wake'] as const;
 export type ProfileMode = (typeof PROFILE_MODES)[number];
 
+/** Which waits are shown, in modes other than 'cpu'. */
+export interface WaitFilter {
+  /** Of ThreadState; empty: all. */
+  readonly states: readonly number[];
+  /** Lengths in ns, from `minNs` up to, but not including, `maxNs`. */
+  readonly minNs: number;
+  readonly maxNs: number;
+}
+
 export interface View {
   /** Only these processes; empty: all. */
   readonly pids: readonly number[];
@@ -30,6 +39,8 @@ export interface View {
   readonly zoom: readonly string[];
   readonly orientation: Orientation;
   readonly mode: ProfileMode;
+  /** undefined: all waits. */
+  readonly waits: WaitFilter | undefined;
   /** Name of the sample type, such as 'cpu'; undefined: the profile's first. */
   readonly sampleType: string | undefined;
   /** Of functions; see short-name.ts. */
@@ -45,6 +56,7 @@ export const DEFAULT_VIEW: View = {
   zoom: [],
   orientation: 'icicle',
   mode: 'cpu',
+  waits: undefined,
   sampleType: undefined,
   names: 'short',
 };
@@ -71,6 +83,11 @@ export function viewToQuery(view: View): string {
   for (const label of view.zoom) query.append('zoom', label);
   if (view.orientation !== DEFAULT_VIEW.orientation) query.set('orientation', view.orientation);
   if (view.mode !== DEFAULT_VIEW.mode) query.set('mode', view.mode);
+  if (view.waits !== undefined) {
+    const { states, minNs, maxNs } = view.waits;
+    query.set('waits', `${minNs}-${maxNs === Number.POSITIVE_INFINITY ? '' : maxNs}`);
+    if (states.length > 0) query.set('state', states.join(','));
+  }
   if (view.sampleType !== undefined) query.set('type', view.sampleType);
   if (view.names !== DEFAULT_VIEW.names) query.set('names', view.names);
   const text = query.toString();
@@ -94,6 +111,7 @@ export function viewFromQuery(text: string): View {
     zoom: query.getAll('zoom'),
     orientation: query.get('orientation') === 'flame' ? 'flame' : 'icicle',
     mode: PROFILE_MODES.find((mode) => mode === query.get('mode')) ?? DEFAULT_VIEW.mode,
+    waits: waitFilter(query.get('waits'), query.get('state')),
     sampleType: query.get('type') || undefined,
     names: query.get('names') === 'full' ? 'full' : 'short',
   };
@@ -102,6 +120,14 @@ export function viewFromQuery(text: string): View {
 function ids(text: string | null): number[] {
   const numbers = (text ?? '').split(',').filter((part) => /^\d{1,10}$/.test(part));
   return [...new Set(numbers.map(Number))].filter((id) => id <= MAX_ID);
+}
+
+function waitFilter(lengths: string | null, states: string | null): WaitFilter | undefined {
+  const match = /^(\d{1,15})-(\d{0,15})$/.exec(lengths ?? '');
+  if (match === null) return undefined;
+  const minNs = Number(match[1]);
+  const maxNs = match[2] === '' ? Number.POSITIVE_INFINITY : Number(match[2]);
+  return minNs < maxNs ? { states: ids(states), minNs, maxNs } : undefined;
 }
 
 function timeRange(from: string | null, to: string | null): TimeRange | undefined {

@@ -20,7 +20,7 @@ import { LATENCY_TEXTS } from '@/profile/latency/sources';
 import type { TimeRange } from '@/profile/view';
 import { BucketTable } from './bucket-table';
 import { LabelTable } from './label-table';
-import { LATENCY_WINDOWS, type LatencyView, latencyQuery } from './latency-query';
+import { LATENCY_WINDOWS, type LatencyView, latencyQuery, stacksHref } from './latency-query';
 import { ProcessTable } from './process-table';
 import { MeasureSwitch, NotMeasured, SourceSwitch } from './source-bar';
 import { useLatencyView } from './use-latency-view';
@@ -98,7 +98,12 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
         ) : state.latency === undefined ? (
           <WorkspaceSkeleton text={isLive ? 'Connecting to Hearth…' : 'Loading the recording…'} />
         ) : (
-          <Workspace result={state.latency} view={view} change={change}>
+          <Workspace
+            result={state.latency}
+            view={view}
+            change={change}
+            stacksHref={stacksHref(view, session)}
+          >
             <Empty
               view={view}
               isMeasured={collector?.latency.sources.includes(view.source) ?? false}
@@ -149,11 +154,13 @@ function Workspace({
   result,
   view,
   change,
+  stacksHref: href,
   children,
 }: {
   readonly result: LatencyResult;
   readonly view: LatencyView;
   change(part: Partial<LatencyView>): void;
+  readonly stacksHref: string | undefined;
   /** Shown where there is nothing. */
   readonly children: React.ReactNode;
 }) {
@@ -171,7 +178,7 @@ function Workspace({
             onChoose={(label) => change({ label, buckets: undefined })}
           />
         </div>
-        <RangeBar result={result} view={view} change={change} />
+        <RangeBar result={result} view={view} change={change} stacksHref={href} />
         <div className="flex h-64 shrink-0 flex-col border-b border-line pt-1 lg:h-auto lg:min-h-0 lg:flex-1 lg:shrink">
           <HistogramView
             label={row.label}
@@ -213,10 +220,12 @@ function RangeBar({
   result,
   view,
   change,
+  stacksHref: href,
 }: {
   readonly result: LatencyResult;
   readonly view: LatencyView;
   change(part: Partial<LatencyView>): void;
+  readonly stacksHref: string | undefined;
 }) {
   const { range, baseline, buckets } = view;
   const shown: TimeRange = { startNs: Math.floor(result.startNs), endNs: Math.ceil(result.endNs) };
@@ -231,7 +240,16 @@ function RangeBar({
       {baseline === undefined ? null : (
         <span className="text-dim">compared with {text(baseline)} (the line)</span>
       )}
-      <span className="ml-auto flex gap-1.5">
+      <span className="ml-auto flex flex-wrap gap-1.5">
+        {href === undefined ? null : (
+          <Link
+            href={href}
+            title="The stacks of the waits of these lengths, as off-CPU profiling takes them"
+            className={buttonClass(buckets === undefined ? 'plain' : 'primary')}
+          >
+            Flame graph of {buckets === undefined ? 'these waits' : 'the selection'}
+          </Link>
+        )}
         {baseline === undefined ? (
           <Button
             title="Keep this time range as the baseline, then select another"

@@ -1,8 +1,9 @@
 /** What the latency page's address holds: all that a link must reproduce. */
 import type { LatencyQuery } from '@/profile/latency/analysis';
-import { LAST_BUCKET } from '@/profile/latency/buckets';
+import { bucketEnd, bucketLow, LAST_BUCKET } from '@/profile/latency/buckets';
 import { isLatencySource, type LatencySource } from '@/profile/latency/sources';
-import type { TimeRange } from '@/profile/view';
+import { ThreadState } from '@/profile/schema';
+import { DEFAULT_VIEW, type TimeRange, viewToQuery } from '@/profile/view';
 
 /** Seconds up to now. */
 export const LATENCY_WINDOWS = [60, 300, undefined] as const;
@@ -67,6 +68,33 @@ export function latencyViewText(view: LatencyView, session: string | undefined):
 /** What is asked of the worker. A recording is shown as a whole. */
 export function latencyQuery(view: LatencyView, isLive: boolean): LatencyQuery {
   return isLive ? view : { ...view, windowSeconds: undefined };
+}
+
+/**
+ * Sources whose events off-CPU profiling takes, too, with their stacks: the states that its waits are in.
+ */
+const WAIT_STATES: Readonly<Partial<Record<LatencySource, readonly number[]>>> = {
+  runqueue: [ThreadState.Runnable, ThreadState.Throttled],
+  futex: [ThreadState.Lock],
+};
+
+/** Where the stacks of what is selected are to be seen; undefined where its source has none. */
+export function stacksHref(view: LatencyView, session: string | undefined): string | undefined {
+  const states = WAIT_STATES[view.source];
+  if (states === undefined) return undefined;
+  const [first, last] = view.buckets ?? [0, LAST_BUCKET];
+  const query = viewToQuery({
+    ...DEFAULT_VIEW,
+    mode: 'off-cpu',
+    pids: view.pids,
+    range: view.range,
+    waits: {
+      states,
+      minNs: bucketLow(first),
+      maxNs: last === LAST_BUCKET ? Number.POSITIVE_INFINITY : bucketEnd(last),
+    },
+  });
+  return `${session === undefined ? '/' : `/sessions/${encodeURIComponent(session)}`}#${query}`;
 }
 
 function numbersFrom(text: string | null): readonly [number, number] | undefined {

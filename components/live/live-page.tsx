@@ -111,7 +111,13 @@ export function LivePage() {
             : undefined
         }
       />
-      <ModeBar mode={view.mode} hasWaits={analysis?.hasWaits === true} live={{ status }} />
+      <ModeBar
+        mode={view.mode}
+        hasWaits={analysis?.hasWaits === true}
+        live={{ status }}
+        filter={view.waits}
+        onAllWaits={() => changeView({ waits: undefined, zoom: [] })}
+      />
       <main className="relative flex min-h-0 flex-1 flex-col">
         <ProfileWorkspace
           analysis={analysis}

@@ -3,8 +3,11 @@
 import { useState } from 'react';
 import { OffCpuSwitch } from '@/components/threads/off-cpu-switch';
 import { Banner } from '@/components/ui/banner';
+import { Button } from '@/components/ui/button';
+import { formatLatency } from '@/profile/latency/format';
 import type { LiveStatus } from '@/profile/status';
-import type { ProfileMode } from '@/profile/view';
+import type { ProfileMode, WaitFilter } from '@/profile/view';
+import { STATE_NAMES } from '@/profile/waits';
 
 /** Samples of the two families of colours; see flame-graph/color.ts. */
 const RUNNING = 'light-dark(#f2c38b, #7a5326)';
@@ -16,11 +19,15 @@ export function ModeBar({
   mode,
   hasWaits,
   live,
+  filter,
+  onAllWaits,
 }: {
   readonly mode: ProfileMode;
   readonly hasWaits: boolean;
   /** undefined: the profile is a recording. */
   readonly live: { readonly status: LiveStatus | undefined } | undefined;
+  readonly filter: WaitFilter | undefined;
+  onAllWaits(): void;
 }) {
   const [failure, setFailure] = useState<string>();
   if (mode === 'cpu') return null;
@@ -45,6 +52,14 @@ export function ModeBar({
       >
         <span className="inline-flex flex-wrap items-center gap-x-4 gap-y-0.5">
           <Legend mode={mode} />
+          {filter === undefined ? null : (
+            <span className="inline-flex items-center gap-2 text-ink">
+              Only {filterText(filter)}
+              <Button className="h-6! px-2!" onClick={onAllWaits}>
+                Show all waits
+              </Button>
+            </span>
+          )}
           <span className={offCpu === undefined ? '' : 'max-sm:hidden'}>
             {explain(mode, hasWaits, live === undefined, offCpu?.thresholdNs)}
           </span>
@@ -52,6 +67,20 @@ export function ModeBar({
       </Banner>
     </>
   );
+}
+
+/** 'waits of 1.00 ms to 2.00 ms: disk, lock' */
+function filterText({ states, minNs, maxNs }: WaitFilter): string {
+  const text = (ns: number): string => formatLatency(ns, 'nanoseconds');
+  const lengths =
+    maxNs === Number.POSITIVE_INFINITY
+      ? minNs === 0
+        ? 'waits'
+        : `waits of ${text(minNs)} and more`
+      : `waits of ${text(minNs)} to ${text(maxNs)}`;
+  return states.length === 0
+    ? lengths
+    : `${lengths}: ${states.map((state) => STATE_NAMES[state] ?? 'unknown').join(', ')}`;
 }
 
 function Legend({ mode }: { readonly mode: ProfileMode }) {

@@ -12,6 +12,7 @@ import {
 } from '@/profile/latency/analysis';
 import { Profile } from '@/profile/profile';
 import { DEFAULT_VIEW, type TimeRange, type View } from '@/profile/view';
+import { ALL_WAITS } from '@/profile/waits';
 import { ALL_TIME } from '@/profile/weights';
 import type { AnalysisUpdate, LiveWindow } from './analysis';
 import { StackView } from './stack-view';
@@ -96,7 +97,7 @@ export class AnalysisEngine {
   }
 
   setView(view: View): void {
-    if (view.mode !== this.#view.mode) {
+    if (view.mode !== this.#view.mode || waitsKey(view) !== waitsKey(this.#view)) {
       this.#derived = undefined;
       this.#onCpu.sendAgain();
     }
@@ -140,7 +141,7 @@ export class AnalysisEngine {
     const { mode } = this.#view;
     if (mode === 'cpu') return this.#onCpu;
     if (this.#derived?.stacks.mode !== mode) {
-      const source = new DerivedProfile(this.#profile, mode);
+      const source = new DerivedProfile(this.#profile, mode, ALL_WAITS, this.#view.waits);
       this.#derived = { source, stacks: new StackView(source.profile, mode) };
     }
     return this.#derived.stacks;
@@ -174,3 +175,6 @@ export class AnalysisEngine {
     forgetLatencies(this.#profile, oldestNs);
   }
 }
+
+/** Infinity is none in JSON, and no other number is. */
+const waitsKey = ({ waits }: View): string => JSON.stringify(waits ?? null);

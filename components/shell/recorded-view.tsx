@@ -84,7 +84,13 @@ export function RecordedView({
         {canLink ? <CopyLink /> : null}
         {actions}
       </div>
-      <ModeBar mode={view.mode} hasWaits={analysis?.hasWaits === true} live={undefined} />
+      <ModeBar
+        mode={view.mode}
+        hasWaits={analysis?.hasWaits === true}
+        live={undefined}
+        filter={view.waits}
+        onAllWaits={() => changeView({ waits: undefined, zoom: [] })}
+      />
       <main className="flex min-h-0 flex-1 flex-col">
         {hasTimes ? (
           <TimeStrip
