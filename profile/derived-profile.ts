@@ -128,6 +128,7 @@ export class DerivedProfile {
 
   #addWait({ columns }: EventRows<'waits'>, row: number, stack: StackIndex): void {
     const [timeNs, weight] = [columns.timeNs[row], columns.weight[row]];
+    const [waker, wakerStack] = [columns.wakerThread[row], columns.wakerStack[row]];
     const thread = this.#merger.thread(columns.thread[row]);
     this.#builder.sample({ timeNs, weight, thread, stack, sampleType: this.#type, cpu: 0xffff });
     this.#builder.wait({
@@ -137,8 +138,8 @@ export class DerivedProfile {
       stack,
       durationNs: columns.durationNs[row],
       waitClass: columns.waitClass[row],
-      wakerThread: NONE,
-      wakerStack: NONE,
+      wakerThread: waker === NONE ? NONE : this.#merger.thread(waker),
+      wakerStack: wakerStack === NONE ? NONE : this.#merger.stack(wakerStack),
     });
   }
 }
