@@ -144,6 +144,7 @@ export class DerivedProfile {
 
   #addWait({ columns }: EventRows<'waits'>, row: number, stack: StackIndex): void {
     const [timeNs, weight] = [columns.timeNs[row], columns.weight[row]];
+    const [waker, wakerStack] = [columns.wakerThread[row], columns.wakerStack[row]];
     const thread = this.#merger.thread(columns.thread[row]);
     if (this.#passes(columns.durationNs[row], columns.waitClass[row]))
       this.#builder.sample({ timeNs, weight, thread, stack, sampleType: this.#type, cpu: 0xffff });
@@ -154,8 +155,8 @@ export class DerivedProfile {
       stack,
       durationNs: columns.durationNs[row],
       waitClass: columns.waitClass[row],
-      wakerThread: NONE,
-      wakerStack: NONE,
+      wakerThread: waker === NONE ? NONE : this.#merger.thread(waker),
+      wakerStack: wakerStack === NONE ? NONE : this.#merger.stack(wakerStack),
     });
   }
 }

@@ -1,7 +1,7 @@
 /** The longest waits of a profile, and how each came to its end: who woke the thread, and what that one had waited for before. */
 import { frameName } from './names';
 import type { Profile } from './profile';
-import { FrameKind, NONE, type ThreadIndex, ThreadState } from './schema';
+import { FrameKind, NONE, type StackIndex, type ThreadIndex, ThreadState } from './schema';
 import type { TimeRange } from './view';
 import { wakeChain } from './waits';
 
@@ -47,13 +47,23 @@ export function longestWaits(
   passes: (thread: ThreadIndex) => boolean,
   most: number,
 ): LongestWait[] {
-  const { thread, timeNs, durationNs, weight, waitClass, stack } = profile.waits.columns;
+  const { thread, timeNs, durationNs } = profile.waits.columns;
+  function* rows(): Generator<number> {
+    for (let row = 0; row < profile.waits.length; row++) {
+      if (timeNs[row] <= range.startNs || timeNs[row] - durationNs[row] >= range.endNs) continue;
+      if (passes(thread[row])) yield row;
+    }
+  }
+  return longestOf(profile, rows(), most);
+}
+
+/** The same of these rows of the profile's waits. */
+export function longestOf(profile: Profile, rows: Iterable<number>, most: number): LongestWait[] {
+  const { thread, durationNs, weight, waitClass, stack } = profile.waits.columns;
   const isOfKernel = new Map<number, boolean>();
   const kinds = new Map<number, { row: number; waits: number }>();
-  for (let row = 0; row < profile.waits.length; row++) {
+  for (const row of rows) {
     if (durationNs[row] <= 0 || waitClass[row] <= ThreadState.Throttled) continue;
-    if (timeNs[row] <= range.startNs || timeNs[row] - durationNs[row] >= range.endNs) continue;
-    if (!passes(thread[row])) continue;
     let ofKernel = isOfKernel.get(stack[row]);
     if (ofKernel === undefined) {
       ofKernel = isKernelOnly(profile, stack[row]);
@@ -102,7 +112,7 @@ function hopOf(profile: Profile, row: number): WaitHop {
   const { thread, timeNs, durationNs, waitClass, stack } = profile.waits.columns;
   const { stacks, frames } = profile;
   const kernelStack: string[] = [];
-  let at = stack[row];
+  let at = ownStack(profile, stack[row]);
   for (; at !== NONE; at = stacks.columns.parent[at]) {
     const frame = stacks.columns.frame[at];
     if (frames.columns.kind[frame] !== FrameKind.Kernel) break;
@@ -116,6 +126,16 @@ function hopOf(profile: Profile, row: number): WaitHop {
     kernelStack: kernelStack.reverse(),
     userFunction: at === NONE ? undefined : frameName(profile, stacks.columns.frame[at]),
   };
+}
+
+/** Of a stack, also of a derived profile: where the thread itself was, without what stands for its wait or its waker. */
+function ownStack({ stacks, frames }: Profile, stack: StackIndex): StackIndex {
+  let own = stack;
+  for (let at = stack; at !== NONE; at = stacks.columns.parent[at]) {
+    const kind = frames.columns.kind[stacks.columns.frame[at]];
+    if (kind === FrameKind.Wait || kind === FrameKind.Waker) own = stacks.columns.parent[at];
+  }
+  return own;
 }
 
 /** Whether a stack begins in the kernel: that of one of its own threads. */

@@ -14,6 +14,7 @@ import { NONE, ThreadState } from './schema';
 import { threadLedger } from './thread-ledger';
 import { waitShares } from './wait-shares';
 import { summarizeWaits } from './wait-summary';
+import { weightVariance } from './wait-variance';
 import { ALL_WAITS, forgetWaitsBefore, wakeChain } from './waits';
 import { weighSamples } from './weights';
 
@@ -135,10 +136,47 @@ describe('waits', () => {
     expect(read).toMatchObject({ count: 3, sum: 70, drawn: 2 });
     expect(read.counts[bucketOf(10)]).toBe(2);
     expect(read.counts[bucketOf(50)]).toBe(1);
-    expect(read.byState[ThreadState.Disk]).toBe(70);
+    expect(read.states).toEqual([
+      { state: ThreadState.Disk, count: 3, sum: 70, p50: 10, p99: expect.closeTo(50, -1) },
+    ]);
     const process = functions.processLabel(0, true);
     const ofProcess = summarizeWaits(profile, functions, ALL_WAITS, [process, label('main')]);
     expect(ofProcess.count).toBe(4);
+  });
+
+  it('tell in derived profiles, too, how the longest came to their ends', () => {
+    const waker = (tid: number) => ({ tid, stack: ['wake'] });
+    const { profile } = new TestProfile()
+      .addWait({ tid: 3, stack: ['c'], timeNs: 80, durationNs: 70 })
+      .addWait({ tid: 2, stack: ['b'], timeNs: 90, durationNs: 80, waker: waker(3) })
+      .addWait({ tid: 1, stack: ['a'], timeNs: 100, durationNs: 90, waker: waker(2) });
+    for (const mode of ['off-cpu', 'wall', 'off-wake'] as const) {
+      const derived = derivedProfile(profile, mode);
+      const functions = new FunctionTable(derived);
+      const [longest] = summarizeWaits(derived, functions, ALL_WAITS, []).longest;
+      expect(longest).toMatchObject({ tid: 1, userFunction: 'a', waker: { tid: 2 } });
+      expect(longest.chain.map(({ tid, userFunction }) => [tid, userFunction])).toEqual([
+        [2, 'b'],
+        [3, 'c'],
+      ]);
+    }
+  });
+
+  it('have the variance that drawing them makes, by node', () => {
+    const varianceOf = (mode: 'off-cpu' | 'wall'): Record<string, number> => {
+      const profile = derivedProfile(waiting().profile, mode);
+      const functions = new FunctionTable(profile);
+      const weights = weighSamples(profile);
+      const tree = buildCallTree(profile, functions, weights);
+      const { total } = weightVariance(profile, functions, ALL_WAITS, weights);
+      expect(total).toHaveLength(tree.length);
+      return Object.fromEntries(
+        [...tree.label].map((label, node) => [functions.labels.text[label], total[node]]),
+      );
+    };
+    // One of 10 stands for 20: 20 (20 - 10). The others were sure to be taken.
+    expect(varianceOf('off-cpu')).toMatchObject({ all: 200, read: 200, lock: 0 });
+    expect(varianceOf('wall')).toMatchObject({ all: 1100, read: 200, work: 900, lock: 0 });
   });
 
   it('go through chunks and merging unchanged', () => {

@@ -48,21 +48,24 @@ export interface NodeFacts {
 
 /** `frequencyHz`: for profiles that count samples and not time; 0 where it is not known. */
 export function nodeFacts(
-  { tree, labels, unit, isImport, mode }: Analysis,
+  { tree, labels, unit, isImport, mode, variance }: Analysis,
   node: NodeIndex,
   frequencyHz: number,
 ): NodeFacts {
   const label = tree.label[node];
   const allSamples = tree.totalSamples[0];
+  const errorOf = (what: FactRow['what'], weight: number, samples: number): number =>
+    variance === undefined
+      ? shareError(samples, allSamples)
+      : weightedShareError(
+          { weight, variance: (what === 'Total' ? variance.total : variance.self)[node] },
+          { weight: tree.total[0], variance: variance.total[0] },
+        );
   const row = (what: FactRow['what'], weight: number, samples: number): FactRow => ({
     what,
     share: formatShare(tree.total[0] === 0 ? 0 : weight / tree.total[0]),
-    // The root is everything: that was not found out by sampling. Nor is it known how an import was. Waits are not drawn
-    // alike: long ones are all there.
-    error:
-      node === 0 || isImport || mode !== 'cpu'
-        ? ''
-        : `± ${percent(shareError(samples, allSamples))}`,
+    // The root is everything: that was not found out by sampling. Nor is it known how an import was.
+    error: node === 0 || isImport ? '' : `± ${percent(errorOf(what, weight, samples))}`,
     time: timeText(weight, unit, isImport ? 0 : frequencyHz),
     samples: `${formatCount(samples)} ${SAMPLE_NAMES[mode]}${samples === 1 ? '' : 's'}`,
   });
@@ -100,6 +103,22 @@ export function shareError(samples: number, all: number): number {
   const middle = (p + z2 / 2) / (1 + z2);
   const half = (Z_95 / (1 + z2)) * Math.sqrt((p * (1 - p)) / all + z2 / (4 * all));
   return Math.max(middle + half - p, p - (middle - half));
+}
+
+interface Estimate {
+  readonly weight: number;
+  readonly variance: number;
+}
+
+/**
+ * The same for a share of `all` where samples do not weigh the same, from the variances: 0 where nothing was left to chance,
+ * as with waits that are always taken. By the first-order variance of a ratio.
+ */
+export function weightedShareError(part: Estimate, all: Estimate): number {
+  if (all.weight <= 0) return 0;
+  const p = Math.min(1, Math.max(0, part.weight / all.weight));
+  const others = Math.max(0, all.variance - part.variance);
+  return (Z_95 * Math.sqrt((1 - p) ** 2 * part.variance + p ** 2 * others)) / all.weight;
 }
 
 function percent(share: number): string {

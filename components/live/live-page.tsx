@@ -124,6 +124,7 @@ export function LivePage() {
           view={view}
           onView={changeView}
           frequencyHz={status?.collector?.frequencyHz ?? 0}
+          hasRanges={false}
           label={GRAPH_LABELS[view.mode]}
           waiting={waitingFor(state)}
           empty={

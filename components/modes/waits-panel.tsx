@@ -2,14 +2,15 @@
 
 import { useMemo, useState } from 'react';
 import { HistogramView } from '@/components/histogram/histogram';
-import { STATE_CSS, statesByTime } from '@/components/threads/states';
+import { LongestList, type LongestListProps } from '@/components/threads/longest-list';
+import { StateDot } from '@/components/threads/state-dot';
 import { IconButton } from '@/components/ui/button';
-import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
+import { formatCount, formatDuration } from '@/components/ui/format';
 import { ChevronIcon } from '@/components/ui/icons';
 import { formatLatency } from '@/profile/latency/format';
 import { Histogram, QUANTILES } from '@/profile/latency/histogram';
-import { THREAD_STATES } from '@/profile/thread-ledger';
-import type { WaitSummary } from '@/profile/wait-summary';
+import type { StateSummary, WaitSummary } from '@/profile/wait-summary';
+import { STATE_NAMES } from '@/profile/waits';
 
 /** Tailwind's `md`. */
 const ROOM_PIXELS = 768;
@@ -18,18 +19,15 @@ const ROOM_PIXELS = 768;
 export function WaitsPanel({
   waits,
   name,
+  ...longest
 }: {
   readonly waits: WaitSummary;
   /** Of what is zoomed into; undefined for everything. */
   readonly name: string | undefined;
-}) {
+} & Omit<LongestListProps, 'waits'>) {
   /** undefined: where there is room for it. */
   const [isOpen, setOpen] = useState<boolean>();
   const histogram = useMemo(() => Histogram.of(waits), [waits]);
-  const states = useMemo(
-    () => statesByTime(Array.from({ length: THREAD_STATES }, (_, i) => waits.byState[i] ?? 0)),
-    [waits],
-  );
   return (
     <section
       aria-label={name === undefined ? 'All waits' : `Waits of ${name}`}
@@ -64,30 +62,70 @@ export function WaitsPanel({
       </div>
       {isOpen !== false && waits.count > 0 ? (
         <div
-          className={`${isOpen === undefined ? 'hidden md:flex' : 'flex'} h-40 min-h-0 gap-2 px-2 pb-1`}
+          className={`${isOpen === undefined ? 'hidden md:flex' : 'flex'} max-h-[50vh] min-h-0 gap-x-2 max-md:flex-col max-md:overflow-y-auto md:h-56`}
         >
-          <HistogramView
-            label={name === undefined ? 'all waits' : `waits of ${name}`}
-            histogram={histogram}
-            baseline={undefined}
-            unit="nanoseconds"
-            selected={undefined}
-          />
-          <ul className="w-44 shrink-0 overflow-y-auto py-1 max-sm:w-36">
-            {states.map(({ state, name: stateName, share }) => (
-              <li key={state} className="flex h-5 items-center gap-1.5 whitespace-nowrap">
-                <span
-                  className="size-2.5 shrink-0 rounded-sm"
-                  style={{ background: STATE_CSS[state] }}
-                />
-                <span className="min-w-0 flex-1 truncate">{stateName}</span>
-                <span className="text-dim">{formatShare(share)}</span>
-              </li>
-            ))}
-          </ul>
+          <div className="flex h-44 min-w-0 shrink-0 px-2 md:h-full md:flex-1 md:shrink">
+            <HistogramView
+              label={name === undefined ? 'all waits' : `waits of ${name}`}
+              histogram={histogram}
+              baseline={undefined}
+              unit="nanoseconds"
+              selected={undefined}
+            />
+          </div>
+          <div className="flex min-w-0 flex-col border-line max-md:border-t md:w-[22rem] md:overflow-y-auto md:border-l">
+            <StateTable states={waits.states} />
+            {waits.longest.length === 0 ? null : (
+              <>
+                <h3 className="border-t border-line px-3 pt-1.5 text-xs text-dim">
+                  The longest, and how each came to its end
+                </h3>
+                <LongestList waits={waits.longest} {...longest} />
+              </>
+            )}
+          </div>
         </div>
       ) : null}
     </section>
+  );
+}
+
+const COLUMNS = ['Waits', 'Total', 'p50', 'p99'] as const;
+
+function StateTable({ states }: { readonly states: readonly StateSummary[] }) {
+  return (
+    <table aria-label="Waits by kind" className="my-1 w-full text-xs whitespace-nowrap">
+      <thead className="text-dim">
+        <tr>
+          <th scope="col" className="pl-3 text-left font-normal">
+            Kind
+          </th>
+          {COLUMNS.map((column) => (
+            <th key={column} scope="col" className="pr-3 text-right font-normal">
+              {column}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {states.map(({ state, count, sum, p50, p99 }) => (
+          <tr key={state} className="h-5">
+            <th scope="row" className="pl-3 text-left font-normal">
+              <span className="flex items-center gap-1.5">
+                <StateDot state={state} />
+                {STATE_NAMES[state]}
+              </span>
+            </th>
+            <td className="pr-3 text-right">{formatCount(Math.round(count))}</td>
+            {[sum, p50, p99].map((ns, column) => (
+              <td key={COLUMNS[column + 1]} className="pr-3 text-right">
+                {formatLatency(ns, 'nanoseconds')}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 

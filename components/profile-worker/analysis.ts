@@ -10,6 +10,7 @@ import type { StackHealth } from '@/profile/stack-health';
 import type { UnnamedModule } from '@/profile/unnamed-code';
 import type { ProfileMode } from '@/profile/view';
 import type { WaitSummary } from '@/profile/wait-summary';
+import type { NodeVariance } from '@/profile/wait-variance';
 
 /** Seconds up to now, or everything that is held. */
 export type LiveWindow = 5 | 15 | 60 | 'all';
@@ -29,6 +30,8 @@ export interface ProfileResult {
   readonly tree: CallTree;
   /** Of what is zoomed into; undefined in mode CPU. */
   readonly waits: WaitSummary | undefined;
+  /** Of the tree's weights; undefined in mode CPU, where all samples weigh the same. */
+  readonly variance: NodeVariance | undefined;
   /** Of the whole window, not filtered by process. */
   readonly processes: readonly ProcessRow[];
   /** In the order of their names. */
@@ -86,7 +89,9 @@ export function buffersOf({ profile, found }: AnalysisUpdate): ArrayBuffer[] {
     const { label, self, total, selfSamples, totalSamples } = functions;
     for (const column of [label, self, total, selfSamples, totalSamples, activity.weights])
       buffers.push(column.buffer);
-    if (profile.result.waits !== undefined) buffers.push(profile.result.waits.counts.buffer);
+    const { waits, variance } = profile.result;
+    if (waits !== undefined) buffers.push(waits.counts.buffer);
+    if (variance !== undefined) buffers.push(variance.self.buffer, variance.total.buffer);
   }
   if (found.search !== undefined) buffers.push(found.search.matches.buffer);
   return buffers;

@@ -13,6 +13,7 @@ import { StackEnds, stackHealth } from '@/profile/stack-health';
 import { unnamedModules } from '@/profile/unnamed-code';
 import type { ProfileMode, TimeRange, View } from '@/profile/view';
 import { summarizeWaits, type WaitSummary } from '@/profile/wait-summary';
+import { weightVariance } from '@/profile/wait-variance';
 import { forgetWaitsBefore } from '@/profile/waits';
 import {
   EVERYTHING,
@@ -22,7 +23,7 @@ import {
   selectionOf,
 } from '@/profile/weights';
 import { WindowWeights } from '@/profile/window-weights';
-import { sumActivity } from './activity-sums';
+import { spreadWaits, sumActivity } from './activity-sums';
 import type {
   Activity,
   AnalysisUpdate,
@@ -136,6 +137,10 @@ export class StackView {
       hasWaits: scope.hasWaits,
       tree,
       waits: this.#waits(tree, selection, scope),
+      variance:
+        this.mode === 'cpu'
+          ? undefined
+          : weightVariance(profile, this.#functions, { ...selection, range }, weights),
       processes: imported ? [] : processList(profile, everything),
       functions: byName(functionList(tree, labels), labels),
       quality: quality(tree, labels),
@@ -216,9 +221,15 @@ export class StackView {
   #activityOf(sampleType: number, isWithout: boolean): Activity {
     if (isWithout) return { startNs: 0, bucketNs: 0, weights: new Float64Array(0) };
     if (this.#activity?.sampleType !== sampleType)
-      this.#activity = { sampleType, sums: sumActivity(this.#profile, sampleType) };
+      this.#activity = { sampleType, sums: this.#sumActivity(sampleType) };
     const { sums } = this.#activity;
     return { ...sums, weights: sums.weights.slice() };
+  }
+
+  #sumActivity(sampleType: number): Activity {
+    const sums = sumActivity(this.#profile, sampleType);
+    if (this.mode !== 'cpu') spreadWaits(this.#profile, sums);
+    return sums;
   }
 }
 

@@ -10,7 +10,7 @@ import type { Analysis } from '@/components/profile-worker/client';
 import { findNode } from '@/profile/call-tree-path';
 import type { LabelIndex, Labels } from '@/profile/labels';
 import { ShortNames } from '@/profile/short-name';
-import type { ProfileMode, View } from '@/profile/view';
+import { type ProfileMode, type View, viewToQuery } from '@/profile/view';
 import { SidePane } from './side-pane';
 import { WorkspaceSkeleton } from './workspace-skeleton';
 
@@ -24,6 +24,8 @@ export interface ProfileWorkspaceProps {
   readonly label: string;
   /** What is waited for while there is no analysis. */
   readonly waiting: string;
+  /** Whether a range of the time can be looked at. */
+  readonly hasRanges: boolean;
   /** In place of the flame graph where there is no sample. */
   readonly empty: ReactNode;
   /** In place of all of it: an error. */
@@ -115,7 +117,14 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
             label={props.label}
           />
           {analysis.waits === undefined || analysis.waits.drawn === 0 ? null : (
-            <WaitsPanel waits={analysis.waits} name={zoomedName(analysis, view, nameOf)} />
+            <WaitsPanel
+              waits={analysis.waits}
+              name={zoomedName(analysis, view, nameOf)}
+              wallOffsetNs={analysis.wallOffsetNs}
+              pathOf={(thread) => `?${viewToQuery({ ...view, ...onlyThread(thread) })}`}
+              onThread={(thread) => onView(onlyThread(thread))}
+              onRange={props.hasRanges ? (range) => onView({ range }) : undefined}
+            />
           )}
           {analysis.tree.totalSamples[0] === 0 ? (
             <div className="absolute inset-0 flex overflow-auto bg-surface">{props.empty}</div>
@@ -139,6 +148,13 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
     </div>
   );
 }
+
+/** The change of a view that looks at a thread alone. */
+const onlyThread = ({ pid, tid }: { readonly pid: number; readonly tid: number }) => ({
+  pids: [pid],
+  tids: [tid],
+  zoom: [],
+});
 
 /** What is zoomed into is called; undefined for everything. */
 function zoomedName(

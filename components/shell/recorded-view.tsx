@@ -107,6 +107,7 @@ export function RecordedView({
           view={view}
           onView={changeView}
           frequencyHz={frequencyHz ?? 0}
+          hasRanges
           label={GRAPH_LABELS[view.mode]}
           waiting={loadingText(state)}
           empty={

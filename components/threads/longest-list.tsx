@@ -15,11 +15,14 @@ export interface LongestListProps {
   readonly waits: readonly LongestWait[] | undefined;
   readonly wallOffsetNs: number;
   pathOf(thread: ThreadId): string;
-  onRange(range: TimeRange): void;
+  /** Goes there without loading the page anew. */
+  readonly onThread?: ((thread: ThreadId) => void) | undefined;
+  /** undefined where time can't be chosen. */
+  readonly onRange?: ((range: TimeRange) => void) | undefined;
 }
 
 /** The longest waits of the time shown that have ended: where, and how they came to their ends. */
-export function LongestList({ waits, wallOffsetNs, pathOf, onRange }: LongestListProps) {
+export function LongestList({ waits, ...rest }: LongestListProps) {
   if (waits?.length === 0) {
     return (
       <p className="px-3 py-6 text-center text-sm text-dim">
@@ -33,13 +36,7 @@ export function LongestList({ waits, wallOffsetNs, pathOf, onRange }: LongestLis
       className="min-h-0 flex-1 divide-y divide-line overflow-y-auto overscroll-contain"
     >
       {waits?.map((wait) => (
-        <Wait
-          key={`${wait.pid} ${wait.tid} ${wait.endNs}`}
-          wait={wait}
-          wallOffsetNs={wallOffsetNs}
-          pathOf={pathOf}
-          onRange={onRange}
-        />
+        <Wait key={`${wait.pid} ${wait.tid} ${wait.endNs}`} wait={wait} {...rest} />
       ))}
     </ul>
   );
@@ -49,8 +46,9 @@ function Wait({
   wait,
   wallOffsetNs,
   pathOf,
+  onThread,
   onRange,
-}: Pick<LongestListProps, 'wallOffsetNs' | 'pathOf' | 'onRange'> & { readonly wait: LongestWait }) {
+}: Omit<LongestListProps, 'waits'> & { readonly wait: LongestWait }) {
   const { process, thread, pid, tid, startNs, endNs, kernelStack, userFunction, waker } = wait;
   const clock = (timeNs: number): string => clockText((timeNs + wallOffsetNs) / 1e6, 0);
   return (
@@ -58,6 +56,11 @@ function Wait({
       <div className="flex min-w-0 items-baseline gap-1.5">
         <Link
           href={pathOf({ pid, tid })}
+          onNavigate={(event) => {
+            if (onThread === undefined) return;
+            event.preventDefault();
+            onThread({ pid, tid });
+          }}
           title={`${process} (${pid}), thread ${thread} (${tid}): show its flame graph`}
           className="min-w-0 truncate font-medium hover:underline"
         >
@@ -106,14 +109,20 @@ function Wait({
           ))}
         </ol>
       )}
-      <button
-        type="button"
-        title="Show this time alone"
-        className="text-xs text-accent hover:underline"
-        onClick={() => onRange({ startNs: Math.floor(startNs), endNs: Math.ceil(endNs) })}
-      >
-        {clock(startNs)} to {clock(endNs)}
-      </button>
+      {onRange === undefined ? (
+        <p className="text-xs text-dim">
+          {clock(startNs)} to {clock(endNs)}
+        </p>
+      ) : (
+        <button
+          type="button"
+          title="Show this time alone"
+          className="text-xs text-accent hover:underline"
+          onClick={() => onRange({ startNs: Math.floor(startNs), endNs: Math.ceil(endNs) })}
+        >
+          {clock(startNs)} to {clock(endNs)}
+        </button>
+      )}
       {wait.alike < 1.5 ? null : (
         <span className="text-xs text-dim"> longest of about {formatCount(wait.alike)}</span>
       )}
