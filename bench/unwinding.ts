@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { encodeChunk } from '@/profile/chunk';
+import { Collector } from '@/server/agent/collector';
 import { installedPrograms } from '@/server/agent/corpus/installed';
 import { PerfRecording } from '@/server/agent/corpus/perf';
 import { Profiling, RunningProgram, steadyStacks } from '@/server/agent/corpus/profiling';
@@ -84,41 +86,86 @@ const SLOWDOWN_HZ = 999;
 const PEER = 'perf record --call-graph dwarf';
 /** perf's own default. */
 const COPIED_BYTES = 8192;
+/** In which the profiler itself has been compiled, and what runs all the time has its names. */
+const WARM_UP_MS = 3000;
+const SETTLE_MS = 60_000;
 
 /** CPU seconds of the fixed work: time in the interrupts of its samples is the program's, that of other programs is not. */
 async function workSeconds(): Promise<number> {
-  const workload = new RunningWorkload(compileWorkload('fixed-work', TABLE_FLAGS), WORK);
+  // On one CPU: what a move to another costs is not the profiler's.
+  const args = ['-c', String(availableParallelism() - 1)];
+  const program = compileWorkload('fixed-work', TABLE_FLAGS);
+  const workload = new RunningWorkload('taskset', [...args, program, ...WORK]);
   return (await workload.result<{ cpuSeconds: number }>()).cpuSeconds;
 }
 
-/** The same work under Hearth and under perf, both of the whole machine, in turns. */
+/** Of the whole machine: CPU seconds of the work and of the profiler meanwhile, and of what perf does with its file. */
+interface Profiled {
+  readonly work: number;
+  readonly own: number;
+  readonly samples: number;
+}
+
+async function underHearth(): Promise<Profiled> {
+  let samples = 0;
+  const collector = await Collector.start({
+    frequencyHz: SLOWDOWN_HZ,
+    filter: { kind: 'all' },
+    // Nobody keeps them: on a busy machine the tables begin anew every few seconds.
+    onChunk: (chunk) => {
+      samples += chunk.tables.samples.length;
+      encodeChunk(chunk);
+    },
+    onStatus: () => {},
+  });
+  await collector.settled(SETTLE_MS);
+  await sleep(WARM_UP_MS);
+  samples = 0;
+  const used = process.cpuUsage();
+  const work = await workSeconds();
+  const { user, system } = process.cpuUsage(used);
+  const measured = { work, own: (user + system) / 1e6, samples };
+  await collector.stop();
+  return measured;
+}
+
+/** `stackBytes` 0: without stacks, so hardly more than the interrupts. */
+async function underPerf(stackBytes: number): Promise<Profiled> {
+  const perf = await PerfRecording.start({
+    frequencyHz: SLOWDOWN_HZ,
+    pid: 'all',
+    stackBytes,
+  });
+  const used = scheduledSeconds(perf.pid);
+  const work = await workSeconds();
+  const recording = scheduledSeconds(perf.pid) - used;
+  await perf.stop();
+  const script = perf.script();
+  await perf.dispose();
+  return { work, own: recording + script.cpuSeconds, samples: script.samples };
+}
+
+/** The same work under Hearth and under perf, in turns; and what it costs to have the stacks, with names. */
 async function slowdown(report: Report): Promise<void> {
-  const percent = { hearth: [] as number[], perf: [] as number[] };
-  const own = { hearth: [] as number[], perf: [] as number[] };
+  const percent = { hearth: [] as number[], perf: [] as number[], interrupts: [] as number[] };
+  const ownUs = { hearth: [] as number[], perf: [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
-    const alone = await workSeconds();
-    const profiling = await Profiling.start(SLOWDOWN_HZ, { kind: 'all' });
-    const used = process.cpuUsage();
-    const underHearth = await workSeconds();
-    const { user, system } = process.cpuUsage(used);
-    own.hearth.push(((user + system) / 1e6 / underHearth) * 100);
-    await profiling.stop();
-    const between = await workSeconds();
-    const options = { frequencyHz: SLOWDOWN_HZ, pid: 'all', stackBytes: COPIED_BYTES } as const;
-    const perf = await PerfRecording.start(options);
-    const usedByPerf = scheduledSeconds(perf.pid);
-    const underPerf = await workSeconds();
-    own.perf.push(((scheduledSeconds(perf.pid) - usedByPerf) / underPerf) * 100);
-    await perf.stop();
-    await perf.dispose();
-    const after = await workSeconds();
-    percent.hearth.push((underHearth / ((alone + between) / 2) - 1) * 100);
-    percent.perf.push((underPerf / ((between + after) / 2) - 1) * 100);
+    const before = await workSeconds();
+    const hearth = await underHearth();
+    const perf = await underPerf(COPIED_BYTES);
+    const bare = await underPerf(0);
+    const alone = (before + (await workSeconds())) / 2;
+    percent.hearth.push((hearth.work / alone - 1) * 100);
+    percent.perf.push((perf.work / alone - 1) * 100);
+    percent.interrupts.push((bare.work / alone - 1) * 100);
+    ownUs.hearth.push((hearth.own / hearth.samples) * 1e6);
+    ownUs.perf.push((perf.own / perf.samples) * 1e6);
   }
   const what = `more CPU time for the same work, ${SLOWDOWN_HZ} Hz`;
   report(what, '%', median(percent.hearth), PEER, median(percent.perf));
-  const ownWhat = `own CPU time meanwhile, of the work's`;
-  report(ownWhat, '%', median(own.hearth), PEER, median(own.perf));
+  report(what, '%', median(percent.hearth), 'interrupts alone', median(percent.interrupts));
+  const ownWhat = 'own CPU time for a stack with names';
+  report(ownWhat, 'us', median(ownUs.hearth), `${PEER}, perf script`, median(ownUs.perf));
 }
 
 /** Both at once, of the same programs: what Hearth sends, names included, beside what perf writes. */

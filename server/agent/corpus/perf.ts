@@ -1,5 +1,5 @@
 /** A second opinion on stacks: `perf record --call-graph dwarf` on the same process, unwound by perf from copies of its stack. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ export interface PerfOptions {
   readonly frequencyHz: number;
   /** A process, or the whole machine. */
   readonly pid: number | 'all';
-  /** Of stack that are copied with each sample; up to 65,528. */
+  /** Of stack that are copied with each sample, up to 65,528; 0 for no stacks. */
   readonly stackBytes: number;
 }
 
@@ -27,7 +27,8 @@ export class PerfRecording {
 
   private constructor({ frequencyHz, pid, stackBytes }: PerfOptions) {
     const args = ['record', '-q', '-e', 'cpu-clock', '-F', String(frequencyHz)];
-    args.push('--call-graph', `dwarf,${stackBytes}`, '-k', 'CLOCK_MONOTONIC');
+    if (stackBytes > 0) args.push('--call-graph', `dwarf,${stackBytes}`);
+    args.push('-k', 'CLOCK_MONOTONIC');
     args.push(...(pid === 'all' ? ['-a'] : ['-p', String(pid)]));
     this.#child = spawn('perf', [...args, '-o', this.#file], { stdio: 'ignore' });
   }
@@ -67,6 +68,19 @@ export class PerfRecording {
     const args = ['script', '-i', this.#file, '--no-inline', '--ns', '-F', 'time,ip,sym,dso'];
     const script = spawn('perf', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     return readPerfScript(createInterface({ input: script.stdout }), fromNs, toNs);
+  }
+
+  /** How many samples there are, and the CPU seconds of `perf script`, which unwinds their stacks and names them. */
+  script(): { readonly samples: number; readonly cpuSeconds: number } {
+    const command = `perf script -i "$1" --no-inline -F time,ip,sym,dso 2>/dev/null | grep -c '^ *[0-9]*\\.[0-9]*:'; times`;
+    const text = execFileSync('bash', ['-c', command, 'bash', this.#file], { encoding: 'utf8' });
+    const lines = text.trim().split('\n');
+    // The last line is the children's: user and system time, as 0m1.234s.
+    const seconds = (lines.at(-1) ?? '').split(' ').map((time) => {
+      const [minutes, rest] = time.split('m');
+      return Number(minutes) * 60 + Number.parseFloat(rest);
+    });
+    return { samples: Number(lines[0]), cpuSeconds: seconds[0] + seconds[1] };
   }
 
   async dispose(): Promise<void> {

@@ -1,4 +1,5 @@
 /** Collects the distinct frames of one answer as columns; see FrameColumns. */
+import { isAscii } from 'node:buffer';
 import { U32List } from '@/profile/u32-list';
 import { ByteSink } from './byte-sink';
 import { type FrameColumns, NONE } from './protocol';
@@ -100,14 +101,20 @@ export class FrameRows {
 /** The texts of an answer, each decoded when it is asked for. */
 export class FrameTexts {
   readonly #text: Buffer;
+  readonly #isAscii: boolean;
   readonly #ends: Uint32Array;
 
   constructor({ text, textEnds }: FrameColumns) {
     this.#text = Buffer.from(text.buffer, text.byteOffset, text.length);
+    this.#isAscii = isAscii(this.#text);
     this.#ends = textEnds;
   }
 
   at(index: number): string {
-    return this.#text.toString('utf8', index === 0 ? 0 : this.#ends[index - 1], this.#ends[index]);
+    const start = index === 0 ? 0 : this.#ends[index - 1];
+    // Nearly all names are ASCII, and then there is nothing to decode.
+    return this.#isAscii
+      ? this.#text.toString('latin1', start, this.#ends[index])
+      : this.#text.toString('utf8', start, this.#ends[index]);
   }
 }

@@ -20,6 +20,8 @@ const VDSO_PATH = '[vdso]';
 const MAX_DEBUGDATA_BYTES = 64 * 1024 * 1024;
 /** Tables of fewer functions are read as quickly from their file. */
 const MIN_CACHED_SYMBOLS = 2000;
+/** With more addresses than this share of a table's ranges, it pays to have a number for each range. */
+const RANGES_PER_ADDRESS = 8;
 /** Names that are kept demangled, of one module. */
 const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
 /** Objects, and what the kernel keeps for open files. */
@@ -135,11 +137,20 @@ export class ModuleSymbols {
     }
     this.#table.names.prepare(unknownNames + described.length);
     try {
-      const rowOfName = new IndexTable(fileOffsets.length);
+      const rowOfName = new IndexTable(Math.min(fileOffsets.length, this.#table.length));
+      // Many addresses are of few functions: for them, an array is quicker than to look for the name.
+      const rowOfRange = new Uint32Array(
+        fileOffsets.length > this.#table.length / RANGES_PER_ADDRESS ? this.#table.length : 0,
+      ).fill(NONE);
       for (let i = 0; i < ranges.length; i++) {
-        if (ranges[i] >= 0) {
-          result[i] = this.#rowOfSymbol(ranges[i], rows, rowOfName, demangler);
+        const range = ranges[i];
+        if (range < 0) continue;
+        let row = range < rowOfRange.length ? rowOfRange[range] : NONE;
+        if (row === NONE) {
+          row = this.#rowOfSymbol(range, rows, rowOfName, demangler);
+          if (range < rowOfRange.length) rowOfRange[range] = row;
         }
+        result[i] = row;
       }
       // By address: debug information is read unit by unit, each once.
       described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
