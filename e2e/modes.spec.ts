@@ -70,6 +70,20 @@ test('waiting is seen by what waits, live and in a recording, and a link keeps t
   await expect(waits).toContainText(/about [\d,]+/);
   await expect(waits.getByRole('group', { name: /Histogram of all waits/ })).toBeVisible();
 
+  // Waits of 150 ms and more are those of one function; so are waits of this kind in the graph alone.
+  await waits.getByRole('button', { name: 'sleep' }).click();
+  await expect(page).toHaveURL(/state=3/);
+  await expect(page.getByText('Only waits: sleep')).toBeVisible();
+  const all = page.url();
+  await page.goto(all.replace(/waits=0-/, 'waits=150000000-'));
+  await page.reload();
+  await expect(page.getByText(/Only waits of 150 ms and more: sleep/)).toBeVisible();
+  await expect(async () => {
+    expect(await totalShare(page, 'sleep_200ms')).toBeGreaterThan(0.99);
+  }).toPass();
+  await page.getByRole('button', { name: 'Show all waits' }).click();
+  await expectQuarters(page);
+
   // The same in one graph with the time on a CPU.
   await page.getByRole('radio', { name: 'Wall clock' }).click();
   await expect(page).toHaveURL(/mode=wall/);

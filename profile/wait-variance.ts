@@ -21,7 +21,7 @@ export interface NodeVariance {
 export function weightVariance(
   profile: Profile,
   functions: FunctionTable,
-  selection: Omit<WaitSelection, 'waitClasses'>,
+  selection: WaitSelection,
   weights: StackWeights,
 ): NodeVariance {
   const entries = new PairTable(weights.length);
@@ -31,7 +31,7 @@ export function weightVariance(
   const hasWaits = new Uint8Array(weights.length);
   const { durationNs, weight, thread, stack } = profile.waits.columns;
   const { process } = profile.threads.columns;
-  for (const row of selectedWaits(profile, { ...selection, waitClasses: [] })) {
+  for (const row of selectedWaits(profile, selection)) {
     const entry = entries.get(process[thread[row]], stack[row]);
     if (entry === NONE) continue;
     hasWaits[entry] = 1;

@@ -26,6 +26,8 @@ export const STATE_NAMES: readonly string[] = [
 export interface WaitSelection extends Omit<Selection, 'sampleType'> {
   /** Of ThreadState; empty: all. */
   readonly waitClasses: readonly number[];
+  /** In ns; undefined: all. */
+  readonly lengths?: { readonly minNs: number; readonly maxNs: number } | undefined;
 }
 
 export const ALL_WAITS: WaitSelection = {
@@ -36,20 +38,24 @@ export const ALL_WAITS: WaitSelection = {
   waitClasses: [],
 };
 
+const ALL_LENGTHS = { minNs: Number.NEGATIVE_INFINITY, maxNs: Number.POSITIVE_INFINITY };
+
 /** The rows of waits, the profile's or a chunk's of it, that a selection names. */
 export function* selectedWaits(
   profile: Profile,
   selection: WaitSelection,
   waits: EventRows<'waits'> = profile.waits,
 ): Generator<number> {
-  const { thread, timeNs, waitClass } = waits.columns;
+  const { thread, timeNs, durationNs, waitClass } = waits.columns;
   const { tid, process } = profile.threads.columns;
   const passes = processFilter(profile, selection);
   const tids = new Set(selection.tids);
   const classes = new Set(selection.waitClasses);
   const { startNs, endNs } = selection.range ?? ALL_TIME;
+  const { minNs, maxNs } = selection.lengths ?? ALL_LENGTHS;
   for (let row = 0; row < waits.length; row++) {
     if (timeNs[row] < startNs || timeNs[row] >= endNs) continue;
+    if (durationNs[row] < minNs || durationNs[row] >= maxNs) continue;
     if (classes.size > 0 && !classes.has(waitClass[row])) continue;
     if (tids.size > 0 && !tids.has(tid[thread[row]])) continue;
     if (passes(process[thread[row]])) yield row;

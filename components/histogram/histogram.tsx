@@ -19,13 +19,15 @@ export interface HistogramViewProps {
   readonly baseline: Histogram | undefined;
   readonly unit: LatencyUnit;
   readonly selected: BucketRange | undefined;
+  /** What selecting is good for. */
+  readonly hint?: string;
   /** Without it, nothing can be selected. */
   onSelect?(buckets: BucketRange | undefined): void;
 }
 
 /** Counts by latency. Where something can be selected, dragging does it, and the arrow keys with Shift. */
 export function HistogramView(props: HistogramViewProps) {
-  const { label, histogram, baseline, unit, selected, onSelect } = props;
+  const { label, histogram, baseline, unit, selected, hint, onSelect } = props;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSize(frame);
@@ -81,7 +83,7 @@ export function HistogramView(props: HistogramViewProps) {
         aria-label={`Histogram of ${label}: ${summary(histogram, unit)}. Arrow keys read it${onSelect === undefined ? '' : ', with Shift they select'}.`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read and select
         tabIndex={0}
-        className={`relative flex-1 touch-pan-y select-none ${onSelect === undefined ? 'min-h-0' : 'min-h-40'}`}
+        className={`relative flex-1 touch-pan-y select-none ${onSelect === undefined ? 'min-h-0' : 'min-h-24'}`}
         onKeyDown={onKeyDown}
         onPointerDown={(event) => {
           const bucket = at(event);
@@ -105,9 +107,7 @@ export function HistogramView(props: HistogramViewProps) {
       </div>
       <p aria-live="polite" className="h-5 shrink-0 truncate px-3 text-sm text-dim">
         {cursor === undefined
-          ? onSelect === undefined
-            ? ''
-            : 'Drag to select latencies: the processes are those of what is selected.'
+          ? (hint ?? '')
           : `${formatLatency(bucketLow(cursor), unit)} to ${formatLatency(bucketEnd(cursor), unit)}: ${formatCount(histogram.counts[cursor])} events`}
       </p>
     </div>

@@ -186,6 +186,7 @@ function Workspace({
             baseline={row.baseline}
             unit={row.unit}
             selected={view.buckets}
+            hint="Drag to select latencies: the processes are those of what is selected."
             onSelect={(buckets) => change({ buckets })}
           />
         </div>

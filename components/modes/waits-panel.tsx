@@ -1,14 +1,16 @@
 'use client';
 
 import { useMemo, useState } from 'react';
-import { HistogramView } from '@/components/histogram/histogram';
+import { type BucketRange, HistogramView } from '@/components/histogram/histogram';
 import { LongestList, type LongestListProps } from '@/components/threads/longest-list';
 import { StateDot } from '@/components/threads/state-dot';
 import { IconButton } from '@/components/ui/button';
 import { formatCount, formatDuration } from '@/components/ui/format';
 import { ChevronIcon } from '@/components/ui/icons';
+import { bucketEnd, bucketLow, bucketOf, LAST_BUCKET } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
 import { Histogram, QUANTILES } from '@/profile/latency/histogram';
+import type { WaitFilter } from '@/profile/view';
 import type { StateSummary, WaitSummary } from '@/profile/wait-summary';
 import { STATE_NAMES } from '@/profile/waits';
 
@@ -19,11 +21,16 @@ const ROOM_PIXELS = 768;
 export function WaitsPanel({
   waits,
   name,
+  filter,
+  onFilter,
   ...longest
 }: {
   readonly waits: WaitSummary;
   /** Of what is zoomed into; undefined for everything. */
   readonly name: string | undefined;
+  /** What the graph shows of them. */
+  readonly filter: WaitFilter | undefined;
+  onFilter(filter: WaitFilter | undefined): void;
 } & Omit<LongestListProps, 'waits'>) {
   /** undefined: where there is room for it. */
   const [isOpen, setOpen] = useState<boolean>();
@@ -70,11 +77,17 @@ export function WaitsPanel({
               histogram={histogram}
               baseline={undefined}
               unit="nanoseconds"
-              selected={undefined}
+              selected={bucketsOf(filter)}
+              hint="Drag to see where waits of these lengths are"
+              onSelect={(buckets) => onFilter(filterOf(buckets, filter?.states ?? []))}
             />
           </div>
           <div className="flex min-w-0 flex-col border-line max-md:border-t md:w-[22rem] md:overflow-y-auto md:border-l">
-            <StateTable states={waits.states} />
+            <StateTable
+              states={waits.states}
+              chosen={filter?.states ?? []}
+              onChoose={(states) => onFilter(withStates(filter, states))}
+            />
             {waits.longest.length === 0 ? null : (
               <>
                 <h3 className="border-t border-line px-3 pt-1.5 text-xs text-dim">
@@ -92,7 +105,42 @@ export function WaitsPanel({
 
 const COLUMNS = ['Waits', 'Total', 'p50', 'p99'] as const;
 
-function StateTable({ states }: { readonly states: readonly StateSummary[] }) {
+/** All lengths and all kinds are no filter. */
+function filterOf(
+  buckets: BucketRange | undefined,
+  states: readonly number[],
+): WaitFilter | undefined {
+  if (buckets === undefined) return withStates(undefined, states);
+  const [first, last] = buckets;
+  return { states, minNs: bucketLow(first), maxNs: bucketEnd(last) };
+}
+
+function withStates(
+  filter: WaitFilter | undefined,
+  states: readonly number[],
+): WaitFilter | undefined {
+  const { minNs, maxNs } = filter ?? { minNs: 0, maxNs: Number.POSITIVE_INFINITY };
+  return states.length === 0 && minNs === 0 && maxNs === Number.POSITIVE_INFINITY
+    ? undefined
+    : { states, minNs, maxNs };
+}
+
+function bucketsOf(filter: WaitFilter | undefined): BucketRange | undefined {
+  if (filter === undefined) return undefined;
+  const { minNs, maxNs } = filter;
+  if (minNs === 0 && maxNs === Number.POSITIVE_INFINITY) return undefined;
+  return [bucketOf(minNs), maxNs === Number.POSITIVE_INFINITY ? LAST_BUCKET : bucketOf(maxNs) - 1];
+}
+
+function StateTable({
+  states,
+  chosen,
+  onChoose,
+}: {
+  readonly states: readonly StateSummary[];
+  readonly chosen: readonly number[];
+  onChoose(states: readonly number[]): void;
+}) {
   return (
     <table aria-label="Waits by kind" className="my-1 w-full text-xs whitespace-nowrap">
       <thead className="text-dim">
@@ -111,10 +159,16 @@ function StateTable({ states }: { readonly states: readonly StateSummary[] }) {
         {states.map(({ state, count, sum, p50, p99 }) => (
           <tr key={state} className="h-5">
             <th scope="row" className="pl-3 text-left font-normal">
-              <span className="flex items-center gap-1.5">
+              <button
+                type="button"
+                aria-pressed={chosen.includes(state)}
+                title="Show these waits alone; again: all"
+                onClick={() => onChoose(chosen.includes(state) ? [] : [state])}
+                className="flex items-center gap-1.5 rounded px-1 -mx-1 hover:bg-surface-2 aria-pressed:bg-surface-2 aria-pressed:font-semibold"
+              >
                 <StateDot state={state} />
                 {STATE_NAMES[state]}
-              </span>
+              </button>
             </th>
             <td className="pr-3 text-right">{formatCount(Math.round(count))}</td>
             {[sum, p50, p99].map((ns, column) => (

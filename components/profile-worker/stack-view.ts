@@ -140,7 +140,17 @@ export class StackView {
       variance:
         this.mode === 'cpu'
           ? undefined
-          : weightVariance(profile, this.#functions, { ...selection, range }, weights),
+          : weightVariance(
+              profile,
+              this.#functions,
+              {
+                ...selection,
+                range,
+                waitClasses: scope.view.waits?.states ?? [],
+                lengths: scope.view.waits,
+              },
+              weights,
+            ),
       processes: imported ? [] : processList(profile, everything),
       functions: byName(functionList(tree, labels), labels),
       quality: quality(tree, labels),

@@ -123,6 +123,8 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
               wallOffsetNs={analysis.wallOffsetNs}
               pathOf={(thread) => `?${viewToQuery({ ...view, ...onlyThread(thread) })}`}
               onThread={(thread) => onView(onlyThread(thread))}
+              filter={view.waits}
+              onFilter={(waits) => onView({ waits })}
               onRange={props.hasRanges ? (range) => onView({ range }) : undefined}
             />
           )}
