@@ -72,6 +72,7 @@ test('is in recordings', async ({ page }) => {
       [method, path, JSON.stringify(body)],
     );
   await call('PUT', '/latency', { sources: ['runqueue', 'futex'] });
+  await call('PUT', '/off-cpu', { enabled: true, thresholdNs: 1e6 });
   const { id } = JSON.parse(await call('POST', '/sessions', { name: 'with latencies' }));
   await sleep(4000);
   await call('POST', `/sessions/${id}/stop`, {});
@@ -79,6 +80,17 @@ test('is in recordings', async ({ page }) => {
   await page.getByRole('link', { name: 'Latency' }).last().click();
   await expect(page.getByRole('group', { name: /^Histogram of waiting for a CPU/ })).toBeVisible();
   await expect(page.getByRole('group', { name: /^Heatmap of waiting for a CPU/ })).toBeVisible();
+  await test.step('a selection leads to the stacks of its waits', async () => {
+    const latencies = page.url();
+    await page.goto(`${latencies}&buckets=256-480`);
+    await page.getByRole('link', { name: 'Flame graph of the selection' }).click();
+    await expect(page).toHaveURL(/mode=off-cpu.*waits=/);
+    await expect(page.getByText(/^Only waits of .*: waiting for a CPU, throttled/)).toBeVisible();
+    const functions = page.getByRole('table', { name: 'Functions' }).getByRole('row');
+    await expect(functions.filter({ hasText: '[waiting: waiting for a CPU]' })).toBeVisible();
+    await expect(functions.filter({ hasText: '[waiting: lock]' })).toHaveCount(0);
+    await page.goto(latencies);
+  });
   await page.getByRole('radio', { name: 'Block I/O' }).check();
   await expect(
     page.getByRole('heading', { name: 'Block I/O: not in this recording' }),
