@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -146,6 +147,62 @@ KEEP void burn(struct worker *worker)
 	worker->count = state & 1;
 }
 
+#define FILE_BYTES (16 << 20)
+#define READ_BYTES 4096
+
+static const char *file_path;
+
+/* Appends a little, and waits until it is on the device. */
+KEEP void sync_file(struct worker *worker)
+{
+	int fd = open(file_path, O_WRONLY);
+	char bytes[READ_BYTES] = {1};
+
+	while (now_seconds() < end) {
+		double start;
+
+		if (pwrite(fd, bytes, sizeof(bytes), worker->count % 256 * READ_BYTES) != READ_BYTES)
+			exit(2);
+		start = now_seconds();
+		if (fsync(fd))
+			exit(2);
+		add_wait(worker, start);
+	}
+	close(fd);
+}
+
+/* Reads what is not in the page cache, page by page. */
+KEEP void read_uncached(struct worker *worker)
+{
+	int fd = open(file_path, O_RDONLY | O_DIRECT);
+	void *bytes;
+
+	if (fd < 0 || posix_memalign(&bytes, READ_BYTES, READ_BYTES))
+		exit(2);
+	while (now_seconds() < end) {
+		double start = now_seconds();
+
+		if (pread(fd, bytes, READ_BYTES, FILE_BYTES / 2 + worker->count % 1024 * READ_BYTES) != READ_BYTES)
+			exit(2);
+		add_wait(worker, start);
+	}
+	close(fd);
+}
+
+static void make_file(const char *path)
+{
+	static char bytes[1 << 20];
+	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+
+	file_path = path;
+	memset(bytes, 1, sizeof(bytes));
+	for (int i = 0; i < FILE_BYTES / (1 << 20); i++)
+		if (write(fd, bytes, sizeof(bytes)) != sizeof(bytes))
+			exit(2);
+	if (fsync(fd) || close(fd))
+		exit(2);
+}
+
 static void pin_to_one_cpu(void)
 {
 	cpu_set_t cpus, one;
@@ -204,10 +261,14 @@ int main(int argc, char **argv)
 		pin_to_one_cpu();
 		for (int i = 0; i < (argc > 3 ? atoi(argv[3]) : 2); i++)
 			add_worker("busy", burn);
+	} else if (!strcmp(kind, "disk") && argc > 3) {
+		make_file(argv[3]);
+		add_worker("syncs", sync_file);
+		add_worker("reads", read_uncached);
 	} else if (!strcmp(kind, "short")) {
 		short_lived(count);
 	} else {
-		fprintf(stderr, "usage: waits sleeps|convoy|pipe SECONDS | busy SECONDS THREADS | short THREADS\n");
+		fprintf(stderr, "usage: waits sleeps|convoy|pipe SECONDS | busy SECONDS THREADS | disk SECONDS FILE | short THREADS\n");
 		return 2;
 	}
 	end = now_seconds() + seconds;
