@@ -6,8 +6,8 @@ import type { Analysis } from '@/components/profile-worker/client';
 import type { CallTree, NodeIndex } from '@/profile/call-tree';
 import type { LabelIndex, Labels } from '@/profile/labels';
 import type { Orientation } from '@/profile/view';
-import { waitShares } from '@/profile/wait-shares';
-import { Palette } from './color';
+import { type WaitShares, waitShares } from '@/profile/wait-shares';
+import { Palette, RUNNABLE_COLOR } from './color';
 import { draw } from './draw';
 import {
   boxAt,
@@ -65,7 +65,7 @@ export class FlameCanvas {
   #scene: Scene | undefined;
   #palette: Palette | undefined;
   #paletteLabels: Labels | undefined;
-  #waiting: { readonly tree: CallTree; readonly shares: Float32Array } | undefined;
+  #waiting: { readonly tree: CallTree; readonly shares: WaitShares } | undefined;
   #fitter: Fitter | undefined;
   #fitterFont = '';
   #width = 0;
@@ -232,7 +232,8 @@ export class FlameCanvas {
         font: theme.font,
         fitter: this.#fitterFor(context, theme.font),
         pixelRatio,
-        waiting: this.#waitingOf(analysis),
+        shares: this.#waitingOf(analysis),
+        runnableColor: RUNNABLE_COLOR[theme.scheme],
         colorOf: (label, waits) => palette.color(label, waits),
         nameOf: scene.nameOf,
         matches: analysis.search?.matches,
@@ -253,7 +254,7 @@ export class FlameCanvas {
     this.#onHover(this.#hovered);
   }
 
-  #waitingOf(analysis: Analysis): Float32Array | undefined {
+  #waitingOf(analysis: Analysis): WaitShares | undefined {
     const { tree, labels, mode } = analysis;
     if (mode === 'cpu') return undefined;
     if (this.#waiting?.tree !== tree)
