@@ -17,8 +17,19 @@ const RUNNABLE: ReadonlySet<string> = new Set([
   WAIT_NAMES[ThreadState.Throttled],
 ]);
 
-/** In off-wake trees the waiter's frames wait, and those of its waker do not. */
+const known = new WeakMap<CallTree, WaitShares>();
+
+/** Of a tree whose mode is `mode`; worked out once. In off-wake trees the waiter's frames wait, and those of its waker do not. */
 export function waitShares(tree: CallTree, labels: Labels, mode: DerivedMode): WaitShares {
+  let shares = known.get(tree);
+  if (shares === undefined) {
+    shares = workOut(tree, labels, mode);
+    known.set(tree, shares);
+  }
+  return shares;
+}
+
+function workOut(tree: CallTree, labels: Labels, mode: DerivedMode): WaitShares {
   const { length, parent, label, self, total } = tree;
   const shares = new Float32Array(length);
   const runnable = new Float32Array(length);
