@@ -80,6 +80,15 @@ test('waiting is seen by what waits, live and in a recording, and a link keeps t
   await expect(longest).toContainText('Ended by its timer');
   await expect(longest).toContainText('hrtimer');
 
+  // Of what the keyboard has, too.
+  const graph = page.getByRole('application', { name: /off the CPU/ });
+  await graph.press('ArrowDown');
+  await graph.press('ArrowDown');
+  const ofProcess = page.getByRole('region', { name: `Waits of waits (${workload.pid})` });
+  await expect(ofProcess).toBeVisible();
+  await graph.press('Escape');
+  await expect(waits).toBeVisible();
+
   // Waits of 150 ms and more are those of one function; so are waits of this kind in the graph alone.
   await waits.getByRole('button', { name: 'sleep' }).click();
   await expect(page).toHaveURL(/state=3/);

@@ -124,6 +124,7 @@ export function LivePage() {
           analysis={analysis}
           view={view}
           onView={changeView}
+          onSelect={(path) => client.setSelected(path)}
           frequencyHz={status?.collector?.frequencyHz ?? 0}
           hasRanges={false}
           label={GRAPH_LABELS[view.mode]}

@@ -26,7 +26,7 @@ export function WaitsPanel({
   ...longest
 }: {
   readonly waits: WaitSummary;
-  /** Of what is zoomed into; undefined for everything. */
+  /** Of the frame; undefined for everything. */
   readonly name: string | undefined;
   /** What the graph shows of them. */
   readonly filter: WaitFilter | undefined;

@@ -50,6 +50,8 @@ interface Made {
 /** What is looked at. */
 export interface Scope {
   readonly view: View;
+  /** Path of the frame that is selected, as `pathOf` gives it. */
+  readonly selected: readonly string[] | undefined;
   readonly range: TimeRange;
   readonly isLive: boolean;
   /** Samples before this are not held. */
@@ -171,12 +173,19 @@ export class StackView {
     };
   }
 
-  /** How long the waits of what is zoomed into were. */
-  #waits(tree: CallTree, selection: Selection, { view, range }: Scope): WaitSummary | undefined {
+  /** How long the waits of what is selected were, or of what is zoomed into where that is not in the tree. */
+  #waits(tree: CallTree, selection: Selection, scope: Scope): WaitSummary | undefined {
     if (this.mode === 'cpu') return undefined;
+    const { view, range, selected = view.zoom } = scope;
     const { labels } = this.#functions;
     const path: number[] = [];
-    for (let at = findNode(tree, labels, view.zoom); at !== 0; at = tree.parent[at])
+    const node = findNode(tree, labels, selected);
+    const isThere = tree.depth[node] === selected.length;
+    for (
+      let at = isThere ? node : findNode(tree, labels, view.zoom);
+      at !== 0;
+      at = tree.parent[at]
+    )
       path.unshift(tree.label[at]);
     return summarizeWaits(this.#profile, this.#functions, { ...selection, range }, path);
   }
@@ -184,7 +193,7 @@ export class StackView {
   /** Says all that a result is made of, but for the search: the same text, the same result. */
   #contents(
     { pids, tids, containers, sampleType }: Selection,
-    { view, range, isLive, lossRevision, hasWaits }: Scope,
+    { view, selected, range, isLive, lossRevision, hasWaits }: Scope,
   ): string {
     const { symbolGeneration, processes, header } = this.#profile;
     const { forgottenRows } = this.order;
@@ -194,8 +203,8 @@ export class StackView {
     const revisions = [symbolGeneration, processes.length, lossRevision, hasWaits];
     // A live profile's end moves all the time; that of another says that there is more of it.
     if (!isLive && header !== undefined) revisions.push(header.sequence);
-    const zoom = this.mode === 'cpu' ? [] : view.zoom;
-    return JSON.stringify([pids, tids, containers, sampleType, first, last, revisions, zoom]);
+    const shown = this.mode === 'cpu' ? [] : [view.zoom, selected];
+    return JSON.stringify([pids, tids, containers, sampleType, first, last, revisions, shown]);
   }
 
   #filter(selection: Selection, everything: StackWeights, range: TimeRange): StackWeights {
