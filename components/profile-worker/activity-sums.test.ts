@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { derivedProfile } from '@/profile/derived-profile';
 import { TestProfile } from '@/profile/profiles-for-tests';
+import { ALL_WAITS, selectedWaits } from '@/profile/waits';
 import { spreadWaits, sumActivity } from './activity-sums';
 
 describe('activity of waits', () => {
@@ -20,7 +21,7 @@ describe('activity of waits', () => {
       frequencyHz: 99,
     } as never;
     const sums = sumActivity(derived, 0);
-    spreadWaits(derived, sums);
+    spreadWaits(derived, selectedWaits(derived, ALL_WAITS), sums);
     expect(sums.weights.reduce((sum, one) => sum + one, 0)).toBeCloseTo(200 + 10 + 10, 6);
     expect(sums.weights[150]).toBeCloseTo(1, 6);
     expect(sums.weights[299]).toBeCloseTo(1, 6);

@@ -23,13 +23,17 @@ export function sumActivity(
 }
 
 /**
- * Moves the waits of a derived profile, which count when they end, to the time that they lasted. What of them was before the
+ * Moves the waits in `rows` of a derived profile, which count when they end, to the time that they lasted. What of them was before the
  * profile began is in no bucket.
  */
-export function spreadWaits({ waits }: Profile, { startNs, bucketNs, weights }: Activity): void {
+export function spreadWaits(
+  { waits }: Profile,
+  rows: Iterable<number>,
+  { startNs, bucketNs, weights }: Activity,
+): void {
   const { timeNs, durationNs, weight } = waits.columns;
   const last = weights.length - 1;
-  for (let row = 0; row < waits.length; row++) {
+  for (const row of rows) {
     const to = (timeNs[row] - startNs) / bucketNs;
     const from = to - durationNs[row] / bucketNs;
     // What came late counts at the edge, as its sample does.

@@ -11,10 +11,10 @@ import { SampleOrder } from '@/profile/sample-order';
 import { type SearchResult, searchTree } from '@/profile/search';
 import { StackEnds, stackHealth } from '@/profile/stack-health';
 import { unnamedModules } from '@/profile/unnamed-code';
-import type { ProfileMode, TimeRange, View } from '@/profile/view';
+import type { ProfileMode, TimeRange, View, WaitFilter } from '@/profile/view';
 import { summarizeWaits, type WaitSummary } from '@/profile/wait-summary';
 import { weightVariance } from '@/profile/wait-variance';
-import { forgetWaitsBefore } from '@/profile/waits';
+import { ALL_WAITS, forgetWaitsBefore, selectedWaits } from '@/profile/waits';
 import {
   EVERYTHING,
   filterByProcess,
@@ -165,7 +165,7 @@ export class StackView {
       startNs: Math.max(range.startNs, heldFromNs),
       endNs: Math.min(range.endNs, header?.endNs ?? 0),
       wallOffsetNs: header?.wallOffsetNs ?? 0,
-      activity: this.#activityOf(sampleType, imported || isLive),
+      activity: this.#activityOf(sampleType, imported || isLive, scope.view.waits),
       rates: profile.rates,
       losses: Object.fromEntries(profile.losses),
       sampleCount: profile.samples.length,
@@ -237,17 +237,21 @@ export class StackView {
   }
 
   /** A copy each time: it is moved to the page. */
-  #activityOf(sampleType: number, isWithout: boolean): Activity {
+  #activityOf(sampleType: number, isWithout: boolean, filter: WaitFilter | undefined): Activity {
     if (isWithout) return { startNs: 0, bucketNs: 0, weights: new Float64Array(0) };
     if (this.#activity?.sampleType !== sampleType)
-      this.#activity = { sampleType, sums: this.#sumActivity(sampleType) };
+      this.#activity = { sampleType, sums: this.#sumActivity(sampleType, filter) };
     const { sums } = this.#activity;
     return { ...sums, weights: sums.weights.slice() };
   }
 
-  #sumActivity(sampleType: number): Activity {
+  #sumActivity(sampleType: number, filter: WaitFilter | undefined): Activity {
     const sums = sumActivity(this.#profile, sampleType);
-    if (this.mode !== 'cpu') spreadWaits(this.#profile, sums);
+    if (this.mode !== 'cpu') {
+      const waitClasses = filter?.states ?? [];
+      const shown = selectedWaits(this.#profile, { ...ALL_WAITS, waitClasses, lengths: filter });
+      spreadWaits(this.#profile, shown, sums);
+    }
     return sums;
   }
 }
