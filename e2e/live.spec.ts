@@ -40,6 +40,12 @@ async function samplesDuring(ms: number): Promise<number> {
   return Math.floor((scheduledSeconds(pid) - before) * HZ * 0.9);
 }
 
+/** A recording opens with what was looked at. */
+async function expectPicked(page: Page): Promise<void> {
+  const button = page.getByRole('button', { name: `shares (${workload?.pid})` });
+  await expect(button).toHaveAttribute('aria-pressed', 'true');
+}
+
 /** Total shares of functions, as the function table shows them, 0..1. */
 async function tableShares(
   page: Page,
@@ -90,7 +96,7 @@ test('a workload is seen live with the right shares, recorded, and shared by a l
   await page.getByRole('button', { name: 'Stop recording' }).click();
   await page.getByRole('link', { name: 'Open recording' }).click();
   await expect(page).toHaveURL(/\/sessions\/[\w-]+/);
-  await page.getByRole('button', { name: `shares (${workload?.pid})` }).click();
+  await expectPicked(page);
   await expectShares(page, recorded, 4);
   await page.getByRole('searchbox', { name: 'Search functions' }).fill('burn_thirty');
   await expect(page).toHaveURL(/burn_thirty/);
@@ -151,7 +157,7 @@ test("the agent's death is shown, it comes back, and the recording is whole", as
   await page.getByRole('button', { name: 'Stop recording' }).click();
   await page.getByRole('link', { name: 'Open recording' }).click();
   await expect(page).toHaveURL(/\/sessions\/[\w-]+/);
-  await page.getByRole('button', { name: `shares (${workload?.pid})` }).click();
+  await expectPicked(page);
   await expectShares(page, recorded, 4);
 });
 

@@ -62,13 +62,32 @@ test('waiting is seen by what waits, live and in a recording, and a link keeps t
   await page.getByRole('button', { name: 'Stop recording' }).click();
   await page.getByRole('link', { name: 'Open recording' }).click();
   await expect(page).toHaveURL(/\/sessions\/[\w-]+/);
-  await page.getByRole('radio', { name: 'Off-CPU' }).click();
-  await page.getByRole('button', { name: `waits (${workload.pid})` }).click();
+  // It opens with what was looked at.
   await expect(page).toHaveURL(/mode=off-cpu/);
+  await expect(page.getByRole('radio', { name: 'Off-CPU' })).toBeChecked();
+  await expect(page.getByRole('button', { name: `waits (${workload.pid})` })).toHaveAttribute(
+    'aria-pressed',
+    'true',
+  );
   await expectQuarters(page);
   const waits = page.getByRole('region', { name: 'All waits' });
   await expect(waits).toContainText(/about [\d,]+/);
   await expect(waits.getByRole('group', { name: /Histogram of all waits/ })).toBeVisible();
+  const kinds = waits.getByRole('table', { name: 'Waits by kind' });
+  await expect(kinds.getByRole('row').filter({ hasText: 'sleep' })).toContainText(/ ms/);
+  // The longest are those of 200 ms, which a timer ended.
+  const longest = waits.getByRole('list', { name: 'Longest waits' });
+  await expect(longest).toContainText('Ended by its timer');
+  await expect(longest).toContainText('hrtimer');
+
+  // Of what the keyboard has, too.
+  const graph = page.getByRole('application', { name: /off the CPU/ });
+  await graph.press('ArrowDown');
+  await graph.press('ArrowDown');
+  const ofProcess = page.getByRole('region', { name: `Waits of waits (${workload.pid})` });
+  await expect(ofProcess).toBeVisible();
+  await graph.press('Escape');
+  await expect(waits).toBeVisible();
 
   // Waits of 150 ms and more are those of one function; so are waits of this kind in the graph alone.
   await waits.getByRole('button', { name: 'sleep' }).click();

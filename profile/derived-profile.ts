@@ -14,6 +14,11 @@ import { ALL_TIME, processFilter } from './weights';
 
 export type DerivedMode = Exclude<ProfileMode, 'cpu'>;
 
+/** Of frames of kind Wait, by ThreadState. */
+export const WAIT_NAMES: readonly string[] = STATE_NAMES.map((name, state) =>
+  state <= ThreadState.Throttled ? `[${name}]` : `[waiting: ${name}]`,
+);
+
 /** The names of their sample types. */
 const SAMPLE_TYPES: Readonly<Record<DerivedMode, string>> = {
   'off-cpu': 'off-cpu',
@@ -74,7 +79,7 @@ export class DerivedProfile {
       const { waitClass, stack } = events.waits.columns;
       const own = this.#merger.stack(stack[row]);
       if (this.mode !== 'off-wake') {
-        const name = `[waiting: ${STATE_NAMES[waitClass[row]]}]`;
+        const name = WAIT_NAMES[waitClass[row]];
         this.#addWait(events.waits, row, this.#append(own, name, FrameKind.Wait));
       } else if (waitClass[row] > ThreadState.Throttled) {
         this.#addWait(events.waits, row, this.#wokenBy(events.waits, row, own));

@@ -19,6 +19,8 @@ export interface StateSummary {
 }
 
 export interface WaitSummary {
+  /** Whose waits they are; undefined: of all. */
+  readonly label: LabelIndex | undefined;
   /** Counts by duration, each wait as often as it stands for. */
   readonly counts: Float64Array<ArrayBuffer>;
   /** About how many waits there were, and their time in ns: estimates, as all sums over waits. */
@@ -67,6 +69,7 @@ export function summarizeWaits(
   }
   const { count, sum } = histogram;
   return {
+    label: path.at(-1),
     counts: histogram.counts as Float64Array<ArrayBuffer>,
     count,
     sum,

@@ -71,7 +71,7 @@ describe('waits', () => {
             else test.add({ pid, stack, weight });
           }
           const { tree, labels } = treeOf(derivedProfile(test.profile, 'wall'));
-          const shares = waitShares(tree, labels, 'wall');
+          const { waiting: shares } = waitShares(tree, labels, 'wall');
           const sum = (wanted: boolean): number =>
             rows.reduce((all, { waits, weight }) => all + (waits === wanted ? weight : 0), 0);
           expect(tree.total[0]).toBe(sum(true) + sum(false) + 1);
@@ -87,7 +87,7 @@ describe('waits', () => {
 
   it('are told from their wakers', () => {
     const { tree, labels } = treeOf(derivedProfile(waiting().profile, 'off-wake'));
-    const shares = waitShares(tree, labels, 'off-wake');
+    const { waiting: shares } = waitShares(tree, labels, 'off-wake');
     const shareOf = (name: string): number =>
       shares[[...tree.label].findIndex((label) => labels.text[label] === name)];
     expect(['main', 'lock', '[waker not known]', 'unlock', 'start'].map(shareOf)).toEqual([
@@ -106,6 +106,18 @@ describe('waits', () => {
       'main;read;[waiting: disk]': 70,
       'main;lock;[waiting: lock]': 100,
     });
+  });
+
+  it('for a CPU are told from others', () => {
+    const { profile } = new TestProfile()
+      .add({ stack: ['main'], weight: 50 })
+      .addWait({ stack: ['main'], durationNs: 30, waitClass: ThreadState.Runnable })
+      .addWait({ stack: ['main', 'read'], durationNs: 20, waitClass: ThreadState.Disk });
+    const derived = derivedProfile(profile, 'wall');
+    const functions = new FunctionTable(derived);
+    const tree = buildCallTree(derived, functions, weighSamples(derived), 'none');
+    const { waiting: shares, runnable } = waitShares(tree, functions.labels, 'wall');
+    expect([shares[0], runnable[0]]).toEqual([0.5, expect.closeTo(0.3, 6)]);
   });
 
   it('have their wakers on top, upside down', () => {

@@ -37,7 +37,7 @@ type Drag =
   | { readonly kind: 'select'; readonly anchor: number; readonly at: number }
   | { readonly kind: 'move'; readonly anchor: number; readonly from: number; readonly to: number };
 
-/** CPU use over time; a drag selects the part that everything else shows. */
+/** CPU use, or how many threads waited, over time; a drag selects the part that everything else shows. */
 export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeStripProps) {
   const strip = useRef<HTMLDivElement>(null);
   const drag = useRef<Drag | undefined>(undefined);
@@ -223,7 +223,7 @@ function scaleText(unit: string, mode: ProfileMode, max: number, bucketNs: numbe
   if (unit !== 'nanoseconds' || bucketNs === 0) return 'Activity';
   const peak = (max / bucketNs).toFixed(2);
   if (mode === 'cpu') return `CPU, peak ${peak} cores`;
-  return mode === 'wall' ? `Threads, peak ${peak}` : `Waits by their end, peak ${peak} threads`;
+  return mode === 'wall' ? `Threads, peak ${peak}` : `Waiting, peak ${peak} threads`;
 }
 
 /** '99 Hz → 49 Hz, waits all taken from 10 ms → 20 ms on' */

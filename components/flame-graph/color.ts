@@ -35,6 +35,12 @@ const WAITING_FAMILIES: Readonly<Record<number, Family>> = {
   [LabelKind.Jit]: { hue: 178, hueSpread: 12, saturation: 38, lightSpread: 1 },
 };
 
+/** Of time spent waiting for a CPU, in whatever code. */
+export const RUNNABLE_COLOR: Readonly<Record<Scheme, string>> = {
+  light: '#e3cb52',
+  dark: '#6b5a14',
+};
+
 /** Lightness in percent, how far functions differ in it, and what part of a family's saturation there is. */
 const TONES: Readonly<
   Record<Scheme, { readonly middle: number; readonly spread: number; readonly saturation: number }>

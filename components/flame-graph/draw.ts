@@ -1,6 +1,7 @@
 /** Draws boxes: plain functions of (context, picture, viewport). */
 import type { CallTree, NodeIndex } from '@/profile/call-tree';
 import { LabelKind, type Labels } from '@/profile/labels';
+import type { WaitShares } from '@/profile/wait-shares';
 import type { BoxColor } from './color';
 import { type Boxes, boxOf, NO_NODE, rowTop, type Viewport, type WeightRange } from './layout';
 import type { Fitter } from './text';
@@ -29,7 +30,9 @@ export interface Picture {
   /** Device pixels in a pixel: boxes start and end on whole ones. */
   readonly pixelRatio: number;
   /** By node, what share of its time is waiting; undefined where none is. */
-  readonly waiting: Float32Array | undefined;
+  readonly shares: WaitShares | undefined;
+  /** Of time spent waiting for a CPU. */
+  readonly runnableColor: string;
   colorOf(label: number, waits: boolean): BoxColor;
   nameOf(label: number): string;
   /** By label: 1 where the search matches; undefined without a search. */
@@ -90,7 +93,7 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
     }
     const label = tree.label[node];
     const isDimmed = matches !== undefined && matches[label] !== 1;
-    const waiting = picture.waiting?.[node] ?? 0;
+    const waiting = picture.shares?.waiting[node] ?? 0;
     const color = picture.colorOf(label, waiting > 0.5);
     // A hairline between neighbours, while there is room for it.
     const width = right - left - (right - left > 3 ? 1 : 0);
@@ -98,13 +101,18 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
     context.fillStyle = color.fill;
     context.fillRect(left, top, width, height);
     if (waiting > 0 && waiting < 1) {
-      // Its two times side by side, running first.
+      // Its times side by side: running, waiting for a CPU, blocked.
       const running = Math.round(width * (1 - waiting));
       const [from, to] = waiting > 0.5 ? [0, running] : [running, width];
       context.fillStyle = picture.colorOf(label, waiting <= 0.5).fill;
       context.fillRect(left + from, top, to - from, height);
     }
     const kind = labels.kind[label];
+    const runnable = picture.shares?.runnable[node] ?? 0;
+    if (runnable > 0 && kind !== LabelKind.Root && kind !== LabelKind.Process) {
+      context.fillStyle = picture.runnableColor;
+      context.fillRect(left + width * (1 - waiting), top, width * runnable, height);
+    }
     if ((kind === LabelKind.Stop || kind === LabelKind.Lost) && width > 2)
       hatch(context, left, top, width, height, color.text);
     if (width < MIN_TEXT_WIDTH) continue;

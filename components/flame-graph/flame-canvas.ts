@@ -7,7 +7,7 @@ import type { CallTree, NodeIndex } from '@/profile/call-tree';
 import type { LabelIndex, Labels } from '@/profile/labels';
 import type { Orientation } from '@/profile/view';
 import { waitShares } from '@/profile/wait-shares';
-import { Palette } from './color';
+import { Palette, RUNNABLE_COLOR } from './color';
 import { draw } from './draw';
 import {
   boxAt,
@@ -65,7 +65,6 @@ export class FlameCanvas {
   #scene: Scene | undefined;
   #palette: Palette | undefined;
   #paletteLabels: Labels | undefined;
-  #waiting: { readonly tree: CallTree; readonly shares: Float32Array } | undefined;
   #fitter: Fitter | undefined;
   #fitterFont = '';
   #width = 0;
@@ -232,7 +231,8 @@ export class FlameCanvas {
         font: theme.font,
         fitter: this.#fitterFor(context, theme.font),
         pixelRatio,
-        waiting: this.#waitingOf(analysis),
+        shares: analysis.mode === 'cpu' ? undefined : waitShares(tree, labels, analysis.mode),
+        runnableColor: RUNNABLE_COLOR[theme.scheme],
         colorOf: (label, waits) => palette.color(label, waits),
         nameOf: scene.nameOf,
         matches: analysis.search?.matches,
@@ -251,14 +251,6 @@ export class FlameCanvas {
     if (node === this.#hovered?.node && analysis === this.#hovered.analysis) return;
     this.#hovered = node === NO_NODE ? undefined : { analysis, node };
     this.#onHover(this.#hovered);
-  }
-
-  #waitingOf(analysis: Analysis): Float32Array | undefined {
-    const { tree, labels, mode } = analysis;
-    if (mode === 'cpu') return undefined;
-    if (this.#waiting?.tree !== tree)
-      this.#waiting = { tree, shares: waitShares(tree, labels, mode) };
-    return this.#waiting.shares;
   }
 
   #paletteFor({ theme, analysis }: Scene): Palette {

@@ -25,6 +25,8 @@ export interface FlameGraphProps {
   /** What a label is called in the graph; hovering tells its full name. */
   nameOf(label: LabelIndex): string;
   onZoom(path: readonly string[]): void;
+  /** Another frame has been selected, by pointer or keyboard; undefined: none is any more. */
+  onSelect(path: readonly string[] | undefined): void;
   onHelp?(): void;
   /** Accessible name. */
   readonly label: string;
@@ -36,6 +38,7 @@ export function FlameGraph({
   frequencyHz,
   nameOf,
   onZoom,
+  onSelect,
   onHelp,
   label,
 }: FlameGraphProps) {
@@ -82,8 +85,12 @@ export function FlameGraph({
     flames.current?.show({ analysis, zoomed, zoomKey, selected, orientation, nameOf, theme });
   }, [analysis, zoomed, zoomKey, selected, orientation, nameOf, theme]);
 
+  const changeSelection = (path: readonly string[] | undefined): void => {
+    setSelectedPath(path);
+    onSelect(path);
+  };
   const select = (node: NodeIndex): void => {
-    setSelectedPath(pathOf(tree, labels, node));
+    changeSelection(pathOf(tree, labels, node));
     setSpoken(factsSentence(nodeFacts(analysis, node, frequencyHz)));
     flames.current?.reveal(node);
   };
@@ -109,7 +116,7 @@ export function FlameGraph({
       select(selected === NO_NODE ? zoomed : step(tree, at, zoomed, direction));
     else if (event.key === 'Enter') zoomTo(at);
     else if (event.key === 'Escape' && zoomed !== 0) zoomOut();
-    else if (event.key === 'Escape' && selectedPath !== undefined) setSelectedPath(undefined);
+    else if (event.key === 'Escape' && selectedPath !== undefined) changeSelection(undefined);
     else if (event.key === '?' && onHelp !== undefined) onHelp();
     else return;
     event.preventDefault();

@@ -4,6 +4,7 @@ import { formatCount, formatDuration, formatShare } from '@/components/ui/format
 import type { NodeIndex } from '@/profile/call-tree';
 import { LabelKind } from '@/profile/labels';
 import type { ProfileMode } from '@/profile/view';
+import { type WaitShares, waitShares } from '@/profile/wait-shares';
 
 /** 95 of 100 times, the true share is within so many standard errors. */
 const Z_95 = 1.96;
@@ -44,14 +45,13 @@ export interface NodeFacts {
   /** Module and kind of code. */
   readonly where: string;
   readonly rows: readonly FactRow[];
+  /** Of wall clock time: what of it was on a CPU, and what not; '' for other times. */
+  readonly split: string;
 }
 
 /** `frequencyHz`: for profiles that count samples and not time; 0 where it is not known. */
-export function nodeFacts(
-  { tree, labels, unit, isImport, mode, variance }: Analysis,
-  node: NodeIndex,
-  frequencyHz: number,
-): NodeFacts {
+export function nodeFacts(analysis: Analysis, node: NodeIndex, frequencyHz: number): NodeFacts {
+  const { tree, labels, unit, isImport, mode, variance } = analysis;
   const label = tree.label[node];
   const allSamples = tree.totalSamples[0];
   const errorOf = (what: FactRow['what'], weight: number, samples: number): number =>
@@ -79,17 +79,18 @@ export function nodeFacts(
       row('Total', tree.total[node], tree.totalSamples[node]),
       row('Self', tree.self[node], tree.selfSamples[node]),
     ],
+    split: mode === 'wall' ? splitText(waitShares(tree, labels, mode), node) : '',
   };
 }
 
 /** In one sentence, to be read out. */
-export function factsSentence({ name, where, rows }: NodeFacts): string {
+export function factsSentence({ name, where, rows, split }: NodeFacts): string {
   const parts = rows.map(({ what, share, error, time, samples }) =>
     [what, share, error.replace('±', 'plus or minus'), time, samples]
       .filter((part) => part !== '')
       .join(' '),
   );
-  return [name, where, ...parts].join(', ');
+  return [name, where, ...parts, split].filter((part) => part !== '').join(', ');
 }
 
 /**
@@ -103,6 +104,12 @@ export function shareError(samples: number, all: number): number {
   const middle = (p + z2 / 2) / (1 + z2);
   const half = (Z_95 / (1 + z2)) * Math.sqrt((p * (1 - p)) / all + z2 / (4 * all));
   return Math.max(middle + half - p, p - (middle - half));
+}
+
+function splitText({ waiting, runnable }: WaitShares, node: NodeIndex): string {
+  const onCpu = formatShare(1 - waiting[node]);
+  const blocked = formatShare(Math.max(0, waiting[node] - runnable[node]));
+  return `${onCpu} on a CPU · ${formatShare(runnable[node])} waiting for one · ${blocked} blocked`;
 }
 
 interface Estimate {

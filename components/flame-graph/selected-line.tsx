@@ -26,6 +26,9 @@ export function SelectedLine({
           </span>
         </span>
       ))}
+      {facts.split === '' ? null : (
+        <span className="truncate text-dim max-lg:hidden">{facts.split}</span>
+      )}
     </div>
   );
 }

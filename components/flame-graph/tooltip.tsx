@@ -53,6 +53,7 @@ export function Tooltip({
           ))}
         </tbody>
       </table>
+      {facts.split === '' ? null : <div className="mt-1 text-xs text-dim">{facts.split}</div>}
     </div>
   );
 }

@@ -9,6 +9,7 @@ import { useProfileClient, useProfileState } from '@/components/profile-worker/u
 import { CopyLink } from '@/components/shell/copy-link';
 import { NamesSwitch } from '@/components/shell/names-switch';
 import { OrientationSwitch } from '@/components/shell/orientation-switch';
+import { DEFAULT_WINDOW, pageQueryText } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { GRAPH_LABELS, ProfileWorkspace } from '@/components/shell/profile-workspace';
 import { SearchBox } from '@/components/shell/search-box';
@@ -123,6 +124,7 @@ export function LivePage() {
           analysis={analysis}
           view={view}
           onView={changeView}
+          onSelect={(path) => client.setSelected(path)}
           frequencyHz={status?.collector?.frequencyHz ?? 0}
           hasRanges={false}
           label={GRAPH_LABELS[view.mode]}
@@ -157,6 +159,7 @@ export function LivePage() {
         />
         <Toast
           stopped={stopped}
+          query={pageQueryText({ view: { ...view, range: undefined }, window: DEFAULT_WINDOW })}
           failure={failure}
           onClose={() => {
             setStopped(undefined);
@@ -186,10 +189,13 @@ function waitingFor({ connection, status }: ProfileState): string {
 /** Stays until it is closed: whoever stops a recording may look away first. */
 function Toast({
   stopped,
+  query,
   failure,
   onClose,
 }: {
   readonly stopped: SessionSummary | undefined;
+  /** The recording opens with what is looked at now. */
+  readonly query: string;
   readonly failure: string | undefined;
   onClose(): void;
 }) {
@@ -205,7 +211,7 @@ function Toast({
           </span>
           {failure === undefined && stopped !== undefined ? (
             <Link
-              href={`/sessions/${encodeURIComponent(stopped.id)}`}
+              href={`/sessions/${encodeURIComponent(stopped.id)}${query}`}
               className={buttonClass('primary')}
             >
               Open recording

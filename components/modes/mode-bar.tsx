@@ -1,6 +1,7 @@
 'use client';
 
 import { useState } from 'react';
+import { RUNNABLE_COLOR } from '@/components/flame-graph/color';
 import { OffCpuSwitch } from '@/components/threads/off-cpu-switch';
 import { Banner } from '@/components/ui/banner';
 import { Button } from '@/components/ui/button';
@@ -12,6 +13,7 @@ import { STATE_NAMES } from '@/profile/waits';
 /** Samples of the two families of colours; see flame-graph/color.ts. */
 const RUNNING = 'light-dark(#f2c38b, #7a5326)';
 const WAITING = 'light-dark(#9fc0ee, #2c4f86)';
+const RUNNABLE = `light-dark(${RUNNABLE_COLOR.light}, ${RUNNABLE_COLOR.dark})`;
 const WAKER = 'light-dark(#dfa9d9, #74386d)';
 
 /** Below the toolbar, in modes that show waiting: what the colours mean, and whether waits are followed. */
@@ -88,7 +90,8 @@ function Legend({ mode }: { readonly mode: ProfileMode }) {
     mode === 'wall'
       ? [
           { color: RUNNING, text: 'on CPU' },
-          { color: WAITING, text: 'waiting' },
+          { color: RUNNABLE, text: 'waiting for a CPU' },
+          { color: WAITING, text: 'blocked' },
         ]
       : mode === 'off-wake'
         ? [
@@ -96,9 +99,12 @@ function Legend({ mode }: { readonly mode: ProfileMode }) {
             { color: WAKER, text: 'woken by' },
             { color: RUNNING, text: 'waker, its root last' },
           ]
-        : [{ color: WAITING, text: 'waiting' }];
+        : [
+            { color: RUNNABLE, text: 'waiting for a CPU' },
+            { color: WAITING, text: 'blocked' },
+          ];
   return (
-    <span className="inline-flex items-center gap-3">
+    <span className="inline-flex flex-wrap items-center gap-x-3">
       {entries.map(({ color, text }) => (
         <span key={text} className="inline-flex items-center gap-1.5 whitespace-nowrap text-ink">
           <span className="size-3 rounded-sm" style={{ background: color }} />
@@ -122,7 +128,7 @@ function explain(
       : 'Off-CPU profiling was off in this recording.';
   }
   if (thresholdNs === undefined) {
-    return 'Off-CPU profiling is off. It costs about a tenth of a program’s time that does nothing but switch, else next to nothing.';
+    return 'Off-CPU profiling is off. It takes all waits of 10 ms (T) or more, and shorter ones in proportion. It costs about a tenth of the time of a program that does nothing but switch, else next to nothing.';
   }
   return `Waits of ${thresholdNs / 1e6} ms or more are all taken, shorter ones in proportion; each counts when it ends. What still waits is on the page Threads.`;
 }

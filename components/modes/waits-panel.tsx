@@ -5,7 +5,7 @@ import { type BucketRange, HistogramView } from '@/components/histogram/histogra
 import { LongestList, type LongestListProps } from '@/components/threads/longest-list';
 import { StateDot } from '@/components/threads/state-dot';
 import { IconButton } from '@/components/ui/button';
-import { formatCount, formatDuration } from '@/components/ui/format';
+import { formatCount, formatDuration, formatShortCount } from '@/components/ui/format';
 import { ChevronIcon } from '@/components/ui/icons';
 import { bucketEnd, bucketLow, bucketOf, LAST_BUCKET } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
@@ -26,7 +26,7 @@ export function WaitsPanel({
   ...longest
 }: {
   readonly waits: WaitSummary;
-  /** Of what is zoomed into; undefined for everything. */
+  /** Of the frame; undefined for everything. */
   readonly name: string | undefined;
   /** What the graph shows of them. */
   readonly filter: WaitFilter | undefined;
@@ -170,7 +170,7 @@ function StateTable({
                 {STATE_NAMES[state]}
               </button>
             </th>
-            <td className="pr-3 text-right">{formatCount(Math.round(count))}</td>
+            <td className="pr-3 text-right">{formatShortCount(Math.round(count))}</td>
             {[sum, p50, p99].map((ns, column) => (
               <td key={COLUMNS[column + 1]} className="pr-3 text-right">
                 {formatLatency(ns, 'nanoseconds')}

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { Button } from '@/components/ui/button';
 import { formatCount, formatShare } from '@/components/ui/format';
 import type { ProcessRow } from '@/profile/process-list';
-import type { View } from '@/profile/view';
+import type { ProfileMode, View } from '@/profile/view';
 import { filterRows, inOrder, pidsAfterClick } from './rows';
 
 export interface ProcessListProps {
@@ -19,7 +19,14 @@ const FIRST_ROWS = 150;
 /** How often rows may change places. */
 const REORDER_MS = 1500;
 
-/** The processes by their share of CPU time; a click looks at one alone. */
+const TIME_NAMES: Readonly<Record<ProfileMode, string>> = {
+  cpu: 'CPU time',
+  'off-cpu': 'time off the CPU',
+  wall: 'wall clock time',
+  'off-wake': 'time blocked',
+};
+
+/** The processes by their share of the time that is looked at; a click looks at one alone. */
 export function ProcessList({ processes, view, onView }: ProcessListProps) {
   const [filter, setFilter] = useState('');
   const [showAll, setShowAll] = useState(false);
@@ -102,6 +109,7 @@ export function ProcessList({ processes, view, onView }: ProcessListProps) {
               key={pid}
               row={{ ...NO_SAMPLES, pid, name: names.get(pid) ?? 'pid' }}
               selected
+              timeName={TIME_NAMES[view.mode]}
               onClick={(withModifier) => toggle(pid, withModifier)}
             />
           ))}
@@ -110,6 +118,7 @@ export function ProcessList({ processes, view, onView }: ProcessListProps) {
               key={row.pid}
               row={row}
               selected={view.pids.includes(row.pid)}
+              timeName={TIME_NAMES[view.mode]}
               onClick={(withModifier) => toggle(row.pid, withModifier)}
             />
           ))}
@@ -132,9 +141,11 @@ const NO_SAMPLES = { commandLine: '', container: '', weight: 0, samples: 0, shar
 function Row({
   row,
   selected,
+  timeName,
   onClick,
 }: {
   readonly row: ProcessRow;
+  readonly timeName: string;
   readonly selected: boolean;
   onClick(withModifier: boolean): void;
 }) {
@@ -144,7 +155,7 @@ function Row({
       <button
         type="button"
         aria-label={`${row.name} (${row.pid})`}
-        aria-description={row.samples === 0 ? 'no samples' : `${share} of CPU time`}
+        aria-description={row.samples === 0 ? 'no samples' : `${share} of ${timeName}`}
         aria-pressed={selected}
         title={`${row.commandLine || row.name}\npid ${row.pid}${row.container === '' ? '' : `\ncontainer ${row.container}`}\n${formatCount(row.samples)} samples`}
         onClick={(event) => onClick(event.ctrlKey || event.metaKey || event.shiftKey)}

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { derivedProfile } from '@/profile/derived-profile';
 import { TestProfile } from '@/profile/profiles-for-tests';
+import { ALL_WAITS, selectedWaits } from '@/profile/waits';
 import { spreadWaits, sumActivity } from './activity-sums';
 
 describe('activity of waits', () => {
-  it('is spread over the time that they lasted, and is as much in all', () => {
+  it('is spread over the time that they lasted', () => {
     const test = new TestProfile()
       .addWait({ stack: ['long'], timeNs: 300, durationNs: 200 })
       .addWait({ stack: ['short'], timeNs: 50, durationNs: 0.5, weight: 10 })
@@ -20,12 +21,12 @@ describe('activity of waits', () => {
       frequencyHz: 99,
     } as never;
     const sums = sumActivity(derived, 0);
-    const before = sums.weights.reduce((sum, one) => sum + one, 0);
-    spreadWaits(derived, sums);
-    expect(sums.weights.reduce((sum, one) => sum + one, 0)).toBeCloseTo(before, 6);
+    spreadWaits(derived, selectedWaits(derived, ALL_WAITS), sums);
+    expect(sums.weights.reduce((sum, one) => sum + one, 0)).toBeCloseTo(200 + 10 + 10, 6);
     expect(sums.weights[150]).toBeCloseTo(1, 6);
     expect(sums.weights[299]).toBeCloseTo(1, 6);
     expect(sums.weights[301]).toBe(0);
-    expect(sums.weights[5]).toBeCloseTo(100, 6);
+    expect(sums.weights[5]).toBeCloseTo(1, 6);
+    expect(sums.weights[49]).toBeCloseTo(10, 6);
   });
 });

@@ -22,19 +22,25 @@ export function sumActivity(
   return { startNs, bucketNs, weights };
 }
 
-/** Moves the waits of a derived profile, which count when they end, to the time that they lasted. */
-export function spreadWaits({ waits }: Profile, { startNs, bucketNs, weights }: Activity): void {
+/**
+ * Moves the waits in `rows` of a derived profile, which count when they end, to the time that they lasted. What of them was before the
+ * profile began is in no bucket.
+ */
+export function spreadWaits(
+  { waits }: Profile,
+  rows: Iterable<number>,
+  { startNs, bucketNs, weights }: Activity,
+): void {
   const { timeNs, durationNs, weight } = waits.columns;
   const last = weights.length - 1;
-  for (let row = 0; row < waits.length; row++) {
-    const end = (timeNs[row] - startNs) / bucketNs;
+  for (const row of rows) {
+    const to = (timeNs[row] - startNs) / bucketNs;
+    const from = to - durationNs[row] / bucketNs;
     // What came late counts at the edge, as its sample does.
-    const endBucket = Math.min(last, Math.max(0, Math.floor(end)));
-    const to = Math.min(weights.length, Math.max(0, end));
-    const from = Math.max(0, to - durationNs[row] / bucketNs);
-    if (Math.floor(from) >= endBucket) continue;
-    weights[endBucket] -= weight[row];
-    for (let bucket = Math.floor(from); bucket < to; bucket++) {
+    const end = Math.min(last, Math.max(0, Math.floor(to)));
+    if (Math.floor(from) >= end) continue;
+    weights[end] -= weight[row];
+    for (let bucket = Math.max(0, Math.floor(from)); bucket <= last && bucket < to; bucket++) {
       const part = Math.min(to, bucket + 1) - Math.max(from, bucket);
       weights[bucket] += (weight[row] * part) / (to - from);
     }

@@ -237,6 +237,21 @@ describe('AnalysisEngine', () => {
       expect(labels).toBeUndefined();
     });
 
+    it('the waits of what is selected come first, and of what is zoomed into where it is not there', () => {
+      const engine = whole([encodeChunk(test().cut())]);
+      engine.setView(mode('off-cpu'));
+      const first = update(engine)?.profile;
+      const process = first?.labels.rows.text[first.result.tree.label[1]] ?? '';
+      const waitsOf = (path: string[] | undefined) => {
+        engine.setSelected(path);
+        return resultOf(engine).waits;
+      };
+      expect(waitsOf([process, 'main', 'lock'])).toMatchObject({ count: 1, sum: 100 });
+      expect(waitsOf([process, 'main', 'read'])).toMatchObject({ count: 1, sum: 50 });
+      expect(waitsOf([process, 'main', 'no such'])).toMatchObject({ sum: 150, label: undefined });
+      expect(waitsOf(undefined)).toMatchObject({ sum: 150, label: undefined });
+    });
+
     it('what is forgotten is forgotten there, too', () => {
       const source = new TestProfile();
       const cut = (second: number): Uint8Array => {

@@ -47,6 +47,7 @@ export class AnalysisEngine {
   #isLive = false;
   #view: View = DEFAULT_VIEW;
   #window: LiveWindow = 15;
+  #selected: readonly string[] | undefined;
   /** Of a live profile: samples before this are forgotten. */
   #heldFromNs = 0;
   #forgottenAtNs = 0;
@@ -104,6 +105,11 @@ export class AnalysisEngine {
     this.#view = view;
   }
 
+  /** The frame whose waits are told of, as `pathOf` gives it; undefined: what is zoomed into. */
+  setSelected(path: readonly string[] | undefined): void {
+    this.#selected = path;
+  }
+
   setWindow(window: LiveWindow): void {
     this.#window = window;
   }
@@ -116,6 +122,7 @@ export class AnalysisEngine {
     return this.#shown().update(
       {
         view: this.#view,
+        selected: this.#selected,
         range: this.#range(),
         isLive: this.#isLive,
         heldFromNs: this.#isLive ? this.#heldFromNs : this.#profile.startNs,

@@ -44,6 +44,7 @@ export class ProfileClient {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #view: View | undefined;
   #window: LiveWindow | undefined;
+  #selected: readonly string[] | undefined;
   #latencyQuery: LatencyQuery | undefined;
   #threadsQuery: ThreadsQuery | undefined;
   #labels = new ReceivedLabels();
@@ -86,6 +87,12 @@ export class ProfileClient {
   setView(view: View): void {
     this.#view = view;
     this.#post({ type: 'view', view });
+  }
+
+  /** The frame whose waits are told of, by its path; undefined: what is zoomed into. */
+  setSelected(path: readonly string[] | undefined): void {
+    this.#selected = path;
+    this.#post({ type: 'selected', path });
   }
 
   setWindow(window: LiveWindow): void {
@@ -145,6 +152,7 @@ export class ProfileClient {
       });
     this.#worker = worker;
     if (this.#view !== undefined) this.#post({ type: 'view', view: this.#view });
+    if (this.#selected !== undefined) this.#post({ type: 'selected', path: this.#selected });
     if (this.#window !== undefined) this.#post({ type: 'window', window: this.#window });
     if (this.#latencyQuery !== undefined)
       this.#post({ type: 'latency', query: this.#latencyQuery });

@@ -12,6 +12,8 @@ export type ToWorker =
   /** A snapshot starts the profile over. The answer is `applied` with the same number, whatever became of it. */
   | { readonly type: 'snapshot' | 'chunk'; readonly number: number; readonly bytes: ArrayBuffer }
   | { readonly type: 'view'; readonly view: View }
+  /** The frame that is selected, by its path. */
+  | { readonly type: 'selected'; readonly path: readonly string[] | undefined }
   | { readonly type: 'window'; readonly window: LiveWindow }
   /** From now on `latency` is answered with what is asked, instead of `update`s. */
   | { readonly type: 'latency'; readonly query: LatencyQuery }

@@ -11,10 +11,10 @@ import { SampleOrder } from '@/profile/sample-order';
 import { type SearchResult, searchTree } from '@/profile/search';
 import { StackEnds, stackHealth } from '@/profile/stack-health';
 import { unnamedModules } from '@/profile/unnamed-code';
-import type { ProfileMode, TimeRange, View } from '@/profile/view';
+import type { ProfileMode, TimeRange, View, WaitFilter } from '@/profile/view';
 import { summarizeWaits, type WaitSummary } from '@/profile/wait-summary';
 import { weightVariance } from '@/profile/wait-variance';
-import { forgetWaitsBefore } from '@/profile/waits';
+import { ALL_WAITS, forgetWaitsBefore, selectedWaits } from '@/profile/waits';
 import {
   EVERYTHING,
   filterByProcess,
@@ -50,6 +50,8 @@ interface Made {
 /** What is looked at. */
 export interface Scope {
   readonly view: View;
+  /** Path of the frame that is selected, as `pathOf` gives it. */
+  readonly selected: readonly string[] | undefined;
   readonly range: TimeRange;
   readonly isLive: boolean;
   /** Samples before this are not held. */
@@ -163,7 +165,7 @@ export class StackView {
       startNs: Math.max(range.startNs, heldFromNs),
       endNs: Math.min(range.endNs, header?.endNs ?? 0),
       wallOffsetNs: header?.wallOffsetNs ?? 0,
-      activity: this.#activityOf(sampleType, imported || isLive),
+      activity: this.#activityOf(sampleType, imported || isLive, scope.view.waits),
       rates: profile.rates,
       losses: Object.fromEntries(profile.losses),
       sampleCount: profile.samples.length,
@@ -171,12 +173,19 @@ export class StackView {
     };
   }
 
-  /** How long the waits of what is zoomed into were. */
-  #waits(tree: CallTree, selection: Selection, { view, range }: Scope): WaitSummary | undefined {
+  /** How long the waits of what is selected were, or of what is zoomed into where that is not in the tree. */
+  #waits(tree: CallTree, selection: Selection, scope: Scope): WaitSummary | undefined {
     if (this.mode === 'cpu') return undefined;
+    const { view, range, selected = view.zoom } = scope;
     const { labels } = this.#functions;
     const path: number[] = [];
-    for (let at = findNode(tree, labels, view.zoom); at !== 0; at = tree.parent[at])
+    const node = findNode(tree, labels, selected);
+    const isThere = tree.depth[node] === selected.length;
+    for (
+      let at = isThere ? node : findNode(tree, labels, view.zoom);
+      at !== 0;
+      at = tree.parent[at]
+    )
       path.unshift(tree.label[at]);
     return summarizeWaits(this.#profile, this.#functions, { ...selection, range }, path);
   }
@@ -184,7 +193,7 @@ export class StackView {
   /** Says all that a result is made of, but for the search: the same text, the same result. */
   #contents(
     { pids, tids, containers, sampleType }: Selection,
-    { view, range, isLive, lossRevision, hasWaits }: Scope,
+    { view, selected, range, isLive, lossRevision, hasWaits }: Scope,
   ): string {
     const { symbolGeneration, processes, header } = this.#profile;
     const { forgottenRows } = this.order;
@@ -194,8 +203,8 @@ export class StackView {
     const revisions = [symbolGeneration, processes.length, lossRevision, hasWaits];
     // A live profile's end moves all the time; that of another says that there is more of it.
     if (!isLive && header !== undefined) revisions.push(header.sequence);
-    const zoom = this.mode === 'cpu' ? [] : view.zoom;
-    return JSON.stringify([pids, tids, containers, sampleType, first, last, revisions, zoom]);
+    const shown = this.mode === 'cpu' ? [] : [view.zoom, selected];
+    return JSON.stringify([pids, tids, containers, sampleType, first, last, revisions, shown]);
   }
 
   #filter(selection: Selection, everything: StackWeights, range: TimeRange): StackWeights {
@@ -228,17 +237,21 @@ export class StackView {
   }
 
   /** A copy each time: it is moved to the page. */
-  #activityOf(sampleType: number, isWithout: boolean): Activity {
+  #activityOf(sampleType: number, isWithout: boolean, filter: WaitFilter | undefined): Activity {
     if (isWithout) return { startNs: 0, bucketNs: 0, weights: new Float64Array(0) };
     if (this.#activity?.sampleType !== sampleType)
-      this.#activity = { sampleType, sums: this.#sumActivity(sampleType) };
+      this.#activity = { sampleType, sums: this.#sumActivity(sampleType, filter) };
     const { sums } = this.#activity;
     return { ...sums, weights: sums.weights.slice() };
   }
 
-  #sumActivity(sampleType: number): Activity {
+  #sumActivity(sampleType: number, filter: WaitFilter | undefined): Activity {
     const sums = sumActivity(this.#profile, sampleType);
-    if (this.mode !== 'cpu') spreadWaits(this.#profile, sums);
+    if (this.mode !== 'cpu') {
+      const waitClasses = filter?.states ?? [];
+      const shown = selectedWaits(this.#profile, { ...ALL_WAITS, waitClasses, lengths: filter });
+      spreadWaits(this.#profile, shown, sums);
+    }
     return sums;
   }
 }

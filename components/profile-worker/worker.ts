@@ -123,6 +123,10 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
       engine.setView(data.view);
       pace.request('now');
       break;
+    case 'selected':
+      engine.setSelected(data.path);
+      pace.request('now');
+      break;
     case 'window':
       engine.setWindow(data.window);
       pace.request('now');

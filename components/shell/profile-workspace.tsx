@@ -7,7 +7,6 @@ import { useOpenHelp } from '@/components/help/help';
 import { WaitsPanel } from '@/components/modes/waits-panel';
 import { ProcessList } from '@/components/process-list/process-list';
 import type { Analysis } from '@/components/profile-worker/client';
-import { findNode } from '@/profile/call-tree-path';
 import type { LabelIndex, Labels } from '@/profile/labels';
 import { ShortNames } from '@/profile/short-name';
 import { type ProfileMode, type View, viewToQuery } from '@/profile/view';
@@ -19,6 +18,8 @@ export interface ProfileWorkspaceProps {
   readonly analysis: Analysis | undefined;
   readonly view: View;
   onView(change: Partial<View>, how?: 'push' | 'replace'): void;
+  /** The frame whose waits are to be told of has changed. */
+  onSelect(path: readonly string[] | undefined): void;
   readonly frequencyHz: number;
   /** The flame graph's accessible name. */
   readonly label: string;
@@ -113,13 +114,14 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
             frequencyHz={props.frequencyHz}
             nameOf={nameOf}
             onZoom={(zoom) => onView({ zoom })}
+            onSelect={props.onSelect}
             onHelp={openHelp}
             label={props.label}
           />
           {analysis.waits === undefined || analysis.waits.drawn === 0 ? null : (
             <WaitsPanel
               waits={analysis.waits}
-              name={zoomedName(analysis, view, nameOf)}
+              name={analysis.waits.label === undefined ? undefined : nameOf(analysis.waits.label)}
               wallOffsetNs={analysis.wallOffsetNs}
               pathOf={(thread) => `?${viewToQuery({ ...view, ...onlyThread(thread) })}`}
               onThread={(thread) => onView(onlyThread(thread))}
@@ -157,16 +159,6 @@ const onlyThread = ({ pid, tid }: { readonly pid: number; readonly tid: number }
   tids: [tid],
   zoom: [],
 });
-
-/** What is zoomed into is called; undefined for everything. */
-function zoomedName(
-  { tree, labels }: Analysis,
-  view: View,
-  nameOf: (label: LabelIndex) => string,
-): string | undefined {
-  const node = findNode(tree, labels, view.zoom);
-  return node === 0 ? undefined : nameOf(tree.label[node]);
-}
 
 /** Left and right lead to the tabs that are seen, which are shown as they are reached. */
 function moveBetweenTabs(event: KeyboardEvent<HTMLElement>): void {

@@ -106,6 +106,7 @@ export function RecordedView({
           analysis={analysis}
           view={view}
           onView={changeView}
+          onSelect={(path) => client.setSelected(path)}
           frequencyHz={frequencyHz ?? 0}
           hasRanges
           label={GRAPH_LABELS[view.mode]}
