@@ -66,7 +66,7 @@ export function BudgetForm({ budget, onDone }: { readonly budget: BudgetStatus; 
         <p className={usedBytes > memoryBytes ? 'text-warn' : 'text-dim'}>
           {formatBytes(usedBytes)} of memory are used; {formatBytes(memoryBytes)} are expected.
           {usedBytes > memoryBytes
-            ? ' Off-CPU profiling and latencies need most of it: switch off what you don’t look at.'
+            ? ' Off-CPU profiling, latencies and recording take some: end what you don’t look at.'
             : ''}
         </p>
       )}

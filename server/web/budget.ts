@@ -47,6 +47,9 @@ export function settingAfter({ frequencyHz, thresholdNs }: Wish, steps: number):
   };
 }
 
+const mean = (readings: readonly number[]): number =>
+  readings.reduce((sum, reading) => sum + reading, 0) / readings.length;
+
 /** How many steps to take, by what Hearth costs. It knows no clock: it is given a reading a second. */
 export class BudgetSteps {
   limitPercent: number;
@@ -63,12 +66,6 @@ export class BudgetSteps {
     return this.#steps;
   }
 
-  /** Mean of the last readings, in percent; undefined while there are too few. */
-  get mean(): number | undefined {
-    if (this.#readings.length < MEAN_OF) return undefined;
-    return this.#readings.reduce((sum, reading) => sum + reading, 0) / this.#readings.length;
-  }
-
   /** A new agent, or another wish: as at the start. */
   begin(isNewAgent: boolean): void {
     this.#steps = 0;
@@ -83,12 +80,13 @@ export class BudgetSteps {
     }
     this.#readings.push(percent);
     if (this.#readings.length > MEAN_OF) this.#readings.shift();
-    const { mean, limitPercent } = this;
-    if (mean === undefined) return undefined;
-    if (limitPercent > 0 && mean > limitPercent) return this.#step(1) ? mean : undefined;
-    const isCalm = limitPercent === 0 || mean * STEP_COST < limitPercent * HEADROOM;
+    if (this.#readings.length < MEAN_OF) return undefined;
+    const { limitPercent } = this;
+    const used = mean(this.#readings);
+    if (limitPercent > 0 && used > limitPercent) return this.#step(1) ? used : undefined;
+    const isCalm = limitPercent === 0 || used * STEP_COST < limitPercent * HEADROOM;
     this.#calm = isCalm ? this.#calm + 1 : 0;
-    return this.#calm >= CALM && this.#step(-1) ? mean : undefined;
+    return this.#calm >= CALM && this.#step(-1) ? used : undefined;
   }
 
   #step(by: 1 | -1): boolean {
@@ -113,6 +111,8 @@ export class BudgetKeeper {
   readonly #steps: BudgetSteps;
   readonly #apply: (setting: Wish) => void;
   #usedBytes: number | undefined;
+  /** The last readings, whether they count for the budget or not. */
+  #recent: number[] = [];
   #changes: { readonly timeMs: number; readonly text: string }[] = [];
 
   /** `apply` is told each setting that comes into force. */
@@ -130,7 +130,7 @@ export class BudgetKeeper {
   get status(): BudgetStatus {
     return {
       ...this.#budget,
-      usedPercent: this.#steps.mean,
+      usedPercent: this.#recent.length === 0 ? undefined : mean(this.#recent),
       usedBytes: this.#usedBytes,
       isLowered: this.#steps.steps > 0,
       wishedHz: this.#wish.frequencyHz,
@@ -162,11 +162,13 @@ export class BudgetKeeper {
       value(collector.agent.residentBytes) +
       value(web.residentBytes) +
       value(collector.bpfMapBytes);
+    const percent = (cores / collector.cpus) * 100;
+    this.#recent = [...this.#recent, percent].slice(-MEAN_OF);
     const before = this.#steps.steps;
-    const mean = this.#steps.read((cores / collector.cpus) * 100);
-    if (mean === undefined) return;
+    const cause = this.#steps.read(percent);
+    if (cause === undefined) return;
     const isLowered = this.#steps.steps > before;
-    const used = `Hearth used ${mean.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
+    const used = `Hearth used ${cause.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
     const { frequencyHz, thresholdNs } = this.setting;
     const threshold =
       thresholdNs === undefined ? '' : `, waits all taken from ${thresholdNs / 1e6} ms on`;
