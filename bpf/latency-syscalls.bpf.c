@@ -78,6 +78,13 @@ struct inode___latency {
 	struct super_block___latency *i_sb;
 } __attribute__((preserve_access_index));
 
+struct file___latency {
+	struct inode___latency *f_inode;
+} __attribute__((preserve_access_index));
+
+/* Reads through what it returns are loads, not calls, and give 0 where there is nothing. */
+extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
+
 #define MODE_TYPE_MASK 0170000
 #define MODE_REGULAR 0100000
 
@@ -201,15 +208,25 @@ static __always_inline void count_file(struct task_struct *task, const struct ca
 	struct fdtable *table = ((struct task_struct___latency *)task)->files->fdt;
 	__u32 fd = class == CALL_OPEN ? result : call->first;
 	struct file **files = table->fd, *file = NULL;
+	struct super_block___latency *super_block;
 	struct inode___latency *inode;
+	unsigned short mode;
 
 	if ((class == CALL_OPEN && result < 0) || fd >= table->max_fds)
 		return;
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-	inode = (void *)BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & MODE_TYPE_MASK) != MODE_REGULAR)
+	if (bpf_rdonly_cast) {
+		inode = ((struct file___latency *)bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file)))->f_inode;
+		mode = inode->i_mode;
+		super_block = inode->i_sb;
+	} else {
+		inode = (void *)BPF_CORE_READ(file, f_inode);
+		mode = BPF_CORE_READ(inode, i_mode);
+		super_block = BPF_CORE_READ(inode, i_sb);
+	}
+	if ((mode & MODE_TYPE_MASK) != MODE_REGULAR)
 		return;
-	bpf_probe_read_kernel_str(key.label, sizeof(key.label), BPF_CORE_READ(inode, i_sb, s_type, name));
+	bpf_probe_read_kernel_str(key.label, sizeof(key.label), BPF_CORE_READ(super_block, s_type, name));
 	count_latency_fast(&key, ns);
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
 import { encodeChunk } from '@/profile/chunk';
+import type { LatencyQuery } from '@/profile/latency/analysis';
 import { Profile } from '@/profile/profile';
-import { TestProfile } from '@/profile/profiles-for-tests';
+import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import { FrameKind, NONE } from '@/profile/schema';
 import { DEFAULT_VIEW, type ProfileMode, type View } from '@/profile/view';
 import type { ProfileResult } from './analysis';
@@ -135,7 +136,7 @@ describe('AnalysisEngine', () => {
 
   it('counts nothing of what it has forgotten, and says since when it counts', () => {
     const [first, ...others] = chunks(Array.from({ length: 100 }, (_, i) => `p${i}`));
-    const engine = live([first], { ringNs: 30e9, samples: 1000, stacks: 1000 });
+    const engine = live([first], { ringNs: 30e9, samples: 1000, latencies: 1000, stacks: 1000 });
     engine.setWindow('all');
     update(engine);
     for (const chunk of others) {
@@ -150,7 +151,7 @@ describe('AnalysisEngine', () => {
 
   it('keeps as many samples as it may, whatever their time', () => {
     const [first, ...others] = chunks(Array.from({ length: 60 }, (_, i) => `p${i}`));
-    const engine = live([first], { ringNs: 600e9, samples: 20, stacks: 1000 });
+    const engine = live([first], { ringNs: 600e9, samples: 20, latencies: 1000, stacks: 1000 });
     engine.setWindow('all');
     for (const chunk of others) engine.append(chunk);
     const { tree, sampleCount } = resultOf(engine);
@@ -158,9 +159,52 @@ describe('AnalysisEngine', () => {
     expect(tree.totalSamples[0]).toBe(sampleCount);
   });
 
+  it('keeps as many latencies as it may in whole seconds, and all samples', () => {
+    const source = new TestProfile();
+    const latencyChunk = (second: number, rows: number): Uint8Array => {
+      const { builder } = source;
+      for (let bucket = 0; bucket < rows; bucket++) {
+        builder.latency({
+          timeNs: second * 1e9,
+          source: builder.string('syscalls'),
+          label: builder.string('read'),
+          process: NONE,
+          bucket,
+          count: 1,
+          sum: 1,
+        });
+      }
+      source.add({ stack: ['main'], timeNs: second * 1e9 });
+      const header = { ...HEADER, startNs: second * 1e9, endNs: (second + 1) * 1e9 };
+      return encodeChunk(builder.cutChunk(header, []));
+    };
+    const bounds = { ringNs: 600e9, samples: 1000, latencies: 250, stacks: 1000 };
+    const engine = live(
+      Array.from({ length: 10 }, (_, second) => latencyChunk(second, 100)),
+      bounds,
+    );
+    engine.setWindow('all');
+    const query: LatencyQuery = {
+      source: 'syscalls',
+      label: undefined,
+      range: undefined,
+      baseline: undefined,
+      pids: [],
+      buckets: undefined,
+      windowSeconds: undefined,
+    };
+    const count = (): number => engine.latency(query).labels[0].histogram.count;
+    expect(count()).toBe(200);
+    expect(resultOf(engine).sampleCount).toBe(10);
+    // The newest second is kept whatever its size.
+    engine.append(latencyChunk(10, 300));
+    expect(count()).toBe(300);
+    expect(resultOf(engine).sampleCount).toBe(11);
+  });
+
   it('wants a new snapshot once its tables are too large, but not where the snapshot itself is', () => {
     const encoded = chunks(['a', 'b', 'c', 'd', 'e', 'f']);
-    const bounds = { ringNs: 600e9, samples: 1000, stacks: 2 };
+    const bounds = { ringNs: 600e9, samples: 1000, latencies: 1000, stacks: 2 };
     expect(live(encoded.slice(0, 2), bounds).needsSnapshot).toBe(false);
     expect(live(encoded.slice(0, 3), bounds).needsSnapshot).toBe(true);
 
@@ -258,7 +302,12 @@ describe('AnalysisEngine', () => {
         source.addWait({ stack: ['main'], durationNs: 1, timeNs: (second + 0.5) * ns });
         return encodeChunk(cutAt(source, second));
       };
-      const engine = live([cut(0)], { ringNs: 30 * ns, samples: 1000, stacks: 1000 });
+      const engine = live([cut(0)], {
+        ringNs: 30 * ns,
+        samples: 1000,
+        latencies: 1000,
+        stacks: 1000,
+      });
       engine.setWindow('all');
       engine.setView(mode('off-cpu'));
       update(engine);

@@ -22,12 +22,19 @@ import { ThreadAnalysis, type ThreadsQuery, type ThreadsUpdate } from './thread-
 export interface LiveBounds {
   readonly ringNs: number;
   readonly samples: number;
+  /** Rows of latencies: many of them push no samples out. */
+  readonly latencies: number;
   /** Tables only grow; from so many stacks on, a fresh snapshot may be smaller. */
   readonly stacks: number;
 }
 
 /** As much as the server's ring holds: a tab that is open for days stays as small as one that was just opened. */
-const LIVE_BOUNDS: LiveBounds = { ringNs: 600e9, samples: 1_000_000, stacks: 400_000 };
+const LIVE_BOUNDS: LiveBounds = {
+  ringNs: 600e9,
+  samples: 1_000_000,
+  latencies: 1_000_000,
+  stacks: 400_000,
+};
 /** Forgetting copies the samples that stay: not for every chunk. */
 const FORGET_EVERY = 1 / 30;
 
@@ -88,7 +95,10 @@ export class AnalysisEngine {
     }
     this.#onCpu.grown();
     this.#derived?.stacks.grown();
-    if (this.#isLive) this.#forget();
+    if (this.#isLive) {
+      this.#forget();
+      this.#forgetLatencies();
+    }
   }
 
   /** The tables of a live profile have grown far beyond what its samples can need. */
@@ -180,6 +190,17 @@ export class AnalysisEngine {
     for (const stacks of [this.#onCpu, this.#derived?.stacks])
       stacks?.forgetBefore(oldestNs, this.#range());
     forgetLatencies(this.#profile, oldestNs);
+  }
+
+  /** The oldest latencies where there are too many, but always whole seconds, and never the newest. */
+  #forgetLatencies(): void {
+    const { length, columns } = this.#profile.latencies;
+    const { latencies: most } = this.#bounds;
+    if (length <= most * (1 + FORGET_EVERY)) return;
+    const { timeNs } = columns;
+    let kept = length - most;
+    while (kept < length && timeNs[kept] === timeNs[kept - 1]) kept++;
+    forgetLatencies(this.#profile, timeNs[Math.min(kept, length - 1)]);
   }
 }
 

@@ -6,7 +6,7 @@ import { NONE } from '@/profile/schema';
 import { LiveRing, type RingBounds, type RingUpdate } from './live-ring';
 import { LiveSource } from './live-source';
 
-const BOUNDS: RingBounds = { seconds: 10, samples: 1000, tables: 100_000 };
+const BOUNDS: RingBounds = { seconds: 10, samples: 1000, latencies: 1000, tables: 100_000 };
 
 /** An agent that sends a chunk a second, a ring, and a viewer that does what the protocol says. */
 class Live {
@@ -28,6 +28,19 @@ class Live {
       { ...BOUNDS, ...bounds },
     );
     this.source.add(this.ring);
+  }
+
+  addLatency(bucket: number): void {
+    const { builder } = this.agent;
+    builder.latency({
+      timeNs: this.second * 1e9,
+      source: builder.string('syscalls'),
+      label: builder.string('read'),
+      process: NONE,
+      bucket,
+      count: 1,
+      sum: 1,
+    });
   }
 
   /** One chunk with a sample of each stack. */
@@ -132,6 +145,35 @@ describe('the live ring', () => {
     for (let second = 0; second < 10; second++) live.push(['a'], ['b']);
     live.subscribe();
     expect(stacksOf(live.viewer)).toEqual(['8:a', '8:b', '9:a', '9:b']);
+  });
+
+  it('forgets the oldest latencies where there are too many, and no sample for them', () => {
+    const live = new Live({ seconds: 100, samples: 20, latencies: 250 });
+    const startsOf = (profile: Profile): number[] => {
+      const { length, columns } = profile.latencies;
+      return [...new Set(columns.timeNs.subarray(0, length))].map((timeNs) => timeNs / 1e9);
+    };
+    for (let second = 0; second < 10; second++) {
+      for (let bucket = 0; bucket < 100; bucket++) live.addLatency(bucket);
+      live.push(['a']);
+    }
+    live.subscribe();
+    expect(startsOf(live.viewer)).toEqual([8, 9]);
+    expect(live.viewer.latencies.length).toBe(200);
+    expect(stacksOf(live.viewer)).toHaveLength(10);
+    // The newest are kept even where they alone are too many.
+    for (let bucket = 0; bucket < 300; bucket++) live.addLatency(bucket);
+    live.push();
+    live.subscribe();
+    expect(startsOf(live.viewer)).toEqual([10]);
+    // What is forgotten is no longer counted: there is room for as many again.
+    for (let second = 0; second < 2; second++) {
+      for (let bucket = 0; bucket < 100; bucket++) live.addLatency(bucket);
+      live.push();
+    }
+    live.subscribe();
+    expect(startsOf(live.viewer)).toEqual([11, 12]);
+    expect(stacksOf(live.viewer)).toHaveLength(10);
   });
 
   it('makes its tables anew when most of them is not needed any more', () => {

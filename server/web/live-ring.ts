@@ -20,8 +20,10 @@ import type { LiveTarget } from './live-source';
 
 export interface RingBounds {
   readonly seconds: number;
-  /** Samples and other events; 27 bytes each, a wait 45. */
+  /** Samples and other events but latencies; 27 bytes each, a wait 45. */
   readonly samples: number;
+  /** Rows of latencies, 38 bytes each. A bound of their own: sources with many processes must not push samples out. */
+  readonly latencies: number;
   /**
    * Size of the tables, as `sizeOf` weighs them, at which they are made anew from the samples that are left. Where those
    * need more than twice as much, the oldest go.
@@ -29,7 +31,12 @@ export interface RingBounds {
   readonly tables: number;
 }
 
-const BOUNDS: RingBounds = { seconds: 600, samples: 1_000_000, tables: 250_000 };
+const BOUNDS: RingBounds = {
+  seconds: 600,
+  samples: 1_000_000,
+  latencies: 1_000_000,
+  tables: 250_000,
+};
 
 /** What the tables take in memory, in units of about 60 bytes, interning included. */
 const sizeOf = ({ stacks, frames, strings, threads, processes }: Profile): number =>
@@ -47,8 +54,11 @@ interface Slice {
   readonly endNs: number;
 }
 
+/** Events but latencies, which have a bound of their own. */
 const eventCount = (events: Events): number =>
-  EVENT_TABLES.reduce((sum, name) => sum + events[name].length, 0);
+  EVENT_TABLES.reduce((sum, name) => (name === 'latencies' ? sum : sum + events[name].length), 0);
+
+const NO_LATENCIES: EventRows<'latencies'> = new Table('latencies');
 
 export class LiveRing implements LiveTarget {
   readonly #bounds: RingBounds;
@@ -58,6 +68,7 @@ export class LiveRing implements LiveTarget {
   #merger: Merger | undefined;
   #slices: Slice[] = [];
   #eventCount = 0;
+  #latencyCount = 0;
   #newest: Chunk | undefined;
   #snapshot: Uint8Array<ArrayBuffer> | undefined;
   #compactAt: number;
@@ -86,6 +97,7 @@ export class LiveRing implements LiveTarget {
       endNs: header.endNs,
     });
     this.#eventCount += eventCount(own.tables);
+    this.#latencyCount += own.tables.latencies.length;
     this.#expire(header.endNs);
     this.#onUpdate(isRestart ? { kind: 'restart' } : { kind: 'chunk', chunk: own });
   }
@@ -139,10 +151,26 @@ export class LiveRing implements LiveTarget {
       expired < this.#slices.length - 1 &&
       (this.#slices[expired].endNs < oldestNs || this.#eventCount > this.#bounds.samples)
     ) {
-      this.#eventCount -= eventCount(this.#slices[expired].events);
+      this.#uncount(this.#slices[expired]);
       expired++;
     }
     if (expired > 0) this.#slices.splice(0, expired);
+    this.#expireLatencies();
+  }
+
+  /** Drops the oldest latencies above their bound, and leaves what else happened then. */
+  #expireLatencies(): void {
+    for (let i = 0; i < this.#slices.length - 1; i++) {
+      if (this.#latencyCount <= this.#bounds.latencies) return;
+      const slice = this.#slices[i];
+      this.#latencyCount -= slice.events.latencies.length;
+      this.#slices[i] = { ...slice, events: { ...slice.events, latencies: NO_LATENCIES } };
+    }
+  }
+
+  #uncount({ events }: Slice): void {
+    this.#eventCount -= eventCount(events);
+    this.#latencyCount -= events.latencies.length;
   }
 
   /** Makes the tables anew where they have grown too large; true if so. */
@@ -151,7 +179,7 @@ export class LiveRing implements LiveTarget {
     this.#rebuild();
     while (sizeOf(this.#builder.profile) > 2 * this.#bounds.tables && this.#slices.length > 0) {
       const oldest = this.#slices.splice(0, Math.ceil(this.#slices.length / 2));
-      for (const { events } of oldest) this.#eventCount -= eventCount(events);
+      for (const slice of oldest) this.#uncount(slice);
       this.#rebuild();
     }
     // What is left is needed: wait until there is something to win.
