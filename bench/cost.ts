@@ -13,11 +13,12 @@ import { cpuSeconds } from './processes';
 import { openRemoteBrowser } from './remote-browser';
 import { compileWorkload } from './workloads/compile';
 
-const ROUNDS = 5;
+const ROUNDS = 4;
 const WORK = ['20', '15000'];
 const IDLE_SECONDS = 20;
-const SETTLE_MS = 4000;
-/** A browser that has just started is not idle, and each of its libraries has to be read once. */
+const PERF_SETTLE_MS = 2000;
+/** Each library has to be read once, and a browser that has just started is not idle. */
+const SETTLE_MS = 20_000;
 const IDLE_SETTLE_MS = 30_000;
 
 interface Looking {
@@ -44,7 +45,7 @@ async function lookWithPerf(frequencyHz: number): Promise<Looking> {
     join(directory, 'perf.data'),
   ];
   const perf: ChildProcess = spawn('perf', args, { stdio: 'ignore' });
-  await sleep(SETTLE_MS);
+  await sleep(PERF_SETTLE_MS);
   return {
     cpuSeconds: () => cpuSeconds(perf.pid as number),
     stop: async () => {

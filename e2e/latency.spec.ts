@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@playwright/test';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { RunningWorkload } from '@/bench/workloads/run';
 import { type RealServer, startServer } from './real-server';
 
 let server: RealServer;
@@ -74,7 +76,10 @@ test('is in recordings', async ({ page }) => {
   await call('PUT', '/latency', { sources: ['runqueue', 'futex'] });
   await call('PUT', '/off-cpu', { enabled: true, thresholdNs: 1e6 });
   const { id } = JSON.parse(await call('POST', '/sessions', { name: 'with latencies' }));
-  await sleep(4000);
+  // On a machine with nothing to do, nobody else waits for a CPU.
+  const workload = new RunningWorkload(compileWorkload('waits'), ['busy', 4, 2]);
+  await workload.result();
+  await sleep(1000);
   await call('POST', `/sessions/${id}/stop`, {});
   await page.goto(`${server.origin}/sessions/${id}`);
   await page.getByRole('link', { name: 'Latency' }).last().click();
