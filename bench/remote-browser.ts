@@ -19,9 +19,9 @@ export async function openRemoteBrowser({ url, origin }: RealServer): Promise<Re
     extraHeaders: { cookie, origin },
   });
   let received = 0;
-  const take = (_: ArrayBuffer, acknowledge: () => void): void => {
+  const take = (_: ArrayBuffer, acknowledge?: () => void): void => {
     received++;
-    acknowledge();
+    acknowledge?.();
   };
   socket.on('snapshot', take);
   socket.on('chunk', take);

@@ -1,7 +1,8 @@
 /**
  * The socket.io events between web and browser, and the REST paths. A live client first gets a `snapshot` (a chunk
- * whose tables start at 0), then `chunk`s that continue it; it acknowledges each. One that falls behind is sent nothing
- * until it has caught up, then a new snapshot: never a buffer without bound.
+ * whose tables start at 0), then `chunk`s that continue it; it acknowledges those of which that is asked, and with them
+ * all before. One that falls behind is sent nothing until it has caught up, then a new snapshot: never a buffer without
+ * bound.
  */
 import type { SessionSummary } from './session';
 import type { LiveStatus } from './status';
@@ -10,7 +11,7 @@ export interface ServerToBrowser {
   /** Start over with this chunk: it holds the live ring. */
   snapshot: (chunk: ArrayBuffer, acknowledge: () => void) => void;
   /** Continues the last snapshot or chunk. */
-  chunk: (chunk: ArrayBuffer, acknowledge: () => void) => void;
+  chunk: (chunk: ArrayBuffer, acknowledge?: () => void) => void;
   status: (status: LiveStatus) => void;
   /** The sessions changed: all of them, newest first. */
   sessions: (sessions: readonly SessionSummary[]) => void;

@@ -182,15 +182,15 @@ export class ProfileClient {
     if (socket.connected) socket.emit(wanted ? 'subscribe' : 'unsubscribe');
   };
 
-  /** A chunk is acknowledged when the worker has taken it in: a slow page is sent less. */
-  #forward(type: 'snapshot' | 'chunk', bytes: ArrayBuffer, acknowledge: () => void): void {
+  /** A chunk is acknowledged, where that is asked, when the worker has taken it in: a slow page is sent less. */
+  #forward(type: 'snapshot' | 'chunk', bytes: ArrayBuffer, acknowledge?: () => void): void {
     if (!this.#isSubscribed || (type === 'chunk' && this.#awaitsSnapshot)) {
-      acknowledge();
+      acknowledge?.();
       return;
     }
     this.#awaitsSnapshot = false;
     const number = this.#nextNumber++;
-    this.#acknowledgements.set(number, acknowledge);
+    if (acknowledge !== undefined) this.#acknowledgements.set(number, acknowledge);
     this.#post({ type, number, bytes }, [bytes]);
   }
 

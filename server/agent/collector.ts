@@ -13,7 +13,7 @@ import { type CollectorStatus, type HostDescription, LOSS_REASONS } from '@/prof
 import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
 import { ContainersByCgroup } from './containers';
-import { CostMeter, mapBytes, RunTimeMeter } from './cost';
+import { CostMeter, MapMemory, RunTimeMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
 import { readKernelText } from './kernel-text';
 import { LatencyPrograms } from './latency/latency-programs';
@@ -59,8 +59,11 @@ const LATENCY_NS = 0.9e9;
 const SETTLE_POLL_MS = 20;
 const REPORTS_PER_TRIM = 10;
 const REPORTS_PER_FORGETTING = 60;
-/** A chunk waits this long for names; later ones go out as a patch. */
-const NAMES_MS = 120;
+/**
+ * A chunk waits this long for names; later ones go out as a patch. The same as the period, because Node.js would wake up for
+ * another time, even of a timer that is no longer set.
+ */
+const NAMES_MS = TICK_MS;
 /** The last chunk has no next one whose patch could bring names. */
 const LAST_NAMES_MS = 10_000;
 /** Tables larger than this are begun anew, so that the agent's memory is bounded. */
@@ -106,6 +109,7 @@ export class Collector {
   /** Processes that ran before, and are not known to the unwinder yet: those that use most CPU time first. */
   #unprepared: Process[] = [];
   readonly #cost = new CostMeter();
+  readonly #mapMemory = new MapMemory();
   readonly #runTimes: RunTimeMeter;
   /** Losses that this process counts itself, since the start. */
   readonly #ownLosses = { 'stack-unknown': 0, 'process-event-ring-full': 0 };
@@ -439,7 +443,7 @@ export class Collector {
         ...this.#latency.runTimes(),
         ...(this.#offCpu?.runTimes() ?? []),
       ]),
-      bpfMapBytes: mapBytes([
+      bpfMapBytes: this.#mapMemory.read([
         ...new Set([
           ...this.#sampler.mapFds(),
           ...this.#latency.mapFds(),

@@ -95,8 +95,23 @@ export class RunTimeMeter {
   }
 }
 
-/** Kernel memory of maps, as their file descriptors' fdinfo tells. */
-export function mapBytes(fds: readonly number[]): Measured {
+/** Kernel memory of maps: read anew only when there are others, or one reading in ten, for it takes a millisecond. */
+export class MapMemory {
+  #readings = 0;
+  #fds = '';
+  #last: Measured = { value: 0 };
+
+  /** To be called about once a second. */
+  read(fds: readonly number[]): Measured {
+    const names = fds.join(' ');
+    if (this.#readings++ % MEASURED_EVERY === 0 || names !== this.#fds) this.#last = mapBytes(fds);
+    this.#fds = names;
+    return this.#last;
+  }
+}
+
+/** As the file descriptors' fdinfo tells. */
+function mapBytes(fds: readonly number[]): Measured {
   let bytes = 0;
   for (const fd of fds) {
     const match = /^memlock:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'));

@@ -18,7 +18,10 @@ async function main(): Promise<void> {
   const [frequencyHz, cacheDirectory] = [Number(process.argv[2] ?? 99), process.argv[3]];
   const wire = new Socket({ fd: WIRE_FD, readable: true, writable: true });
   const send = (frame: AgentFrame): void => {
+    // As one write: each wakes the reader.
+    wire.cork();
     for (const piece of encodeFrame(frame)) wire.write(piece);
+    wire.uncork();
     if (wire.writableLength > MAX_UNSENT_BYTES) fail('the web process does not read');
   };
   const fail = (message: string): void => {
@@ -41,7 +44,10 @@ async function main(): Promise<void> {
   }
   send({ type: 'hello', hello: { pid: process.pid, host: collector.host } });
 
-  createInterface({ input: wire }).on('line', (line) => {
+  const controls = createInterface({ input: wire });
+  // It passes the errors of the wire on, which end the process.
+  controls.on('error', () => {});
+  controls.on('line', (line) => {
     const control = controlSchema.parse(JSON.parse(line));
     switch (control.set) {
       case 'frequency':

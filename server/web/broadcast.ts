@@ -1,6 +1,6 @@
 /**
- * Live viewers: each gets a snapshot, then chunks, and acknowledges each. One that falls behind is sent nothing until it
- * has caught up, then a new snapshot: nothing is buffered for it without bound.
+ * Live viewers: each gets a snapshot, then chunks, and acknowledges one in four. One that falls behind is sent nothing until
+ * it has caught up, then a new snapshot: nothing is buffered for it without bound.
  */
 
 import type { Server, Socket } from 'socket.io';
@@ -13,13 +13,18 @@ import type { LiveRing, RingUpdate } from './live-ring';
 export type LiveServer = Server<BrowserToServer, ServerToBrowser>;
 type LiveSocket = Socket<BrowserToServer, ServerToBrowser>;
 
-const MAX_UNACKNOWLEDGED = 8;
+/** To read an acknowledgement costs as much as to send a chunk, so it is asked of one chunk in so many, and for all before. */
+const ACKNOWLEDGED_EVERY = 4;
+/** With so many acknowledgements to come a viewer is sent nothing more: a snapshot's, say, and those of eight chunks. */
+const MAX_AWAITED = 3;
 
 interface Viewer {
   readonly socket: LiveSocket;
   isSubscribed: boolean;
-  /** Also of what was sent before it unsubscribed. */
-  unacknowledged: number;
+  /** Acknowledgements that have been asked for and have not come, also of what was sent before it unsubscribed. */
+  awaited: number;
+  /** Chunks since the last of which one was asked for. */
+  unasked: number;
   /** Must have a snapshot before any further chunk. */
   needsSnapshot: boolean;
 }
@@ -44,7 +49,8 @@ export class Broadcast {
       const viewer: Viewer = {
         socket,
         isSubscribed: false,
-        unacknowledged: 0,
+        awaited: 0,
+        unasked: 0,
         needsSnapshot: true,
       };
       this.#viewers.add(viewer);
@@ -71,7 +77,7 @@ export class Broadcast {
       if (update.kind === 'restart') viewer.needsSnapshot = true;
       if (viewer.needsSnapshot || update.kind === 'restart') {
         this.#sendSnapshot(viewer);
-      } else if (viewer.unacknowledged >= MAX_UNACKNOWLEDGED) {
+      } else if (viewer.awaited >= MAX_AWAITED) {
         viewer.needsSnapshot = true;
       } else {
         bytes ??= bufferOf(encodeChunk(update.chunk));
@@ -90,17 +96,23 @@ export class Broadcast {
 
   /** Sends the ring as it is, unless the viewer is busy or there is nothing yet: then the next update tries again. */
   #sendSnapshot(viewer: Viewer): void {
-    const bytes = viewer.unacknowledged === 0 ? this.#ring.snapshot() : undefined;
+    const bytes = viewer.awaited === 0 ? this.#ring.snapshot() : undefined;
     if (bytes === undefined) return;
     viewer.needsSnapshot = false;
     this.#send(viewer, 'snapshot', bufferOf(bytes));
   }
 
   #send(viewer: Viewer, event: 'snapshot' | 'chunk', bytes: Buffer): void {
-    viewer.unacknowledged++;
     // On this side binary is a Buffer; the browser gets an ArrayBuffer.
-    viewer.socket.emit(event, bytes as unknown as ArrayBuffer, () => {
-      viewer.unacknowledged--;
+    const chunk = bytes as unknown as ArrayBuffer;
+    if (event === 'chunk' && ++viewer.unasked < ACKNOWLEDGED_EVERY) {
+      viewer.socket.emit(event, chunk);
+      return;
+    }
+    viewer.unasked = 0;
+    viewer.awaited++;
+    viewer.socket.emit(event, chunk, () => {
+      viewer.awaited--;
     });
   }
 }

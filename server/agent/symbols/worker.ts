@@ -16,8 +16,6 @@ import { SymbolService } from './symbol-service';
 
 /** Tables that nobody has asked for so long are freed. */
 const IDLE_MS = 60_000;
-/** After a pause of this length, memory that is not used any more is given back. */
-const PAUSE_MS = 500;
 /** What is left of making tables is as large as they are, and V8 sees no reason to look for it in its small heap. */
 const GARBAGE_BYTES = 2 * 1024 * 1024;
 /** Looking takes about 10 ms. */
@@ -42,17 +40,18 @@ const service = new SymbolService({
 });
 let heapAfterBytes = 0;
 let nextCollectMs = 0;
-const pause = setTimeout(() => {
+const giveMemoryBack = (): void => {
+  if (performance.now() < nextCollectMs) return;
+  nextCollectMs = performance.now() + COLLECT_MS;
   const { arrayBuffers, heapUsed } = process.memoryUsage();
   const garbage = Math.max(arrayBuffers - service.bytes, heapUsed - heapAfterBytes);
-  if (garbage < GARBAGE_BYTES || performance.now() < nextCollectMs) return;
+  if (garbage < GARBAGE_BYTES) return;
   collectGarbage();
   heapAfterBytes = process.memoryUsage().heapUsed;
-  nextCollectMs = performance.now() + COLLECT_MS;
-}, PAUSE_MS).unref();
+};
 setInterval(() => {
   service.forgetUnused(performance.now() - IDLE_MS);
-  pause.refresh();
+  giveMemoryBack();
 }, IDLE_MS / 2).unref();
 
 port.on('message', (requests: readonly WorkerRequest[]) => {
@@ -69,7 +68,7 @@ port.on('message', (requests: readonly WorkerRequest[]) => {
     if (performance.now() - sentMs > HOLD_MS) send();
   }
   if (answers.length > 0) send();
-  pause.refresh();
+  giveMemoryBack();
 });
 
 function answerTo(id: number, query: SymbolQuery): WorkerAnswer {
