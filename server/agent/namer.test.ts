@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
 import { FrameKind, MappingKind, NONE } from '@/profile/schema';
 import { Namer } from './namer';
@@ -58,10 +58,15 @@ const naming = (isFetching: boolean, ...names: (string | undefined)[]): Naming =
 });
 
 describe('the namer', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
   it('asks again when a debug file has come, and patches what was sent before', async () => {
     const { symbolizer, namer, builder, pending, names } = setUp(16, 32, 48);
     symbolizer.answer = () => naming(true, undefined, 'exported', undefined);
     await namer.name(builder, [pending], WAIT_MS);
+    await namer.settled(WAIT_MS);
     expect(names()).toEqual([undefined, 'exported', undefined]);
     expect(namer.unnamed()).toEqual([{ module: '/lib/a.so', frames: 2, reason: 'it is stripped' }]);
     builder.cutChunk({ startNs: 0, endNs: 1, wallOffsetNs: 0, frequencyHz: 99 }, []);
@@ -90,9 +95,27 @@ describe('the namer', () => {
     const { symbolizer, namer, builder, pending } = setUp(16);
     symbolizer.answer = () => naming(true, undefined);
     await namer.name(builder, [pending], WAIT_MS);
+    await namer.settled(WAIT_MS);
     symbolizer.onSettled(['build-id:ab'], false);
     await namer.name(builder, [], WAIT_MS);
     expect(symbolizer.asked).toHaveLength(1);
+  });
+
+  it('asks at once for many, and for few on the next full second, together', async () => {
+    const many = setUp(...Array.from({ length: 20 }, (_, i) => i));
+    many.symbolizer.answer = () => naming(false);
+    await many.namer.name(many.builder, [many.pending], WAIT_MS);
+    expect(many.symbolizer.asked).toHaveLength(1);
+
+    vi.useFakeTimers({ now: 5100, toFake: ['Date'] });
+    const { symbolizer, namer, builder, pending } = setUp(16, 32);
+    symbolizer.answer = () => naming(false);
+    await namer.name(builder, [pending], WAIT_MS);
+    await namer.name(builder, [{ ...pending, addresses: [48, 64] }], WAIT_MS);
+    expect(symbolizer.asked).toEqual([]);
+    vi.setSystemTime(6010);
+    await namer.name(builder, [], WAIT_MS);
+    expect(symbolizer.asked).toEqual([[16, 32, 48, 64]]);
   });
 
   it('says why a file could not be read', async () => {
@@ -101,6 +124,7 @@ describe('the namer', () => {
       throw new SymbolError('malformed', '/lib/a.so: .symtab is cut short');
     };
     await namer.name(builder, [pending], WAIT_MS);
+    await namer.settled(WAIT_MS);
     expect(names()).toEqual([undefined, undefined]);
     expect(namer.unnamed()).toEqual([
       { module: '/lib/a.so', frames: 2, reason: '/lib/a.so: .symtab is cut short' },
@@ -109,6 +133,7 @@ describe('the namer', () => {
     const other = setUp(64);
     symbolizer.answer = () => naming(false, 'named');
     await namer.name(other.builder, [other.pending], WAIT_MS);
+    await namer.settled(WAIT_MS);
     expect(namer.unnamed()).toEqual([]);
   });
 });

@@ -9,9 +9,13 @@ import type { Symbolizer } from './symbols/symbolizer';
 import { UnnamedFrames } from './unnamed-frames';
 import { within } from './within';
 
-/** JIT compilers write their maps when they like: frames without a name are asked for this often, on full seconds. */
+/** JIT compilers write their maps when they like: frames without a name are asked for so many times, on full seconds. */
 const JIT_TRIES = 5;
-const JIT_RETRY_MS = 1000;
+const ROUND_MS = 1000;
+/** So few new addresses wait for the next full second too: to wake the worker for them costs more than to name them. */
+const FEW = 16;
+/** Processes without names for their JIT code that are remembered. */
+const MAX_NAMELESS = 1000;
 /** Modules with unnamed frames that a status tells of. */
 const UNNAMED_MODULES = 20;
 
@@ -20,7 +24,8 @@ const MAX_WAITING_FRAMES = 100_000;
 
 const UNNAMED = { frames: [], isPoor: false, isFetching: false } as const;
 
-interface Retry {
+/** What is to be asked for. */
+interface Question {
   readonly builder: ProfileBuilder;
   readonly pending: PendingSymbols;
   /** How many of them have been counted as unnamed. */
@@ -29,15 +34,19 @@ interface Retry {
   readonly triesLeft: number;
 }
 
-type Waiting = Pick<Retry, 'builder' | 'pending' | 'unnamed'>;
+type Waiting = Pick<Question, 'builder' | 'pending' | 'unnamed'>;
+
+const nextRound = (): number => (Math.floor(Date.now() / ROUND_MS) + 1) * ROUND_MS;
 
 export class Namer {
   readonly #symbolizer: Symbolizer;
-  #retries: Retry[] = [];
+  /** All of one builder: the one whose frames are counted. */
+  #questions: Question[] = [];
+  #builder: ProfileBuilder | undefined;
   readonly #asked = new Set<Promise<void>>();
   readonly #unnamed = new UnnamedFrames();
-  /** The builder whose frames are counted. */
-  #counted: ProfileBuilder | undefined;
+  /** Processes of which no JIT code could be named when it was tried last. */
+  readonly #nameless = new Set<number>();
 
   /** Frames whose module's debug file is being fetched, by the module's key. */
   readonly #waiting = new Map<string, Waiting[]>();
@@ -51,27 +60,37 @@ export class Namer {
   }
 
   /**
-   * Asks for the names of `pending` and of what is due again. Resolves when all are there, or after `waitMs`; what comes
-   * later is written then.
+   * Takes note of `pending`, and asks for what is due: at once where it is much, else on the next full second. Resolves when
+   * the names that were asked for are there, or after `waitMs`; what comes later is written then.
    */
   async name(
     builder: ProfileBuilder,
     pending: readonly PendingSymbols[],
     waitMs: number,
   ): Promise<void> {
+    if (builder !== this.#builder) {
+      this.#builder = builder;
+      this.#unnamed.clear();
+      this.#questions = [];
+    }
+    for (const group of pending) {
+      const question = { builder, pending: group, unnamed: 0, triesLeft: JIT_TRIES };
+      this.#questions.push({ ...question, atMs: nextRound() });
+    }
+    const isNew = ({ triesLeft, pending: { source } }: Question): boolean =>
+      triesLeft === JIT_TRIES && !(source.kind === 'jit' && this.#nameless.has(source.process.pid));
+    const count = this.#questions.reduce(
+      (sum, question) => sum + (isNew(question) ? question.pending.addresses.length : 0),
+      0,
+    );
     const now = Date.now();
-    const due = this.#retries.filter((retry) => retry.atMs <= now && retry.builder === builder);
-    this.#retries = this.#retries.filter((retry) => retry.atMs > now);
-    if (pending.length + due.length === 0) return;
-    if (builder !== this.#counted) this.#unnamed.clear();
-    this.#counted = builder;
-    const answers = [
-      ...pending.map((group) => this.#ask(builder, group, JIT_TRIES, 0)),
-      ...joined(due).map(({ pending, triesLeft, unnamed }) =>
-        this.#ask(builder, pending, triesLeft, unnamed),
-      ),
-    ];
-    await within(Promise.all(answers), waitMs);
+    const isDue = (question: Question): boolean =>
+      question.atMs <= now ||
+      // A perf map can be read as long as its process lives.
+      (isNew(question) && (count >= FEW || question.pending.source.kind === 'jit'));
+    const due = this.#questions.filter(isDue);
+    this.#questions = this.#questions.filter((question) => !isDue(question));
+    if (due.length > 0) await within(Promise.all(this.#askAll(due)), waitMs);
   }
 
   /** Where frames have no name, and why: the modules with most of them. */
@@ -79,31 +98,23 @@ export class Namer {
     return this.#unnamed.worst(UNNAMED_MODULES);
   }
 
-  /** Resolves when all names that were asked for are there, or after `maxMs`. */
+  /** Asks for whatever is left; resolves when all names are there, or after `maxMs`. */
   async settled(maxMs: number): Promise<void> {
+    const questions = this.#questions;
+    this.#questions = [];
+    this.#askAll(questions);
     await within(Promise.all(this.#asked), maxMs);
   }
 
-  /** `counted` frames of the group have been counted as unnamed before. */
-  #ask(
-    builder: ProfileBuilder,
-    group: PendingSymbols,
-    triesLeft: number,
-    counted: number,
-  ): Promise<void> {
-    const asked = this.#answer(builder, group, triesLeft, counted).finally(() =>
-      this.#asked.delete(asked),
-    );
-    this.#asked.add(asked);
-    return asked;
+  #askAll(questions: readonly Question[]): Promise<void>[] {
+    return joined(questions).map((question) => {
+      const asked = this.#answer(question).finally(() => this.#asked.delete(asked));
+      this.#asked.add(asked);
+      return asked;
+    });
   }
 
-  async #answer(
-    builder: ProfileBuilder,
-    group: PendingSymbols,
-    triesLeft: number,
-    counted: number,
-  ): Promise<void> {
+  async #answer({ builder, pending: group, triesLeft, unnamed: counted }: Question): Promise<void> {
     const addresses = Float64Array.from(group.addresses);
     const naming = await this.#request(group, addresses);
     const symbols = naming.frames;
@@ -117,19 +128,23 @@ export class Namer {
         unnamed.addresses.push(group.addresses[i]);
       }
     });
-    if (builder === this.#counted) {
+    if (builder === this.#builder) {
       const change = unnamed.frames.length - counted;
       this.#unnamed.add(moduleOf(group), change, naming.unnamedReason);
     }
     if (naming.isFetching) {
       this.#wait({ builder, pending: group, unnamed: unnamed.frames.length });
     }
-    if (group.source.kind === 'jit' && unnamed.frames.length > 0 && triesLeft > 1) {
-      this.#retries.push({
+    if (group.source.kind !== 'jit') return;
+    const { pid } = group.source.process;
+    if (unnamed.frames.length < group.frames.length) this.#nameless.delete(pid);
+    else if (this.#nameless.size < MAX_NAMELESS) this.#nameless.add(pid);
+    if (unnamed.frames.length > 0 && triesLeft > 1 && builder === this.#builder) {
+      this.#questions.push({
         builder,
         pending: unnamed,
         unnamed: unnamed.frames.length,
-        atMs: Math.ceil(Date.now() / JIT_RETRY_MS + 0.5) * JIT_RETRY_MS,
+        atMs: nextRound(),
         triesLeft: triesLeft - 1,
       });
     }
@@ -152,7 +167,8 @@ export class Namer {
     this.#waiting.delete(key);
     for (const group of groups) {
       this.#waitingFrames -= group.pending.frames.length;
-      if (found) this.#retries.push({ ...group, atMs: 0, triesLeft: 1 });
+      if (found && group.builder === this.#builder)
+        this.#questions.push({ ...group, atMs: 0, triesLeft: 1 });
     }
   }
 
@@ -187,23 +203,23 @@ export class Namer {
   }
 }
 
-/** Those of one source and builder as one: what is due on the same second came in several ticks. */
-function joined(retries: readonly Retry[]): Retry[] {
-  const groups = new Map<string, Retry>();
-  for (const retry of retries) {
-    const key = `${retry.triesLeft} ${sourceKey(retry.pending)}`;
+/** Those of one source as one: what is due on the same second came in several ticks. */
+function joined(questions: readonly Question[]): Question[] {
+  const groups = new Map<string, Question>();
+  for (const question of questions) {
+    const key = `${question.triesLeft} ${sourceKey(question.pending)}`;
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, retry);
+    if (group === undefined) groups.set(key, question);
     else {
       const { source, frames, addresses } = group.pending;
       groups.set(key, {
         ...group,
         pending: {
           source,
-          frames: [...frames, ...retry.pending.frames],
-          addresses: [...addresses, ...retry.pending.addresses],
+          frames: [...frames, ...question.pending.frames],
+          addresses: [...addresses, ...question.pending.addresses],
         },
-        unnamed: group.unnamed + retry.unnamed,
+        unnamed: group.unnamed + question.unnamed,
       });
     }
   }
