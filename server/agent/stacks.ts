@@ -15,6 +15,7 @@ import {
   type StackIndex,
 } from '@/profile/schema';
 import type { KernelText } from './kernel-text';
+import type { MappingTable } from './mappings';
 import type { Module } from './modules';
 import type { Process, Processes } from './processes';
 import { STACK_ENDS } from './records';
@@ -41,6 +42,25 @@ export interface RawStack {
   readonly addresses: Float64Array;
 }
 
+/** A user stack whose rows are known. */
+interface Resolved {
+  readonly end: number;
+  /** Leaf first. */
+  readonly addresses: Float64Array;
+  /** The row down to each frame, the root's first. */
+  readonly rows: Uint32Array;
+}
+
+/** The last stacks of one process, by the address of their second frame, which tells functions of threads apart. */
+interface LastStacks {
+  readonly mappings: MappingTable;
+  readonly byBeginning: Map<number, Resolved>;
+}
+
+/** Processes whose last stacks are remembered, and stacks of each. */
+const MAX_PROCESSES = 64;
+const MAX_BEGINNINGS = 8;
+
 export class Stacks {
   readonly #ids = new PairTable(4096);
   /** By the values of `#ids`: frames from the root for kernel stacks, the row for user stacks. */
@@ -50,6 +70,8 @@ export class Stacks {
   #pending = new Map<string, PendingSymbols>();
   readonly #mappings = new WeakMap<Module, MappingIndex>();
   #kernelMapping: MappingIndex | undefined;
+  /** A process's next stack is mostly one of these but for a few frames. */
+  readonly #last = new Map<Process, LastStacks>();
 
   constructor(
     readonly builder: ProfileBuilder,
@@ -123,19 +145,21 @@ export class Stacks {
   }
 
   #resolveUser(raw: RawStack): StackIndex {
+    const { addresses, end } = raw;
+    const count = addresses.length;
     const process = this.processes.get(raw.pid);
-    const mappings = this.processes.mappingsFor(process, raw.addresses);
-    let stack: StackIndex = NONE;
-    const { text, namesModule } = STACK_ENDS[raw.end];
-    if (text !== '') {
-      const last = namesModule ? mappings.find(raw.addresses[raw.addresses.length - 1]) : undefined;
-      const where = namesModule
-        ? ` in ${last === undefined ? 'memory without a file' : basename(last.module.path)}`
-        : '';
-      stack = this.builder.stack(NONE, this.#stopFrame(`[${text}${where}]`));
-    }
-    for (let i = raw.addresses.length - 1; i >= 0; i--) {
-      const address = raw.addresses[i];
+    const known = this.processes.mappings(process);
+    const last = this.#lastOf(process, known).get(addresses[count - 2]);
+    let shared =
+      last === undefined || last.end !== end ? 0 : sharedFrames(addresses, last.addresses);
+    const mappings = this.processes.mappingsFor(process, addresses.subarray(0, count - shared));
+    if (mappings !== known) shared = 0;
+
+    const rows = new Uint32Array(count);
+    if (last !== undefined) rows.set(last.rows.subarray(0, shared));
+    let stack: StackIndex = shared === 0 ? this.#stop(raw, mappings) : rows[shared - 1];
+    for (let depth = shared; depth < count; depth++) {
+      const address = addresses[count - 1 - depth];
       const mapping = mappings.find(address);
       const module = mapping?.module ?? this.processes.modules.anonymous(raw.pid);
       const frame =
@@ -146,8 +170,32 @@ export class Stacks {
             })
           : this.#moduleFrame(module, address - mapping.start + mapping.fileOffset);
       stack = this.builder.stack(stack, frame);
+      rows[depth] = stack;
     }
+    const byBeginning = this.#lastOf(process, mappings);
+    if (byBeginning.size >= MAX_BEGINNINGS) byBeginning.clear();
+    byBeginning.set(addresses[count - 2], { addresses, end, rows });
     return stack;
+  }
+
+  /** Where the stack ended: above all frames of one that is not whole. */
+  #stop({ addresses, end }: RawStack, mappings: MappingTable): StackIndex {
+    const { text, namesModule } = STACK_ENDS[end];
+    if (text === '') return NONE;
+    const last = namesModule ? mappings.find(addresses[addresses.length - 1]) : undefined;
+    const where = namesModule
+      ? ` in ${last === undefined ? 'memory without a file' : basename(last.module.path)}`
+      : '';
+    return this.builder.stack(NONE, this.#stopFrame(`[${text}${where}]`));
+  }
+
+  #lastOf(process: Process, mappings: MappingTable): Map<number, Resolved> {
+    const known = this.#last.get(process);
+    if (known?.mappings === mappings) return known.byBeginning;
+    if (this.#last.size >= MAX_PROCESSES) this.#last.clear();
+    const byBeginning = new Map<number, Resolved>();
+    this.#last.set(process, { mappings, byBeginning });
+    return byBeginning;
   }
 
   #moduleFrame(module: Module, offset: number): FrameIndex {
@@ -196,4 +244,12 @@ export class Stacks {
       FrameKind.Stop,
     );
   }
+}
+
+/** How many frames from the root two stacks have in common. */
+function sharedFrames(a: Float64Array, b: Float64Array): number {
+  const most = Math.min(a.length, b.length);
+  let shared = 0;
+  while (shared < most && a[a.length - 1 - shared] === b[b.length - 1 - shared]) shared++;
+  return shared;
 }
