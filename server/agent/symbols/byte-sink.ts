@@ -34,23 +34,6 @@ export class ByteSink {
     this.length = at;
   }
 
-  /** Appends a length of four bytes that is set by `endPiece`; returns where the piece behind it starts. */
-  startPiece(): number {
-    this.#reserve(this.length + 4);
-    this.length += 4;
-    return this.length;
-  }
-
-  /** What was appended since is the piece that starts there. */
-  endPiece(start: number): void {
-    this.#view.setUint32(start - 4, this.length - start, true);
-  }
-
-  /** Where a piece ends. */
-  pieceEnd(start: number): number {
-    return start + this.#view.getUint32(start - 4, true);
-  }
-
   /** Appends text as UTF-8, and returns where that starts. */
   appendText(text: string): number {
     const start = this.length;

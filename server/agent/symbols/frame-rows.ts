@@ -2,10 +2,11 @@
 import { isAscii } from 'node:buffer';
 import { U32List } from '@/profile/u32-list';
 import { ByteSink } from './byte-sink';
+import type { NameList } from './name-list';
 import { type FrameColumns, NONE } from './protocol';
 
-/** Of a name, generously: memory that is not written costs nothing. */
-const NAME_BYTES = 64;
+/** Of text, at first: most names have been sent before, and V8 collects garbage for memory that is not even written. */
+const TEXT_BYTES = 4096;
 const MAX_CAPACITY = 128 * 1024;
 
 export class FrameRows {
@@ -14,6 +15,8 @@ export class FrameRows {
   readonly #textIndices = new Map<string, number>();
   readonly #rows = new Map<string, number>();
   readonly #functionName: U32List;
+  readonly #name: U32List;
+  readonly #knownNames: number;
   /** Rows that are known by more than their function's name, and what is known of each. */
   readonly #detailed = new U32List();
   readonly #file = new U32List();
@@ -21,23 +24,28 @@ export class FrameRows {
   readonly #outer = new U32List();
   readonly #kernelModule = new U32List();
 
-  /** For the answer to a request with so many addresses. */
-  constructor(addresses: number) {
+  /** For the answer to a request with so many addresses, of one who knows the module's names below `knownNames`. */
+  constructor(addresses: number, knownNames = 0) {
     const capacity = Math.min(addresses, MAX_CAPACITY);
-    this.#text = new ByteSink(capacity * NAME_BYTES);
+    this.#text = new ByteSink(TEXT_BYTES);
     this.#textEnds = new U32List(capacity);
     this.#functionName = new U32List(capacity);
+    this.#name = new U32List(capacity);
+    this.#knownNames = knownNames;
   }
 
-  /** A new row for a frame whose name is [from, to) of a sink: for callers that know which names they have added. */
-  appendFrom(names: ByteSink, from: number, to: number): number {
-    this.#text.appendFrom(names, from, to);
+  /** A new row for a frame with this name of a module: for callers that know which names they have added. */
+  appendName(names: NameList, name: number): number {
+    this.#name.push(name);
+    if (name < this.#knownNames) return this.#functionName.push(NONE);
+    names.copyTo(this.#text, name);
     return this.#functionName.push(this.#textEnds.push(this.#text.length));
   }
 
   /** The same with a name that is text. */
   append(functionName: string, kernelModule?: string): number {
     this.#text.appendText(functionName);
+    this.#name.push(NONE);
     const row = this.#functionName.push(this.#textEnds.push(this.#text.length));
     if (kernelModule !== undefined) this.#detail(row, NONE, 0, NONE, this.#textOf(kernelModule));
     return row;
@@ -51,6 +59,7 @@ export class FrameRows {
     let row = this.#rows.get(key);
     if (row === undefined) {
       row = this.#functionName.push(name);
+      this.#name.push(NONE);
       this.#detail(row, fileIndex, line, outer, NONE);
       this.#rows.set(key, row);
     }
@@ -71,6 +80,7 @@ export class FrameRows {
       text: this.#text.bytes.subarray(0, this.#text.length),
       textEnds: column(this.#textEnds),
       functionName: column(this.#functionName),
+      name: column(this.#name),
       file: detail(this.#file, NONE),
       line: detail(this.#line, 0),
       outer: detail(this.#outer, NONE),

@@ -186,7 +186,7 @@ describe('whatever is in a file', { timeout: 120_000 }, () => {
           const builder = new SymbolTableBuilder();
           builder.addSection(ElfFile.open(changed(original, changes)), '.symtab');
           const table = builder.build();
-          for (let i = 0; i < table.length; i++) if (table.nameKey(i) !== NONE) table.name(i);
+          for (let i = 0; i < table.length; i++) if (table.nameOffsets[i] !== NONE) table.name(i);
         });
       }),
       { numRuns: 300 },

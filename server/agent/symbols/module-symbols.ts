@@ -1,14 +1,14 @@
 /** All that is known of the names of one module's code. */
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
 import { openBuild } from '../elf/open-build';
-import { ByteSink } from './byte-sink';
 import { type DebugFile, findDebugFile } from './debug-files';
 import type { Demangler } from './demangle';
 import { Dwarf, type DwarfPlace } from './dwarf/dwarf';
 import type { FrameRows } from './frame-rows';
 import { addGoFunctions } from './go-functions';
 import { IndexTable } from './index-table';
-import { addNote, type ModuleReference, type ModuleReport, NONE } from './protocol';
+import { NameList } from './name-list';
+import { addNote, type ModuleReference, type ModuleReport, NONE, type SentNames } from './protocol';
 import type { SymbolCache } from './symbol-cache';
 import type { SymbolNames } from './symbol-names';
 import { type SymbolTable, SymbolTableBuilder } from './symbol-table';
@@ -41,9 +41,9 @@ export class ModuleSymbols {
   readonly #dwarf: Dwarf | undefined;
   readonly #sources: readonly string[];
   readonly #notes: readonly string[];
-  /** Demangled names, a piece each, and where each range's is; NONE where it was not asked for yet. */
-  #demangled = new ByteSink(0);
-  #demangledAt: Uint32Array | undefined;
+  /** Demangled names, and which is each range's; NONE where it was not asked for yet. */
+  #names = new NameList();
+  #nameOfRange: Uint32Array | undefined;
 
   /**
    * Reads a module's symbols. Throws ElfError where the file can't be read, or is none that could have any; a module
@@ -108,8 +108,20 @@ export class ModuleSymbols {
 
   /** What this holds in memory. */
   get bytes(): number {
-    const demangled = this.#demangled.bytes.length + (this.#demangledAt?.byteLength ?? 0);
-    return OWN_BYTES + this.#table.bytes + demangled + (this.#dwarf?.bytes ?? 0);
+    const names = this.#names.bytes + (this.#nameOfRange?.byteLength ?? 0);
+    return OWN_BYTES + this.#table.bytes + names + (this.#dwarf?.bytes ?? 0);
+  }
+
+  /** Of the names that the requester says to have, how many it does; where that is none, they are numbered anew. */
+  knownNames({ generation, count }: SentNames): number {
+    if (generation === this.#names.generation) return count;
+    this.#forgetNames();
+    return 0;
+  }
+
+  /** All names that `symbolize` has given to rows. */
+  get sentNames(): SentNames {
+    return this.#names.all;
   }
 
   /** Closes the files that names and debug information are read from. */
@@ -119,8 +131,7 @@ export class ModuleSymbols {
   }
 
   /** The rows of the frames at these file offsets, NONE where nothing is known. */
-  symbolize(fileOffsets: Float64Array, rows: FrameRows, demangler: Demangler): Uint32Array {
-    if (this.#demangled.length > MAX_DEMANGLED_BYTES) this.#forgetNames();
+  symbolize(fileOffsets: Float64Array, columns: FrameRows, demangler: Demangler): Uint32Array {
     const result = new Uint32Array(fileOffsets.length).fill(NONE);
     const ranges = new Int32Array(fileOffsets.length).fill(-1);
     const described: number[] = [];
@@ -137,21 +148,8 @@ export class ModuleSymbols {
     }
     this.#table.names.prepare(unknownNames + described.length);
     try {
-      const rowOfName = new IndexTable(Math.min(fileOffsets.length, this.#table.length));
-      // Many addresses are of few functions: for them, an array is quicker than to look for the name.
-      const rowOfRange = new Uint32Array(
-        fileOffsets.length > this.#table.length / RANGES_PER_ADDRESS ? this.#table.length : 0,
-      ).fill(NONE);
-      for (let i = 0; i < ranges.length; i++) {
-        const range = ranges[i];
-        if (range < 0) continue;
-        let row = range < rowOfRange.length ? rowOfRange[range] : NONE;
-        if (row === NONE) {
-          row = this.#rowOfSymbol(range, rows, rowOfName, demangler);
-          if (range < rowOfRange.length) rowOfRange[range] = row;
-        }
-        result[i] = row;
-      }
+      const rows = this.#rowsOfRanges(fileOffsets.length, columns, demangler);
+      for (let i = 0; i < ranges.length; i++) if (ranges[i] >= 0) result[i] = rows(ranges[i]);
       // By address: debug information is read unit by unit, each once.
       described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
       for (const i of described) {
@@ -160,52 +158,72 @@ export class ModuleSymbols {
         const places = this.#dwarf?.find(address);
         if (places !== undefined) {
           const symbol = range < 0 ? undefined : this.#table.name(range);
-          result[i] = addPlaces(places, symbol, rows, demangler);
+          result[i] = addPlaces(places, symbol, columns, demangler);
         } else if (range >= 0) {
-          result[i] = this.#rowOfSymbol(range, rows, rowOfName, demangler);
+          result[i] = rows(range);
         }
       }
+    } catch (error) {
+      // The rows are not sent, so their names are not known.
+      this.#forgetNames();
+      throw error;
     } finally {
       this.#table.names.release();
     }
     return result;
   }
 
+  /** Drops the names where they have grown too many: those who know them get them anew. */
+  trimNames(): void {
+    if (this.#names.length > MAX_DEMANGLED_BYTES) this.#forgetNames();
+  }
+
   #isDemangled(range: number): boolean {
-    return this.#demangledAt !== undefined && this.#demangledAt[range] !== NONE;
+    return this.#nameOfRange !== undefined && this.#nameOfRange[range] !== NONE;
   }
 
-  #rowOfSymbol(
-    range: number,
-    rows: FrameRows,
-    rowOfName: IndexTable,
+  /** The row of a range's name, for as many addresses: a new one when it is first asked for. */
+  #rowsOfRanges(
+    addresses: number,
+    columns: FrameRows,
     demangler: Demangler,
-  ): number {
-    const key = this.#table.nameKey(range);
-    let row = rowOfName.get(key);
-    if (row === undefined) {
-      const start = this.#demangle(range, demangler);
-      row = rows.appendFrom(this.#demangled, start, this.#demangled.pieceEnd(start));
-      rowOfName.set(key, row);
+  ): (range: number) => number {
+    const { length } = this.#table;
+    const row = (range: number): number =>
+      columns.appendName(this.#names, this.#demangle(range, demangler));
+    if (addresses > length / RANGES_PER_ADDRESS) {
+      const rows = new Uint32Array(length).fill(NONE);
+      return (range) => {
+        if (rows[range] === NONE) rows[range] = row(range);
+        return rows[range];
+      };
     }
-    return row;
+    const rows = new IndexTable(Math.min(addresses, length));
+    return (range) => {
+      let known = rows.get(range);
+      if (known === undefined) {
+        known = row(range);
+        rows.set(range, known);
+      }
+      return known;
+    };
   }
 
-  /** Where the demangled name of a range is. */
+  /** The number of a range's name. */
   #demangle(range: number, demangler: Demangler): number {
-    this.#demangledAt ??= new Uint32Array(this.#table.length).fill(NONE);
-    const known = this.#demangledAt[range];
+    this.#nameOfRange ??= new Uint32Array(this.#table.length).fill(NONE);
+    const known = this.#nameOfRange[range];
     if (known !== NONE) return known;
-    const start = this.#demangled.startPiece();
-    demangler.demangleTo(this.#table.nameBytes(range), this.#demangled);
-    this.#demangled.endPiece(start);
-    this.#demangledAt[range] = start;
-    return start;
+    const name = this.#names.add((sink) =>
+      demangler.demangleTo(this.#table.nameBytes(range), sink),
+    );
+    this.#nameOfRange[range] = name;
+    return name;
   }
 
   #forgetNames(): void {
-    this.#demangled = new ByteSink(0);
-    this.#demangledAt = undefined;
+    this.#names = new NameList();
+    this.#nameOfRange = undefined;
   }
 }
 

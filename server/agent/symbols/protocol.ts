@@ -118,13 +118,23 @@ export interface WorkerSettings {
   readonly fetchProgram: string | undefined;
 }
 
+/** Names of a module's functions that have been sent before; the requester keeps them by their number. */
+export interface SentNames {
+  /** Others than those that were sent under another one. Never 0. */
+  readonly generation: number;
+  /** From 0. */
+  readonly count: number;
+}
+
 /** Rows of distinct frames, as columns; `frame[i]` is the row of the request's address i, or NONE. */
 export interface FrameColumns {
   /** Names of functions and files as UTF-8, one behind the other, and where each ends. */
   readonly text: Uint8Array<ArrayBuffer>;
   readonly textEnds: Uint32Array;
-  /** Index of a text, as are `file` and `kernelModule`. */
+  /** Index of a text, as are `file` and `kernelModule`; NONE where `name` says which it is, and it has been sent before. */
   readonly functionName: Uint32Array;
+  /** The number of the name among those of its module; NONE where it has none. */
+  readonly name: Uint32Array;
   /**
    * NONE where unknown, as are `outer` and `kernelModule` where there is none. These and `line` are empty where nothing is
    * known of any row but its function's name.
@@ -144,12 +154,19 @@ export type SymbolQuery =
       readonly kind: 'module';
       readonly module: ModuleReference;
       readonly fileOffsets: Float64Array;
+      /** Names that need not be sent again. */
+      readonly known?: SentNames;
     }
   | { readonly kind: 'jit'; readonly process: JitProcess; readonly addresses: Float64Array }
   | { readonly kind: 'report' };
 
 export type SymbolResult =
-  | ({ readonly kind: 'frames'; readonly frames: FrameColumns } & Omit<Naming, 'frames'>)
+  | ({
+      readonly kind: 'frames';
+      readonly frames: FrameColumns;
+      /** Of a module: all that has been sent, with this answer. */
+      readonly sent?: SentNames;
+    } & Omit<Naming, 'frames'>)
   | { readonly kind: 'kernel-base'; readonly address: number }
   | { readonly kind: 'report'; readonly report: SymbolizerReport };
 

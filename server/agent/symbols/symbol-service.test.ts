@@ -2,9 +2,16 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ElfFile } from '../elf/elf-file';
 import { FrameTexts } from './frame-rows';
-import { NONE, SymbolError, type SymbolQuery } from './protocol';
+import {
+  NONE,
+  type SentNames,
+  SymbolError,
+  type SymbolizedFrame,
+  type SymbolQuery,
+} from './protocol';
 import { SymbolService } from './symbol-service';
 import { run, TestFolder } from './test-binaries';
+import { toFrames } from './to-frames';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -65,6 +72,38 @@ describe('the symbol service', () => {
     rmSync(path);
     expect(names(service, moduleQuery(path, 'once', offset, 1e12))).toEqual(['main', undefined]);
     expect(report(service).modules.map(({ key }) => key)).toEqual(['once']);
+  });
+
+  it('does not send names again that the requester has', () => {
+    const service = new SymbolService();
+    const ask = (known: SentNames | undefined, offsets: readonly number[]) => {
+      const { module } = moduleQuery(process.execPath, 'node') as SymbolQuery & { kind: 'module' };
+      const fileOffsets = Float64Array.from(offsets);
+      const result = service.answer({
+        kind: 'module',
+        module,
+        fileOffsets,
+        ...(known !== undefined && { known }),
+      });
+      if (result.kind !== 'frames' || result.sent === undefined) throw new Error('no frames');
+      return { ...result, sent: result.sent };
+    };
+    const text = ElfFile.open(process.execPath).section('.text')!;
+    const some = (from: number): number[] =>
+      Array.from({ length: 300 }, (_, i) => text.offset + (from + i) * 4001);
+    const known: SymbolizedFrame[] = [];
+    let sent: SentNames = { generation: 0, count: 0 };
+    for (const from of [0, 150, 0, 500]) {
+      const answer = ask(sent, some(from));
+      sent = answer.sent;
+      expect(toFrames(answer.frames, known)).toEqual(toFrames(ask(undefined, some(from)).frames));
+    }
+    expect(ask(sent, some(150)).frames.text).toHaveLength(0);
+    // One who has forgotten them gets them under new numbers, and what others have counts no more.
+    const again = ask({ generation: 0, count: 0 }, some(150));
+    expect(again.sent.generation).not.toBe(sent.generation);
+    expect(toFrames(again.frames)).toEqual(toFrames(ask(undefined, some(150)).frames));
+    expect(ask(sent, some(150)).frames.text.length).toBeGreaterThan(0);
   });
 
   it('stays within its bound', () => {

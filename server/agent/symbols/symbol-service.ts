@@ -12,6 +12,7 @@ import {
   type JitProcess,
   type ModuleReference,
   NONE,
+  type SentNames,
   SymbolError,
   type SymbolErrorKind,
   type SymbolizerReport,
@@ -97,7 +98,7 @@ export class SymbolService {
       case 'kernel-base':
         return { kind: 'kernel-base', address: this.#kernel.for(new Float64Array(0)).base };
       case 'module':
-        return this.#moduleFrames(query.module, query.fileOffsets);
+        return this.#moduleFrames(query.module, query.fileOffsets, query.known);
       case 'jit':
         return this.#jitFrames(query.process, query.addresses);
       case 'report':
@@ -147,9 +148,14 @@ export class SymbolService {
     return { kind: 'frames', frames: rows.finish(frame), unnamedReason, ...SETTLED };
   }
 
-  #moduleFrames(reference: ModuleReference, fileOffsets: Float64Array): Frames {
-    const rows = new FrameRows(fileOffsets.length);
+  #moduleFrames(
+    reference: ModuleReference,
+    fileOffsets: Float64Array,
+    known: SentNames | undefined,
+  ): Frames {
     const module = this.#module(reference);
+    module.trimNames();
+    const rows = new FrameRows(fileOffsets.length, known && module.knownNames(known));
     try {
       const frames = rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
       const isFetching = this.#fetch(reference.key, module);
@@ -157,6 +163,7 @@ export class SymbolService {
       return {
         kind: 'frames',
         frames,
+        sent: module.sentNames,
         unnamedReason: module.unnamedReason + (problem === '' ? '' : `; ${problem}`),
         isPoor: module.isPoor,
         isFetching,

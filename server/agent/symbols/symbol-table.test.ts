@@ -165,7 +165,7 @@ describe('versions', () => {
     const path = folder.compile('versions.c', source, '-shared', `-Wl,--version-script=${script}`);
     const { table } = tableOf(path);
     const names = Array.from({ length: table.length }, (_, i) =>
-      table.nameKey(i) === NONE ? '' : table.name(i),
+      table.nameOffsets[i] === NONE ? '' : table.name(i),
     );
     expect(names.some((name) => name === 'sum' || name === 'new_sum')).toBe(true);
     expect(names.filter((name) => name.includes('@'))).toEqual([]);
@@ -297,7 +297,7 @@ describe('hostile symbol tables', () => {
           const builder = new SymbolTableBuilder();
           builder.addFile(hostile);
           const table = builder.build();
-          for (let i = 0; i < table.length; i++) if (table.nameKey(i) !== NONE) table.name(i);
+          for (let i = 0; i < table.length; i++) if (table.nameOffsets[i] !== NONE) table.name(i);
         } catch (error) {
           if (!(error instanceof ElfError)) throw error;
         }

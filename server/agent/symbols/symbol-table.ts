@@ -83,11 +83,6 @@ export class SymbolTable {
     this.#pages = firstInPages(this.starts, this.#pageShift);
   }
 
-  /** Identifies the name of a range within this table: ranges of one function share it. */
-  nameKey(range: number): number {
-    return this.nameOffsets[range];
-  }
-
   /** The name as the file has it (mangled), without a symbol version: a view, good until the next call. Throws ElfError. */
   nameBytes(range: number): Uint8Array {
     return this.names.at(this.nameOffsets[range]);

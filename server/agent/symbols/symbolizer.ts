@@ -9,7 +9,9 @@ import {
   type JitProcess,
   type ModuleReference,
   type Naming,
+  type SentNames,
   SymbolError,
+  type SymbolizedFrame,
   type SymbolizerReport,
   type SymbolQuery,
   type SymbolResult,
@@ -41,6 +43,16 @@ const RESOURCE_LIMITS = {
 /** No file takes so long; a file system of a process that does not answer can. */
 const TIMEOUT_MS = 60_000;
 const MAX_BLOCKED = 1000;
+/** Names of modules' functions that are kept, about 100 bytes each: most names are asked for again and again. */
+const MAX_NAMES = 50_000;
+const NO_NAMES: SentNames = { generation: 0, count: 0 };
+
+/** What the worker has sent of a module's names. */
+interface KnownNames {
+  readonly sent: SentNames;
+  /** By the names' numbers. */
+  readonly frames: SymbolizedFrame[];
+}
 
 interface Pending {
   readonly query: SymbolQuery;
@@ -70,6 +82,11 @@ export class Symbolizer {
   readonly #pending = new Map<number, Pending>();
   /** What is asked in one turn of the event loop goes to the worker as one message. */
   #unsent: WorkerRequest[] = [];
+  /** By the modules' keys. */
+  readonly #names = new Map<string, KnownNames>();
+  #nameCount = 0;
+  /** Requests for names of modules without an answer. */
+  #underWay = 0;
   readonly #workingOn = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   /**
    * Called when the debug files of modules with these keys, of which a Naming said that they are being fetched, have come,
@@ -121,7 +138,15 @@ export class Symbolizer {
   async module(module: ModuleReference, fileOffsets: Float64Array): Promise<Naming> {
     const blocked = this.#blocked.get(module.key);
     if (blocked !== undefined) throw new SymbolError('worker-ended', blocked);
-    return this.#name({ kind: 'module', module, fileOffsets });
+    // Not while an answer is under way that counts on them.
+    if (this.#nameCount > MAX_NAMES && this.#underWay === 0) this.#forgetNames();
+    const known = this.#names.get(module.key)?.sent ?? NO_NAMES;
+    this.#underWay++;
+    try {
+      return await this.#name({ kind: 'module', module, fileOffsets, known });
+    } finally {
+      this.#underWay--;
+    }
   }
 
   /** Names addresses of JIT code, where the process writes a perf map. */
@@ -137,8 +162,26 @@ export class Symbolizer {
 
   async #name(query: SymbolQuery): Promise<Naming> {
     const result = (await this.#ask(query)) as Extract<SymbolResult, { kind: 'frames' }>;
-    const { frames, unnamedReason, isPoor, isFetching } = result;
-    return { frames: toFrames(frames), unnamedReason, isPoor, isFetching };
+    const { frames, sent, unnamedReason, isPoor, isFetching } = result;
+    const known =
+      query.kind === 'module' && sent !== undefined
+        ? this.#knownNames(query.module.key, sent)
+        : undefined;
+    return { frames: toFrames(frames, known), unnamedReason, isPoor, isFetching };
+  }
+
+  /** The frames of a module whose names have been sent, to which those of an answer come. */
+  #knownNames(key: string, sent: SentNames): SymbolizedFrame[] {
+    const last = this.#names.get(key);
+    const frames = last?.sent.generation === sent.generation ? last.frames : [];
+    this.#nameCount += sent.count - (last?.sent.count ?? 0);
+    this.#names.set(key, { sent, frames });
+    return frames;
+  }
+
+  #forgetNames(): void {
+    this.#names.clear();
+    this.#nameCount = 0;
   }
 
   #ask(query: SymbolQuery): Promise<SymbolResult> {
@@ -212,6 +255,7 @@ export class Symbolizer {
   #giveUp(worker: Worker, reason: string): void {
     if (worker !== this.#worker || this.#disposed) return;
     this.#worker = undefined;
+    this.#forgetNames();
     const culprit = this.#pending.get(this.#workingOn[0]);
     if (culprit?.query.kind === 'module') {
       const { key, path } = culprit.query.module;

@@ -2,17 +2,23 @@
 import { FrameTexts } from './frame-rows';
 import { type FrameColumns, NONE, type SourcePlace, type SymbolizedFrame } from './protocol';
 
-/** One for each address, undefined where it has no name; equal rows are one object. */
-export function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[] {
-  const { functionName, file, line, outer, kernelModule, frame } = columns;
+/**
+ * One for each address, undefined where it has no name; equal rows are one object. `known` has the frames whose names have
+ * been sent before, by their names' numbers, and gets those that are new.
+ */
+export function toFrames(
+  columns: FrameColumns,
+  known: SymbolizedFrame[] = [],
+): (SymbolizedFrame | undefined)[] {
+  const { functionName, name: numbers, file, line, outer, kernelModule, frame } = columns;
   const texts = new FrameTexts(columns);
-  if (file.length === 0) return plainFrames(columns, texts);
+  if (file.length === 0) return plainFrames(columns, texts, known);
   const places: (SourcePlace | undefined)[] = new Array(functionName.length);
   const place = (row: number): SourcePlace => {
-    let known = places[row];
-    if (known === undefined) {
+    let found = places[row];
+    if (found === undefined) {
       const name = texts.at(functionName[row]);
-      known =
+      found =
         file[row] === NONE && line[row] === 0
           ? { functionName: name }
           : {
@@ -20,9 +26,9 @@ export function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[]
               ...(file[row] !== NONE && { file: texts.at(file[row]) }),
               ...(line[row] > 0 && { line: line[row] }),
             };
-      places[row] = known;
+      places[row] = found;
     }
-    return known;
+    return found;
   };
   const whole = (row: number): SymbolizedFrame => {
     const inlined: SourcePlace[] = [];
@@ -40,7 +46,7 @@ export function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[]
     const row = frame[i];
     if (row === NONE) result[i] = undefined;
     else {
-      frames[row] ??= whole(row);
+      frames[row] ??= numbers[row] === NONE ? whole(row) : named(columns, row, texts, known);
       result[i] = frames[row];
     }
   }
@@ -49,16 +55,29 @@ export function toFrames(columns: FrameColumns): (SymbolizedFrame | undefined)[]
 
 /** The same where functions' names are all that is known. */
 function plainFrames(
-  { functionName, frame }: FrameColumns,
+  columns: FrameColumns,
   texts: FrameTexts,
+  known: SymbolizedFrame[],
 ): (SymbolizedFrame | undefined)[] {
+  const { functionName, frame } = columns;
   const frames: SymbolizedFrame[] = new Array(functionName.length);
-  for (let row = 0; row < frames.length; row++) {
-    frames[row] = { functionName: texts.at(functionName[row]) };
-  }
+  for (let row = 0; row < frames.length; row++) frames[row] = named(columns, row, texts, known);
   const result: (SymbolizedFrame | undefined)[] = new Array(frame.length);
   for (let i = 0; i < frame.length; i++) {
     result[i] = frame[i] === NONE ? undefined : frames[frame[i]];
   }
   return result;
+}
+
+/** The frame of a row of which nothing but the function's name is known. */
+function named(
+  { functionName, name }: FrameColumns,
+  row: number,
+  texts: FrameTexts,
+  known: SymbolizedFrame[],
+): SymbolizedFrame {
+  if (functionName[row] === NONE) return known[name[row]];
+  const frame = { functionName: texts.at(functionName[row]) };
+  if (name[row] !== NONE) known[name[row]] = frame;
+  return frame;
 }
