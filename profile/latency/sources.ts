@@ -4,6 +4,9 @@
 export const LATENCY_SOURCES = ['runqueue', 'block', 'syscalls', 'fs', 'tcp', 'futex'] as const;
 export type LatencySource = (typeof LATENCY_SOURCES)[number];
 
+/** Those whose events can have stacks of their own; the run queue's are those of off-CPU profiling. */
+export const STACK_SOURCES: readonly LatencySource[] = ['block', 'syscalls', 'fs', 'tcp', 'futex'];
+
 export type LatencyUnit = 'nanoseconds' | 'bytes';
 
 export interface LatencySourceText {

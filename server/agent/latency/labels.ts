@@ -27,6 +27,14 @@ const SOURCE_OF: Readonly<Record<LatencyKind, LatencySource>> = {
   'tcp-retransmitted': 'tcp',
 };
 
+/** The bits of these sources' kinds in `struct latency_stack_configuration`. */
+export function kindsOf(sources: readonly LatencySource[]): bigint {
+  return LATENCY_KINDS.reduce(
+    (bits, kind, bit) => (sources.includes(SOURCE_OF[kind]) ? bits | (1n << BigInt(bit)) : bits),
+    0n,
+  );
+}
+
 /** By `enum req_op` of the kernel's blk_types.h. */
 const BLOCK_OPERATIONS: ReadonlyMap<number, string> = new Map([
   [0, 'read'],
