@@ -1,4 +1,5 @@
 /** What can be measured, and in what words and units it is shown. */
+import { ThreadState } from '../schema';
 
 /** What is switched on and off. */
 export const LATENCY_SOURCES = ['runqueue', 'block', 'syscalls', 'fs', 'tcp', 'futex'] as const;
@@ -6,6 +7,12 @@ export type LatencySource = (typeof LATENCY_SOURCES)[number];
 
 /** Those whose events can have stacks of their own; the run queue's are those of off-CPU profiling. */
 export const STACK_SOURCES: readonly LatencySource[] = ['block', 'syscalls', 'fs', 'tcp', 'futex'];
+
+/** Sources whose events are waits, too, which off-CPU profiling takes with their stacks: the states that they are in. */
+export const WAIT_STATES: Readonly<Partial<Record<LatencySource, readonly ThreadState[]>>> = {
+  runqueue: [ThreadState.Runnable, ThreadState.Throttled],
+  futex: [ThreadState.Lock],
+};
 
 export type LatencyUnit = 'nanoseconds' | 'bytes';
 
