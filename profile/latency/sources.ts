@@ -8,6 +8,12 @@ export type LatencySource = (typeof LATENCY_SOURCES)[number];
 /** Those whose events can have stacks of their own; the run queue's are those of off-CPU profiling. */
 export const STACK_SOURCES: readonly LatencySource[] = ['block', 'syscalls', 'fs', 'tcp', 'futex'];
 
+/** Whether events of a label can have stacks, of the source's own or of off-CPU profiling. */
+export function hasStacks(source: LatencySource, label: string): boolean {
+  if (source === 'tcp') return label.startsWith(CONNECT_PREFIX);
+  return STACK_SOURCES.includes(source) || WAIT_STATES[source] !== undefined;
+}
+
 /** Sources whose events are waits, too, which off-CPU profiling takes with their stacks: the states that they are in. */
 export const WAIT_STATES: Readonly<Partial<Record<LatencySource, readonly ThreadState[]>>> = {
   runqueue: [ThreadState.Runnable, ThreadState.Throttled],
@@ -56,6 +62,9 @@ export const NOT_MEASURED: Readonly<Record<string, string>> = {
   'DNS look-ups':
     'not measured, because they are made in user space, by libraries that differ in how they do it.',
 };
+
+/** Of the labels of connections that were made. */
+export const CONNECT_PREFIX = 'connect to ';
 
 /** The part of a label that says that its values are bytes. */
 export const BYTES_SUFFIX = ', bytes';

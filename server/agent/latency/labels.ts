@@ -1,7 +1,7 @@
 /** What the kernel side counted by, in words. */
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { BYTES_SUFFIX, type LatencySource } from '@/profile/latency/sources';
+import { BYTES_SUFFIX, CONNECT_PREFIX, type LatencySource } from '@/profile/latency/sources';
 import {
   FILE_OPERATIONS,
   FUTEX_OPERATIONS,
@@ -103,7 +103,7 @@ export class Labels {
       case 'block-service':
         return `${this.#device(number())} ${blockOperation(operation)}, in the device`;
       case 'tcp-connect':
-        return `connect to ${addressText(raw)}`;
+        return CONNECT_PREFIX + addressText(raw);
       case 'tcp-round-trip':
         return `round trip to ${addressText(raw)}`;
       case 'tcp-sent':
