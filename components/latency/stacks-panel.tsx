@@ -11,7 +11,13 @@ import { useShortcuts } from '@/components/shell/use-shortcuts';
 import { OffCpuSwitch } from '@/components/threads/off-cpu-switch';
 import { buttonClass } from '@/components/ui/button';
 import { formatCount, formatDuration } from '@/components/ui/format';
-import { hasStacks, LATENCY_TEXTS, STACK_SOURCES } from '@/profile/latency/sources';
+import { formatLatency } from '@/profile/latency/format';
+import {
+  DEFAULT_STACK_THRESHOLD_NS,
+  hasStacks,
+  LATENCY_TEXTS,
+  STACK_SOURCES,
+} from '@/profile/latency/sources';
 import type { CollectorStatus } from '@/profile/status';
 import { DEFAULT_VIEW } from '@/profile/view';
 import type { LatencyView } from './latency-query';
@@ -137,7 +143,11 @@ function Hint({ view, label, live, onError }: StacksPanelProps) {
   }
   if (live.collector?.latency.stacks.includes(source) === true)
     return text('No event of what is selected has been drawn yet.');
-  return text(
-    'Off. With stacks, all events of 10 ms (T) or more have one, shorter ones in proportion to their length: at most a hundred a second for each thread that is in one after the other, of a few microseconds each.',
-  );
+  return text(costText(live.collector?.offCpu?.thresholdNs ?? DEFAULT_STACK_THRESHOLD_NS));
+}
+
+function costText(thresholdNs: number): string {
+  const length = formatLatency(thresholdNs, 'nanoseconds');
+  const perSecond = formatCount(Math.round(1e9 / thresholdNs));
+  return `Off. Events of ${length} or more would all have one, shorter ones in proportion: at most ${perSecond} stacks a second for each thread that is in such events, a few microseconds each.`;
 }

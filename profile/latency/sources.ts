@@ -8,6 +8,12 @@ export type LatencySource = (typeof LATENCY_SOURCES)[number];
 /** Those whose events can have stacks of their own; the run queue's are those of off-CPU profiling. */
 export const STACK_SOURCES: readonly LatencySource[] = ['block', 'syscalls', 'fs', 'tcp', 'futex'];
 
+/**
+ * Events of this length or longer get a stack always, shorter ones in proportion: of a thread in one event after another, as
+ * many stacks as at 100 Hz. While off-CPU profiling is on, its threshold counts instead.
+ */
+export const DEFAULT_STACK_THRESHOLD_NS = 10e6;
+
 /** Whether events of a label can have stacks, of the source's own or of off-CPU profiling. */
 export function hasStacks(source: LatencySource, label: string): boolean {
   if (source === 'tcp') return label.startsWith(CONNECT_PREFIX);

@@ -1,5 +1,10 @@
 /** The latency programs: those that somebody asked for are attached, and no others. */
-import { LATENCY_SOURCES, type LatencySource, STACK_SOURCES } from '@/profile/latency/sources';
+import {
+  DEFAULT_STACK_THRESHOLD_NS,
+  LATENCY_SOURCES,
+  type LatencySource,
+  STACK_SOURCES,
+} from '@/profile/latency/sources';
 import { BpfError, type ProgramRunTime } from '../libbpf';
 import { kindsOf, type Label, Labels } from './labels';
 import { type LatencyFilter, LatencyObject } from './latency-object';
@@ -26,9 +31,6 @@ const OBJECT_OF: Readonly<Record<LatencySource, string>> = {
   futex: 'syscalls',
   tcp: 'tcp',
 };
-
-/** Ten milliseconds: of a thread in one event after another, as many stacks as at 100 Hz. */
-export const DEFAULT_STACK_THRESHOLD_NS = 10e6;
 
 export class LatencyPrograms {
   readonly #filter: LatencyFilter;

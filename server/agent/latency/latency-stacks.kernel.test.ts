@@ -7,12 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { type Chunk, decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
-import type { LatencySource } from '@/profile/latency/sources';
+import { DEFAULT_STACK_THRESHOLD_NS, type LatencySource } from '@/profile/latency/sources';
 import type { Profile } from '@/profile/profile';
 import { NONE } from '@/profile/schema';
 import { ROOT } from '@/server/root';
 import { Collector } from '../collector';
-import { DEFAULT_STACK_THRESHOLD_NS } from './latency-programs';
 
 interface Sample {
   readonly source: string;
