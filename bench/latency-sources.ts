@@ -1,8 +1,10 @@
 /** What measuring latencies costs a program that does nothing but switch and call the kernel. */
 import { execFileSync } from 'node:child_process';
-import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
+import { LATENCY_SOURCES, type LatencySource, STACK_SOURCES } from '@/profile/latency/sources';
+import { CpuSampler } from '@/server/agent/cpu-sampler';
 import { LatencyPrograms } from '@/server/agent/latency/latency-programs';
 import { enableRunTimeStatistics } from '@/server/agent/libbpf';
+import { RecordType } from '@/server/agent/records';
 import type { Bench } from './bench';
 
 const ROUNDS = 5;
@@ -25,27 +27,34 @@ export const latencySources: Bench = {
   name: 'latency-sources',
   what: 'perf bench sched pipe on one CPU while latencies are measured, beside nothing at all',
   async run(report) {
-    const programs = new LatencyPrograms({ onlyPids: undefined });
+    // For its maps: no CPU is sampled.
+    const sampler = CpuSampler.load(99, { kind: 'all' });
+    const programs = new LatencyPrograms({ maps: sampler.sharedMaps() });
     const ways: readonly (readonly [
       name: string,
       sources: readonly LatencySource[],
       statistics: boolean,
+      stacks?: readonly LatencySource[],
     ])[] = [
       ['nothing', [], false],
       ...LATENCY_SOURCES.map((source) => [source, [source], false] as const),
       ['every source', LATENCY_SOURCES, false],
       ['every source, with run-time statistics', LATENCY_SOURCES, true],
+      ['every source, with stacks', LATENCY_SOURCES, false, STACK_SOURCES],
     ];
     // The least of several rounds: what else runs on the machine only ever makes it longer.
     const least = new Map<string, number>();
-    let events = 0;
+    let [events, stacks] = [0, 0];
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [name, sources, withStatistics] of ways) {
-        await programs.set(sources);
+      for (const [name, sources, withStatistics, withStacks] of ways) {
+        await programs.set(sources, withStacks);
         const stop = withStatistics ? enableRunTimeStatistics() : undefined;
         least.set(name, Math.min(least.get(name) ?? Number.POSITIVE_INFINITY, pipeUs()));
         stop?.();
         for (const { count } of await programs.take()) events += count;
+        sampler.ring.drain(sampler.ring.position(), (at) => {
+          if (sampler.ring.view.getUint32(at, true) === RecordType.Latency) stacks++;
+        });
       }
     }
     await programs.set([]);
@@ -56,6 +65,14 @@ export const latencySources: Bench = {
     const all = (least.get('every source') ?? 0) / bareUs;
     report('every source', 'times as long', all, 'limit', RATIO_LIMIT);
     report(`events lost of ${events}`, 'events', programs.lost, 'all', events);
+    report(
+      `events with stacks lost of ${stacks}`,
+      'events',
+      sampler.counters()['latency-sample-ring-full'],
+      'all',
+      stacks,
+    );
     programs.dispose();
+    sampler.dispose();
   },
 };

@@ -21,6 +21,7 @@ enum record_type {
 	RECORD_WAIT,
 	RECORD_WAIT_STACK,
 	RECORD_THREAD,
+	RECORD_LATENCY,	/* in latency.h */
 };
 
 /* What a thread's time is spent on. Order shared with profile/schema.ts. */
@@ -186,6 +187,7 @@ enum counter {
 	LOST_WAIT_STACK,
 	LOST_WAKEUP,
 	LOST_THREAD,
+	LOST_LATENCY_SAMPLE,
 	COUNTER_MAX,
 };
 

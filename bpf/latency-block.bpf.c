@@ -4,7 +4,7 @@
  * service (from issue until it is complete). A request that skips the queue has a service time only. Counted for the
  * process that inserted or issued it, which for buffered writes is often a kernel thread.
  */
-#include "latency.bpf.h"
+#include "latency-stacks.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -40,6 +40,41 @@ struct {
 	__type(value, struct request_times);
 } requests SEC(".maps");
 
+/* The stacks of those of them that were chosen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct early_latency);
+} request_stacks SEC(".maps");
+
+#define BLOCK_KINDS (1ULL << LATENCY_BLOCK_QUEUED | 1ULL << LATENCY_BLOCK_SERVICE)
+
+/* A request begins: with its insertion, or with its issue where it skips the queue. */
+static __always_inline void begin_request(void *ctx, struct task_struct *task, __u64 request, __u64 now)
+{
+	struct early_latency early;
+
+	if (takes_stacks && begin_with_stacks(ctx, task, BLOCK_KINDS, now, &early) &&
+	    bpf_map_update_elem(&request_stacks, &request, &early, BPF_ANY))
+		count(LOST_MAP_FULL);
+}
+
+static __always_inline void forget_request(__u64 request)
+{
+	bpf_map_delete_elem(&requests, &request);
+	if (takes_stacks)
+		bpf_map_delete_elem(&request_stacks, &request);
+}
+
+static __always_inline void end_part(struct latency_key *key, const struct early_latency *early, __u64 now, __u64 ns)
+{
+	count_latency(key, ns);
+	if (takes_stacks)
+		end_with_stacks(key, early, now, ns);
+}
+
 SEC("tp_btf/block_rq_insert")
 int BPF_PROG(latency_block_insert, struct request *request)
 {
@@ -47,8 +82,12 @@ int BPF_PROG(latency_block_insert, struct request *request)
 	struct request_times times = {.inserted_ns = bpf_ktime_get_ns(), .pid = task->tgid};
 	__u64 key = (__u64)request;
 
-	if (wanted_task(task) && bpf_map_update_elem(&requests, &key, &times, BPF_ANY))
+	if (!wanted_task(task))
+		return 0;
+	if (bpf_map_update_elem(&requests, &key, &times, BPF_ANY))
 		count_lost();
+	else
+		begin_request(ctx, task, key, times.inserted_ns);
 	return 0;
 }
 
@@ -66,6 +105,8 @@ int BPF_PROG(latency_block_issue, struct request *request)
 
 		if (bpf_map_update_elem(&requests, &key, &times, BPF_ANY))
 			count_lost();
+		else
+			begin_request(ctx, task, key, now);
 	}
 	return 0;
 }
@@ -74,9 +115,7 @@ int BPF_PROG(latency_block_issue, struct request *request)
 SEC("tp_btf/block_rq_merge")
 int BPF_PROG(latency_block_merge, struct request *request)
 {
-	__u64 key = (__u64)request;
-
-	bpf_map_delete_elem(&requests, &key);
+	forget_request((__u64)request);
 	return 0;
 }
 
@@ -86,6 +125,7 @@ int BPF_PROG(latency_block_complete, struct request *request, int error, unsigne
 	__u64 address = (__u64)request, now = bpf_ktime_get_ns();
 	struct request_times *times = bpf_map_lookup_elem(&requests, &address);
 	struct latency_key key = {.operation = request->cmd_flags & OPERATION_MASK};
+	const struct early_latency *early = NULL;
 	struct gendisk *disk;
 
 	/* A part of it; the rest is still under way. */
@@ -94,14 +134,16 @@ int BPF_PROG(latency_block_complete, struct request *request, int error, unsigne
 	disk = BPF_CORE_READ(request, q, disk);
 	key.label[0] = (__u64)BPF_CORE_READ(disk, major) << 20 | (__u32)BPF_CORE_READ(disk, first_minor);
 	key.pid = times->pid;
+	if (takes_stacks)
+		early = bpf_map_lookup_elem(&request_stacks, &address);
 	if (times->inserted_ns && times->issued_ns) {
 		key.kind = LATENCY_BLOCK_QUEUED;
-		count_latency(&key, times->issued_ns - times->inserted_ns);
+		end_part(&key, early, now, times->issued_ns - times->inserted_ns);
 	}
 	if (times->issued_ns) {
 		key.kind = LATENCY_BLOCK_SERVICE;
-		count_latency(&key, now - times->issued_ns);
+		end_part(&key, early, now, now - times->issued_ns);
 	}
-	bpf_map_delete_elem(&requests, &address);
+	forget_request(address);
 	return 0;
 }

@@ -7,6 +7,7 @@
  * the kernel itself is no system call of these, and is not in here.
  */
 #include "latency-slots.bpf.h"
+#include "latency-stacks.bpf.h"
 #include <linux/futex.h>
 #include <linux/errno.h>
 
@@ -201,10 +202,10 @@ int BPF_PROG(latency_syscall_enter, struct pt_regs___latency *regs, long number)
 	return 0;
 }
 
+/* Leaves the key as it is where the call is none of a regular file. */
 static __always_inline void count_file(struct task_struct *task, const struct call *call, __u8 class, long result,
-				       __u64 ns)
+				       __u64 ns, struct latency_key *key)
 {
-	struct latency_key key = {.kind = LATENCY_FILE, .pid = task->tgid, .operation = class - CALL_READ};
 	struct fdtable *table = ((struct task_struct___latency *)task)->files->fdt;
 	__u32 fd = class == CALL_OPEN ? result : call->first;
 	struct file **files = table->fd, *file = NULL;
@@ -226,34 +227,61 @@ static __always_inline void count_file(struct task_struct *task, const struct ca
 	}
 	if ((mode & MODE_TYPE_MASK) != MODE_REGULAR)
 		return;
-	bpf_probe_read_kernel_str(key.label, sizeof(key.label), BPF_CORE_READ(super_block, s_type, name));
-	count_latency_fast(&key, ns);
+	key->kind = LATENCY_FILE;
+	key->operation = class - CALL_READ;
+	bpf_probe_read_kernel_str(key->label, sizeof(key->label), BPF_CORE_READ(super_block, s_type, name));
+	count_latency_fast(key, ns);
 }
 
-static __always_inline void count_futex(struct task_struct *task, const struct call *call, __u8 class, long result,
-					__u64 ns)
+/* Leaves the key as it is where the call does not wait for a futex. */
+static __always_inline void count_futex(const struct call *call, __u8 class, long result, __u64 ns,
+					struct latency_key *key)
 {
-	struct latency_key key = {.kind = LATENCY_FUTEX, .pid = task->tgid};
 	__u32 operation = call->second & FUTEX_CMD_MASK;
 
 	if (class == CALL_FUTEX) {
 		if (operation == FUTEX_LOCK_PI || operation == 13 /* FUTEX_LOCK_PI2 */)
-			key.operation = FUTEX_OPERATION_LOCK_PI;
+			key->operation = FUTEX_OPERATION_LOCK_PI;
 		else if (operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET && operation != FUTEX_WAIT_REQUEUE_PI)
 			return;
 	}
+	key->kind = LATENCY_FUTEX;
 	/* Between -4095 and -512 are errors that the process never sees: the call is made again. */
 	if (result >= 0)
-		key.label[0] = FUTEX_WOKEN;
+		key->label[0] = FUTEX_WOKEN;
 	else if (result == -EAGAIN)
-		key.label[0] = FUTEX_VALUE_CHANGED;
+		key->label[0] = FUTEX_VALUE_CHANGED;
 	else if (result == -ETIMEDOUT)
-		key.label[0] = FUTEX_TIMED_OUT;
+		key->label[0] = FUTEX_TIMED_OUT;
 	else if (result == -EINTR || result <= -512)
-		key.label[0] = FUTEX_INTERRUPTED;
+		key->label[0] = FUTEX_INTERRUPTED;
 	else
-		key.label[0] = FUTEX_FAILED;
-	count_latency_fast(&key, ns);
+		key->label[0] = FUTEX_FAILED;
+	count_latency_fast(key, ns);
+}
+
+/* The call that ends now, as one event or two, may be drawn: once for both. */
+static __always_inline void sample_call(struct task_struct *task, __u64 now, __u64 ns, const struct latency_key *call,
+					const struct latency_key *object)
+{
+	const struct latency_stack_configuration *config = stack_configuration();
+	struct latency_stacks stacks;
+	__u64 weight, kinds;
+
+	if (!config)
+		return;
+	kinds = config->kinds;
+	if (!(kinds & (1ULL << call->kind | 1ULL << object->kind)))
+		return;
+	weight = draw_weight(bpf_get_prandom_u32(), ns, config->threshold_ns);
+	if (!weight)
+		return;
+	/* Where a call ends the kernel's part of the stack is the same for all. */
+	take_stacks(NULL, task, now, &stacks);
+	if (kinds & 1ULL << call->kind)
+		send_latency(call, task->pid, now, ns, weight, &stacks);
+	if (kinds & 1ULL << object->kind)
+		send_latency(object, task->pid, now, ns, weight, &stacks);
 }
 
 SEC("tp_btf/sys_exit")
@@ -261,28 +289,30 @@ int BPF_PROG(latency_syscall_exit, struct pt_regs___latency *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call *call = bpf_task_storage_get(&calls, task, NULL, 0);
+	/* Of kind 0, which no system call is, where there is no such event. */
+	struct latency_key syscall = {}, object = {};
 	__u32 active = modes();
+	__u64 now, ns;
 	__u8 class;
-	__u64 ns;
 
 	if (!call || call->start_ns == 0)
 		return 0;
-	ns = bpf_ktime_get_ns() - call->start_ns;
+	now = bpf_ktime_get_ns();
+	ns = now - call->start_ns;
 	call->start_ns = 0;
 	class = class_of(call->number, call->is_compat);
+	syscall.pid = object.pid = task->tgid;
 	if (active & MODE_SYSCALLS) {
-		struct latency_key key = {
-			.kind = LATENCY_SYSCALL,
-			.pid = task->tgid,
-			.operation = call->is_compat,
-			.label = {call->number},
-		};
-
-		count_latency_fast(&key, ns);
+		syscall.kind = LATENCY_SYSCALL;
+		syscall.operation = call->is_compat;
+		syscall.label[0] = call->number;
+		count_latency_fast(&syscall, ns);
 	}
 	if (active & MODE_FILES && class >= CALL_READ && class <= CALL_FSYNC)
-		count_file(task, call, class, result, ns);
+		count_file(task, call, class, result, ns, &object);
 	if (active & MODE_FUTEXES && class >= CALL_FUTEX)
-		count_futex(task, call, class, result, ns);
+		count_futex(call, class, result, ns, &object);
+	if (takes_stacks)
+		sample_call(task, now, ns, &syscall, &object);
 	return 0;
 }

@@ -4,7 +4,7 @@
  * bytes of each send and receive call, and those of retransmitted segments. A socket belongs to the process that last
  * connected, sent or received through it: segments come in whatever context the network card interrupts.
  */
-#include "latency.bpf.h"
+#include "latency-stacks.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -49,6 +49,27 @@ struct {
 	__type(key, int);
 	__type(value, struct owner);
 } owners SEC(".maps");
+
+/* The stacks of connections that are being made, of those that were chosen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct early_latency);
+} connect_stacks SEC(".maps");
+
+static __always_inline void begin_connect(void *ctx, struct sock *sk, __u64 now)
+{
+	struct early_latency early, *kept;
+
+	if (!takes_stacks || !begin_with_stacks(ctx, bpf_get_current_task_btf(), 1ULL << LATENCY_TCP_CONNECT, now, &early))
+		return;
+	kept = bpf_sk_storage_get(&connect_stacks, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (kept)
+		*kept = early;
+	else
+		count(LOST_MAP_FULL);
+}
 
 static __always_inline void set_peer(struct latency_key *key, const struct sock *sk)
 {
@@ -99,13 +120,16 @@ int BPF_PROG(latency_tcp_state, struct sock *sk, int old_state, int new_state)
 {
 	struct latency_key key = {.kind = LATENCY_TCP_CONNECT};
 	struct owner *owner;
+	__u64 now, ns;
 
 	if (!is_tcp(sk))
 		return 0;
 	if (new_state == TCP_SYN_SENT) {
 		owner = take_socket(sk);
-		if (owner)
+		if (owner) {
 			owner->connecting_ns = bpf_ktime_get_ns();
+			begin_connect(ctx, sk, owner->connecting_ns);
+		}
 		return 0;
 	}
 	if (old_state != TCP_SYN_SENT)
@@ -116,8 +140,14 @@ int BPF_PROG(latency_tcp_state, struct sock *sk, int old_state, int new_state)
 	if (new_state == TCP_ESTABLISHED) {
 		set_peer(&key, sk);
 		key.pid = owner->pid;
-		count_latency(&key, bpf_ktime_get_ns() - owner->connecting_ns);
+		now = bpf_ktime_get_ns();
+		ns = now - owner->connecting_ns;
+		count_latency(&key, ns);
+		if (takes_stacks)
+			end_with_stacks(&key, bpf_sk_storage_get(&connect_stacks, sk, NULL, 0), now, ns);
 	}
+	if (takes_stacks)
+		bpf_sk_storage_delete(&connect_stacks, sk);
 	owner->connecting_ns = 0;
 	return 0;
 }

@@ -76,6 +76,27 @@ struct latency_value {
 	__u64 sum;		/* nanoseconds or bytes */
 };
 
+/*
+ * An event that was drawn, when it has ended, with the stacks of who began it. It stands for `weight_ns` of time. The IDs name
+ * stacks that came before it; 0 where there is no such stack.
+ */
+struct record_latency {
+	__u32 type;
+	__u32 tid;
+	__u64 time_ns;
+	struct latency_key key;
+	__u64 duration_ns;
+	__u64 weight_ns;
+	__u64 kernel_stack;
+	__u64 user_stack;
+};
+
+struct latency_stack_configuration {
+	/* An event of this length or longer is always taken, a shorter one with a probability in proportion. At most 2^31. */
+	__u64 threshold_ns;
+	__u64 kinds;		/* those whose events get stacks: bits by enum latency_kind */
+};
+
 #define SLOT_BITS 10
 
 struct latency_slot {

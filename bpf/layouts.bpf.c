@@ -21,6 +21,8 @@ enum stack_end stack_end;
 enum counter counter;
 enum filter_kind filter_kind;
 struct latency_slot latency_slot;
+struct record_latency latency_record;
+struct latency_stack_configuration latency_stack_configuration;
 enum latency_limit latency_limit;
 enum latency_kind latency_kind;
 enum file_operation file_operation;

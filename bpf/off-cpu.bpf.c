@@ -8,9 +8,8 @@
  * A wait ends in two parts: blocked, until somebody wakes the thread; then runnable, until it has a CPU. Each is drawn
  * for itself. The blocked part is drawn when it ends, by its waker, who is the current task there.
  */
-#include "common.bpf.h"
-#include "stack.bpf.h"
-#include "unwind.bpf.h"
+#include "draw.bpf.h"
+#include "task-stack.bpf.h"
 #include "task-work.h"
 #include "wait-class.bpf.h"
 
@@ -26,13 +25,7 @@ const volatile __u32 takes_stacks_late SEC(".rodata.late") = 1;
 #define STATE_BLOCKED STATE_MAX
 #define STATE_DEAD (STATE_MAX + 1)
 
-/* Leaf frames of the current task's stack that are the tracing itself: the program, and what calls it. */
-#define OWN_FRAMES 2
-
 #define LONG_BLOCK_NS 1000000000ULL
-#define PROBABILITY_ONE (1ULL << 32)
-/* When stacks are taken at switch-out: the least probability with which they are. */
-#define PROBABILITY_MIN (PROBABILITY_ONE / 64)
 
 /* A stack that was taken at switch-out, before it was known how long the wait would be. */
 struct early_stacks {
@@ -152,33 +145,6 @@ static __always_inline __u64 random(struct thread *thread)
 	return thread->random >> 32;
 }
 
-/* The weight of a wait that is drawn with probability min(1, length / threshold); 0 where it is not drawn. */
-static __always_inline __u64 draw(struct thread *thread, __u64 length_ns, __u64 threshold)
-{
-	if (length_ns >= threshold)
-		return length_ns;
-	return random(thread) * threshold < length_ns << 32 ? threshold : 0;
-}
-
-/*
- * The same where stacks were taken at switch-out with probability p, which may be too small for this wait: those that have
- * none can't be drawn any more, so the others count for more, length / min(p, length / threshold). That too is unbiased;
- * but a wait far longer than those of its thread before has few that stand for it, and so a large error.
- */
-static __always_inline __u64 draw_early(struct thread *thread, __u64 length_ns, __u64 threshold)
-{
-	__u64 probability = thread->early.probability, wanted;
-
-	if (probability == 0 || threshold == 0)
-		return 0;
-	wanted = length_ns >= threshold ? PROBABILITY_ONE : (length_ns << 32) / threshold;
-	if (wanted >= probability) {
-		/* length * 2^32 / p without overflow: p is 2^26 at least. */
-		return length_ns * ((PROBABILITY_ONE << 16) / probability) >> 16;
-	}
-	return random(thread) * probability < wanted << 32 ? threshold : 0;
-}
-
 /* CPUs' clocks differ by a little: what was on another one may seem to be yet to come. */
 static __always_inline __u64 elapsed_ns(__u64 from, __u64 to)
 {
@@ -187,7 +153,9 @@ static __always_inline __u64 elapsed_ns(__u64 from, __u64 to)
 
 static __always_inline __u64 draw_wait(struct thread *thread, __u64 length_ns, __u64 threshold)
 {
-	return takes_stacks_late ? draw(thread, length_ns, threshold) : draw_early(thread, length_ns, threshold);
+	return takes_stacks_late ?
+		       draw_weight(random(thread), length_ns, threshold) :
+		       draw_early_weight(random(thread), thread->early.probability, length_ns, threshold);
 }
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -221,50 +189,6 @@ static __always_inline bool wanted(const struct configuration *config, struct ta
 	return false;
 }
 
-static __always_inline bool has_user_mode(struct task_struct *task)
-{
-	return task->mm && !(task->flags & PF_KTHREAD);
-}
-
-/* Names the kernel stack that was read into `record`, and sends it if it is new. 0 where there is none. */
-static __always_inline __u64 send_kernel_stack(struct record_stack *record, long bytes, __u64 time_ns, __u32 generation)
-{
-	if (bytes <= 0) {
-		count(LOST_KERNEL_STACK);
-		return 0;
-	}
-	record->type = RECORD_STACK;
-	record->pid = 0;
-	record->time_ns = time_ns;
-	record->is_user = 0;
-	record->count = (__u32)bytes / sizeof(__u64);
-	record->end = record->count == MAX_KERNEL_FRAMES ? END_TRUNCATED : END_KERNEL;
-	record->id = stack_id(record, 0);
-	send_stack_once(record, generation);
-	return record->id;
-}
-
-/* ID of the current task's user stack as it entered the kernel, which is sent if it is new. */
-static __always_inline __u64 user_stack(struct task_struct *task, struct scratch *scratch, __u64 time_ns,
-					__u32 generation)
-{
-	struct record_stack *record = &scratch->stack;
-	struct registers regs;
-	/* As a number: the verifier lets nobody calculate with the pointer. */
-	__u64 mm = 0;
-
-	bpf_probe_read_kernel(&mm, sizeof(mm), &task->mm);
-	saved_registers(task, &regs);
-	record->type = RECORD_STACK;
-	record->pid = task->tgid;
-	record->time_ns = time_ns;
-	record->is_user = 1;
-	walk_user_stack(record, &regs, task, record->pid, &scratch->walk);
-	record->id = stack_id(record, mm + ((__u64)task->mm->exec_vm << 48) + record->pid);
-	send_stack_once(record, generation);
-	return record->id;
-}
-
 /*
  * Runs as the thread whose stack is wanted, just before it is in user mode again: once for all waits that were drawn since
  * it left. (Signal handlers come after it.)
@@ -290,7 +214,8 @@ static int take_user_stack(struct bpf_map *map, void *key, void *value)
 			struct scratch *scratch = take_scratch();
 
 			if (scratch) {
-				record.user_stack = user_stack(task, scratch, record.time_ns, config->generation);
+				record.user_stack = send_user_stack(task, &scratch->stack, &scratch->walk,
+								    record.time_ns, config->generation);
 				give_back(scratch);
 			}
 		}
@@ -412,17 +337,14 @@ static __always_inline void take_early_stacks(void *ctx, struct task_struct *tas
 {
 	const struct configuration *config = configuration();
 	struct early_stacks *early = &thread->early;
-	__u64 threshold = threshold_ns(), probability = PROBABILITY_ONE;
+	__u64 threshold = threshold_ns(), probability;
 	struct scratch *scratch;
 	long bytes;
 
 	early->probability = early->kernel = early->user = 0;
 	if (!config || threshold == 0)
 		return;
-	if (early->expected_ns < threshold)
-		probability = (early->expected_ns << 32) / threshold;
-	if (probability < PROBABILITY_MIN)
-		probability = PROBABILITY_MIN;
+	probability = early_probability(early->expected_ns, threshold);
 	if (random(thread) >= probability || !wanted(config, task))
 		return;
 	scratch = take_scratch();
@@ -431,7 +353,7 @@ static __always_inline void take_early_stacks(void *ctx, struct task_struct *tas
 	bytes = bpf_get_stack(ctx, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), OWN_FRAMES);
 	early->kernel = send_kernel_stack(&scratch->stack, bytes, now, config->generation);
 	if (has_user_mode(task))
-		early->user = user_stack(task, scratch, now, config->generation);
+		early->user = send_user_stack(task, &scratch->stack, &scratch->walk, now, config->generation);
 	early->probability = probability;
 	give_back(scratch);
 }
@@ -627,14 +549,8 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 	barrier();
 	thread->version++;
 	runnable.weight_ns = draw_wait(thread, runnable.duration_ns, threshold);
-	if (!takes_stacks_late) {
-		__u64 length = now - since;
-
-		/* Up at once, down slowly: to take too few stacks costs more than to take too many. */
-		thread->early.expected_ns = length > thread->early.expected_ns ?
-						    length :
-						    thread->early.expected_ns - (thread->early.expected_ns - length) / 8;
-	}
+	if (!takes_stacks_late)
+		thread->early.expected_ns = expected_after(thread->early.expected_ns, now - since);
 	if (blocked.weight_ns | runnable.weight_ns)
 		take_wait(task, thread, now, &blocked, &runnable);
 }
@@ -652,12 +568,6 @@ int BPF_PROG(on_switch, bool preempted, struct task_struct *prev, struct task_st
 	return 0;
 }
 
-struct task_struct___stack {
-	void *stack;
-} __attribute__((preserve_access_index));
-
-#define THREAD_STACK_BYTES 16384
-
 /*
  * In an interrupt the current task is only where it happened to come, and wakes nobody. Interrupts have stacks of their
  * own, but those that come in user mode, in no system call, begin on the task's. (The kernel's count of interrupts can't
@@ -665,13 +575,7 @@ struct task_struct___stack {
  */
 static __always_inline bool in_interrupt(void *ctx, struct task_struct *current)
 {
-	struct task_struct___stack *task = (void *)current;
-	__u64 arguments = 0, stack = 0;
-
-	/* As numbers. The arguments of a tracepoint are on the stack of whoever comes across it. */
-	bpf_probe_read_kernel(&arguments, sizeof(arguments), &ctx);
-	bpf_probe_read_kernel(&stack, sizeof(stack), &task->stack);
-	return arguments - stack >= THREAD_STACK_BYTES ||
+	return !on_task_stack(ctx, current) ||
 	       (has_user_mode(current) && system_call((void *)bpf_task_pt_regs(current)) < 0);
 }
 
@@ -693,7 +597,8 @@ static __always_inline void take_waker(void *ctx, struct thread *thread, __u64 n
 
 		thread->waker_kernel = send_kernel_stack(&scratch->stack, bytes, now, config->generation);
 		if (!takes_stacks_late && thread->waker && has_user_mode(waker))
-			thread->waker_user = user_stack(waker, scratch, now, config->generation);
+			thread->waker_user = send_user_stack(waker, &scratch->stack, &scratch->walk, now,
+							     config->generation);
 		give_back(scratch);
 	}
 	if (takes_stacks_late && thread->waker) {

@@ -85,14 +85,18 @@ test('is in recordings', async ({ page }) => {
   await page.getByRole('link', { name: 'Latency' }).last().click();
   await expect(page.getByRole('group', { name: /^Histogram of waiting for a CPU/ })).toBeVisible();
   await expect(page.getByRole('group', { name: /^Heatmap of waiting for a CPU/ })).toBeVisible();
+  const stacks = page.getByRole('region', { name: 'Stacks of the selected events' });
+  await expect(
+    stacks.getByRole('application', { name: 'Flame graph of waiting for a CPU' }),
+  ).toBeVisible();
   await test.step('a selection leads to the stacks of its waits', async () => {
     const latencies = page.url();
     await page.goto(`${latencies}&buckets=256-480`);
-    await page.getByRole('link', { name: 'Flame graph of the selection' }).click();
+    await page.getByRole('link', { name: 'Off-CPU graph of these waits' }).click();
     await expect(page).toHaveURL(/mode=off-cpu.*waits=/);
     await expect(page.getByText(/^Only waits of .*: waiting for a CPU, throttled/)).toBeVisible();
     const functions = page.getByRole('table', { name: 'Functions' }).getByRole('row');
-    await expect(functions.filter({ hasText: '[waiting: waiting for a CPU]' })).toBeVisible();
+    await expect(functions.filter({ hasText: '[waiting for a CPU]' })).toBeVisible();
     await expect(functions.filter({ hasText: '[waiting: lock]' })).toHaveCount(0);
     await page.goto(latencies);
   });
@@ -100,4 +104,61 @@ test('is in recordings', async ({ page }) => {
   await expect(
     page.getByRole('heading', { name: 'Block I/O: not in this recording' }),
   ).toBeVisible();
+});
+
+test('takes stacks of events when asked to, and shows those of what is selected', async ({
+  page,
+}) => {
+  await page.goto(server.url);
+  await page.goto(`${server.origin}/latency?source=syscalls`);
+  await page.getByRole('button', { name: 'Measure' }).click();
+  const table = page.getByRole('table', { name: 'Latencies by label' });
+  await table.getByRole('button', { name: 'epoll_wait', exact: true }).click();
+  const stacks = page.getByRole('region', { name: 'Stacks of the selected events' });
+  await expect(stacks.getByText(/^Off\. .* at most 100 stacks a second/)).toBeVisible();
+  await stacks.getByRole('button', { name: 'Take stacks' }).click();
+  const graph = stacks.getByRole('application', { name: 'Flame graph of epoll_wait' });
+  await expect(graph).toBeVisible();
+  const drawn = async (): Promise<number> => {
+    const text = await stacks.getByText(/ events? drawn, for /).innerText();
+    return Number(text.split(' ')[0].replaceAll(',', ''));
+  };
+  await expect.poll(drawn).toBeGreaterThan(20);
+
+  await test.step('it is of the selected lengths only', async () => {
+    await page.getByRole('button', { name: 'Pause' }).click();
+    const all = await drawn();
+    const histogram = page.getByRole('group', { name: /^Histogram of epoll_wait/ });
+    await histogram.focus();
+    for (let i = 0; i < 8; i++) await page.keyboard.press('Shift+ArrowRight');
+    await expect(page).toHaveURL(/buckets=/);
+    // Only what is very short: seldom drawn, if ever.
+    await expect
+      .poll(async () => ((await graph.isVisible()) ? await drawn() : 0))
+      .toBeLessThan(all);
+    await page.keyboard.press('Escape');
+    await expect.poll(drawn).toBe(all);
+  });
+
+  await test.step('it can be zoomed and searched, and opens as a page', async () => {
+    await graph.focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await expect(page).toHaveURL(/zoom=/);
+    await stacks.getByRole('searchbox', { name: 'Search functions' }).fill('epoll');
+    await expect(stacks.getByText(/% matched$/)).toBeVisible();
+    await stacks.getByRole('link', { name: 'Open as a page' }).click();
+    await expect(page).toHaveURL(/mode=latency/);
+    await expect(page.getByText('System calls: epoll_wait', { exact: true })).toBeVisible();
+    const functions = page.getByRole('table', { name: 'Functions' }).getByRole('row');
+    await expect(functions.filter({ hasText: '[epoll_wait]' })).toBeVisible();
+    await page.getByRole('link', { name: 'Histogram' }).click();
+    await expect(page).toHaveURL(/\/latency\?source=syscalls&label=epoll_wait/);
+  });
+
+  await test.step('it ends when asked to', async () => {
+    await stacks.getByRole('button', { name: 'Stop taking stacks' }).click();
+    await expect(stacks.getByRole('button', { name: 'Take stacks' })).toBeVisible();
+  });
 });

@@ -205,6 +205,10 @@ export class ProfileBuilder {
     this.profile.latencies.push(row);
   }
 
+  latencySample(row: Row<'latencySamples'>): void {
+    this.profile.latencySamples.push(row);
+  }
+
   /** What has been added since the last cut, as a chunk; its columns are copies. What happened is forgotten once it is cut. */
   cutChunk(header: Omit<ChunkHeader, 'sequence'>, losses: readonly Loss[]): Chunk {
     const { profile } = this;

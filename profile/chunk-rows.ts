@@ -29,6 +29,7 @@ const REFERENCES: Readonly<Record<TableName, Readonly<Record<string, TableName |
   waits: { thread: 'threads', stack: 'stacks', wakerThread: 'threads', wakerStack: 'stacks' },
   threadTimes: { thread: 'threads' },
   latencies: { source: 'strings', label: 'strings', process: 'processes' },
+  latencySamples: { thread: 'threads', stack: 'stacks', source: 'strings', label: 'strings' },
 };
 const PATCH_REFERENCES = {
   frame: 'frames',
@@ -46,6 +47,9 @@ const REQUIRED: ReadonlySet<string> = new Set([
   'threadTimes.thread',
   'latencies.source',
   'latencies.label',
+  'latencySamples.thread',
+  'latencySamples.source',
+  'latencySamples.label',
   'patch.frame',
 ]);
 

@@ -231,6 +231,31 @@ describe('bytes that are no chunk', () => {
     expect(profileOf([chunk]).threadTimes.length).toBe(0);
   });
 
+  it('keep events of latency sources, and have none in version 2', () => {
+    const source = new TestProfile().addLatency({
+      source: 'fs',
+      label: 'ext4 fsync',
+      durationNs: 7,
+      weight: 20,
+      timeNs: 9,
+      stack: ['main', 'sync'],
+    });
+    const bytes = encodeChunk(source.cut());
+    const { latencySamples } = profileOf([decodeChunk(bytes)]);
+    expect(latencySamples.length).toBe(1);
+    const { timeNs, durationNs, weight } = latencySamples.columns;
+    expect([timeNs[0], durationNs[0], weight[0]]).toEqual([9, 7, 20]);
+    const older = encodeChunk(someChunk());
+    const view = new DataView(older.buffer);
+    const headerBytes = view.getUint32(12, true);
+    const text = new TextDecoder().decode(older.subarray(16, 16 + headerBytes));
+    const header = JSON.parse(text) as { tables: Record<string, unknown> };
+    delete header.tables.latencySamples;
+    older.set(new TextEncoder().encode(JSON.stringify(header).padEnd(headerBytes)), 16);
+    older[4] = 2;
+    expect(profileOf([decodeChunk(older)]).latencySamples.length).toBe(0);
+  });
+
   it('are refused with a length smaller than the prefix', () => {
     const bytes = encodeChunk(someChunk());
     new DataView(bytes.buffer).setUint32(8, 4, true);

@@ -74,8 +74,10 @@ export class ChunkFormatError extends Error {
 }
 
 const MAGIC = 0x48545248; // "HRTH"
-/** Version 1 had no waits and no thread times: a table that the header doesn't name is empty. */
-export const CHUNK_VERSION = 2;
+/**
+ * Version 1 had no waits and no thread times, version 2 no latency samples: a table that the header doesn't name is empty.
+ */
+export const CHUNK_VERSION = 3;
 const PREFIX_BYTES = 16;
 const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;
 

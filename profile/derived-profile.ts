@@ -4,11 +4,13 @@
  */
 import { ProfileBuilder } from './builder';
 import type { Chunk } from './chunk';
-import { type EventRows, Merger } from './merge';
+import { bucketOf } from './latency/buckets';
+import { STACK_SOURCES, WAIT_STATES } from './latency/sources';
+import { type EventRows, type Events, Merger } from './merge';
 import { processName } from './names';
 import type { Profile } from './profile';
 import { type FrameIndex, FrameKind, NONE, type StackIndex, ThreadState } from './schema';
-import type { ProfileMode, WaitFilter } from './view';
+import type { LatencyFilter, ProfileMode, WaitFilter } from './view';
 import { ALL_WAITS, STATE_NAMES, selectedWaits, type WaitSelection } from './waits';
 import { ALL_TIME, processFilter } from './weights';
 
@@ -24,7 +26,15 @@ const SAMPLE_TYPES: Readonly<Record<DerivedMode, string>> = {
   'off-cpu': 'off-cpu',
   wall: 'wall',
   'off-wake': 'off-cpu',
+  latency: 'latency',
 };
+
+/** What of the source becomes samples; undefined: all. */
+export interface DerivedFilter {
+  readonly waits?: WaitFilter | undefined;
+  /** Of mode 'latency', which has nothing without it. */
+  readonly latency?: LatencyFilter | undefined;
+}
 
 /**
  * A profile with samples of one type, in nanoseconds:
@@ -33,8 +43,10 @@ const SAMPLE_TYPES: Readonly<Record<DerivedMode, string>> = {
  * - wall: the same, and the source's samples, which must be of CPU time in nanoseconds.
  * - off-wake: who wakes whom. The waiter's stack from its root to its leaf; then a frame of kind Waker; then the waker's
  *   stack upside down, so that where the waker did it is next to where the waiter waited.
+ * - latency: a sample for each event of a latency source that has a stack and passes the filter; it ends in a frame of kind
+ *   Wait that says which event it is. Those of the run queue are waits.
  *
- * It holds the waits as its own, too, with these stacks. A source that grows is followed chunk by chunk.
+ * It holds the waits as its own, too, with these stacks, and such events as waits. A source that grows is followed chunk by chunk.
  */
 export class DerivedProfile {
   readonly mode: DerivedMode;
@@ -43,14 +55,14 @@ export class DerivedProfile {
   readonly #builder = new ProfileBuilder();
   readonly #merger: Merger;
   readonly #type: number;
-  readonly #filter: WaitFilter | undefined;
+  readonly #filter: DerivedFilter;
 
   /** Of all that the source holds now. Waits that `filter` leaves out are there, but are no samples. */
   constructor(
     source: Profile,
     mode: DerivedMode,
     selection: WaitSelection = ALL_WAITS,
-    filter?: WaitFilter,
+    filter: DerivedFilter = {},
   ) {
     this.mode = mode;
     this.#filter = filter;
@@ -73,7 +85,61 @@ export class DerivedProfile {
     this.#describe();
   }
 
-  #take(events: { readonly samples: EventRows<'samples'>; readonly waits: EventRows<'waits'> }) {
+  #take(events: Events): void {
+    if (this.mode === 'latency') this.#takeLatency(events);
+    else this.#takeWaits(events);
+  }
+
+  #takeLatency({ waits, latencySamples }: Events): void {
+    const filter = this.#filter.latency;
+    if (filter === undefined) return;
+    if (STACK_SOURCES.includes(filter.source)) {
+      this.#addLatencySamples(latencySamples, filter);
+      return;
+    }
+    const waitClasses = WAIT_STATES[filter.source];
+    if (waitClasses === undefined) return;
+    const { stack, waitClass, durationNs } = waits.columns;
+    for (const row of selectedWaits(this.#source, { ...this.#selection, waitClasses }, waits)) {
+      if (!isInBuckets(durationNs[row], filter)) continue;
+      const own = this.#merger.stack(stack[row]);
+      this.#addWait(waits, row, this.#append(own, WAIT_NAMES[waitClass[row]], FrameKind.Wait));
+    }
+  }
+
+  #addLatencySamples(
+    { columns, length }: EventRows<'latencySamples'>,
+    filter: LatencyFilter,
+  ): void {
+    const { threads } = this.#source;
+    const passes = processFilter(this.#source, this.#selection);
+    const { startNs, endNs } = this.#selection.range ?? ALL_TIME;
+    for (let row = 0; row < length; row++) {
+      const [timeNs, durationNs] = [columns.timeNs[row], columns.durationNs[row]];
+      if (timeNs < startNs || timeNs >= endNs || !isInBuckets(durationNs, filter)) continue;
+      if (this.#source.string(columns.source[row]) !== filter.source) continue;
+      const label = this.#source.string(columns.label[row]);
+      if (filter.label !== undefined && label !== filter.label) continue;
+      if (!passes(threads.columns.process[columns.thread[row]])) continue;
+      const own = this.#merger.stack(columns.stack[row]);
+      const stack = this.#append(own, `[${label}]`, FrameKind.Wait);
+      const thread = this.#merger.thread(columns.thread[row]);
+      const weight = columns.weight[row];
+      this.#builder.sample({ timeNs, weight, thread, stack, sampleType: this.#type, cpu: 0xffff });
+      this.#builder.wait({
+        timeNs,
+        weight,
+        durationNs,
+        thread,
+        stack,
+        waitClass: ThreadState.Other,
+        wakerThread: NONE,
+        wakerStack: NONE,
+      });
+    }
+  }
+
+  #takeWaits(events: Events): void {
     if (this.mode === 'wall') this.#addSamples(events.samples);
     for (const row of selectedWaits(this.#source, this.#selection, events.waits)) {
       const { waitClass, stack } = events.waits.columns;
@@ -133,8 +199,8 @@ export class DerivedProfile {
   }
 
   #passes(durationNs: number, state: number): boolean {
-    if (this.#filter === undefined) return true;
-    const { states, minNs, maxNs } = this.#filter;
+    if (this.#filter.waits === undefined) return true;
+    const { states, minNs, maxNs } = this.#filter.waits;
     return (
       durationNs >= minNs && durationNs < maxNs && (states.length === 0 || states.includes(state))
     );
@@ -166,9 +232,16 @@ export class DerivedProfile {
   }
 }
 
+function isInBuckets(durationNs: number, { buckets }: LatencyFilter): boolean {
+  if (buckets === undefined) return true;
+  const bucket = bucketOf(Math.max(0, durationNs));
+  return bucket >= buckets[0] && bucket <= buckets[1];
+}
+
 /** The profile of a whole source. */
 export const derivedProfile = (
   source: Profile,
   mode: DerivedMode,
   selection?: WaitSelection,
-): Profile => new DerivedProfile(source, mode, selection).profile;
+  filter?: DerivedFilter,
+): Profile => new DerivedProfile(source, mode, selection, filter).profile;

@@ -28,7 +28,8 @@ export interface BrowserToServer {
  * REST, all below /api/v1, JSON unless said otherwise; errors are `{ error: string }` with a fitting status.
  *   GET    /status                      LiveStatus
  *   PUT    /sampling                    { frequencyHz: 1..4999 }          -> 204
- *   PUT    /latency                     { sources: LatencySource[] }      -> 204; measures these, and no others
+ *   PUT    /latency                     { sources, stacks?: LatencySource[] } -> 204; measures `sources`, and no others, with
+ *                                       stacks of the events of those that are in `stacks`, too
  *   PUT    /off-cpu                     { enabled: boolean, thresholdNs: 1e3..1e9 } -> 204
  *   PUT    /budget                      { cpuPercent: 0..100 (0: no limit), memoryBytes } -> 204
  *   GET    /sessions                    SessionSummary[], newest first

@@ -86,11 +86,26 @@ export class Merger {
   }
 
   /** Takes over events whose indices are the source's. */
-  takeEvents({ samples, waits, threadTimes, latencies }: Events): void {
+  takeEvents({ samples, waits, threadTimes, latencies, latencySamples }: Events): void {
     this.#takeSamples(samples.columns, samples.length);
     this.#takeWaits(waits.columns, waits.length);
     this.#takeThreadTimes(threadTimes.columns, threadTimes.length);
     this.#takeLatencies(latencies.columns, latencies.length);
+    this.#takeLatencySamples(latencySamples.columns, latencySamples.length);
+  }
+
+  #takeLatencySamples(columns: Columns<'latencySamples'>, length: number): void {
+    for (let i = 0; i < length; i++) {
+      this.#target.latencySample({
+        timeNs: columns.timeNs[i],
+        weight: columns.weight[i],
+        durationNs: columns.durationNs[i],
+        thread: this.thread(columns.thread[i]),
+        stack: this.stack(columns.stack[i]),
+        source: this.#string(columns.source[i]),
+        label: this.#string(columns.label[i]),
+      });
+    }
   }
 
   #takeLatencies(columns: Columns<'latencies'>, length: number): void {

@@ -39,6 +39,7 @@ export class Profile {
   readonly waits = new Table('waits');
   readonly threadTimes = new Table('threadTimes');
   readonly latencies = new Table('latencies');
+  readonly latencySamples = new Table('latencySamples');
   /** In the order of time; the first is that of the start. */
   readonly rates: SamplingRates[] = [];
   /** Losses summed over all chunks, by reason. */

@@ -1,6 +1,8 @@
 /** Profiles written down in a few words, and at random, for tests. */
+
 import { ProfileBuilder, UNNAMED } from './builder';
 import type { Chunk, ChunkHeader, Loss } from './chunk';
+import type { LatencySource } from './latency/sources';
 import type { Profile } from './profile';
 import {
   type FrameIndex,
@@ -46,6 +48,12 @@ export const HEADER: Omit<ChunkHeader, 'sequence'> = {
   frequencyHz: 100,
 };
 
+export interface TestLatency extends TestSample {
+  readonly source: LatencySource;
+  readonly label: string;
+  readonly durationNs: number;
+}
+
 export class TestProfile {
   readonly builder = new ProfileBuilder();
   readonly #processes = new Map<string, number>();
@@ -82,6 +90,21 @@ export class TestProfile {
       waitClass: wait.waitClass ?? ThreadState.Sleep,
       wakerThread: waker === undefined ? NONE : this.#thread(waker),
       wakerStack: waker === undefined ? NONE : this.stack(waker.stack),
+    });
+    return this;
+  }
+
+  /** An event of a latency source that ended at `timeNs`; it stands for itself alone unless it has a weight. */
+  addLatency(event: TestLatency): this {
+    const { builder } = this;
+    builder.latencySample({
+      timeNs: event.timeNs ?? 0,
+      weight: event.weight ?? event.durationNs,
+      durationNs: event.durationNs,
+      thread: this.#thread(event),
+      stack: event.stack === undefined ? NONE : this.stack(event.stack),
+      source: builder.string(event.source),
+      label: builder.string(event.label),
     });
     return this;
   }

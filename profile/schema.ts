@@ -141,13 +141,33 @@ export const SCHEMA = {
     count: 'f64',
     sum: 'f64',
   },
+  /**
+   * Single events of latency sources that were drawn, with the stack of who began them; `timeNs` is when the event ended,
+   * `durationNs` how long it was, and `weight` (ns) what it stands for: weight / durationNs events like it. `source` and
+   * `label` as in `latencies`.
+   */
+  latencySamples: {
+    timeNs: 'f64',
+    weight: 'f64',
+    durationNs: 'f64',
+    thread: 'u32',
+    stack: 'u32',
+    source: 'u32',
+    label: 'u32',
+  },
 } as const satisfies Record<string, Record<string, ColumnType>>;
 
 export type TableName = keyof typeof SCHEMA;
 export const TABLE_NAMES = Object.keys(SCHEMA) as readonly TableName[];
 
 /** Tables of what happened, each row once: a chunk holds those of its slice, and nothing points to them. */
-export const EVENT_TABLES = ['samples', 'waits', 'threadTimes', 'latencies'] as const;
+export const EVENT_TABLES = [
+  'samples',
+  'waits',
+  'threadTimes',
+  'latencies',
+  'latencySamples',
+] as const;
 export type EventTable = (typeof EVENT_TABLES)[number];
 export const isEventTable = (name: TableName): name is EventTable =>
   (EVENT_TABLES as readonly TableName[]).includes(name);

@@ -31,6 +31,10 @@ export const LOSS_REASONS: Readonly<
     unit: 'events',
     text: 'events that are in no latency histogram: there were too many different ones in a second',
   },
+  'latency-sample-ring-full': {
+    unit: 'events',
+    text: 'events with stacks that found the ring buffer full; they are in the histograms, but in no flame graph',
+  },
   'scratch-busy': {
     unit: 'samples',
     text: 'samples that interrupted another sample on the same CPU',
@@ -117,9 +121,13 @@ export interface CollectorStatus {
   >;
   /** Kernel memory of BPF maps. */
   readonly bpfMapBytes: Measured;
-  /** The latencies that are being measured, and why others that were asked for are not, by source. */
+  /**
+   * The latencies that are being measured, those of them whose events get stacks, and why others that were asked for are not,
+   * by source.
+   */
   readonly latency: {
     readonly sources: readonly LatencySource[];
+    readonly stacks: readonly LatencySource[];
     readonly problems: Readonly<Record<string, string>>;
   };
   /** Undefined while off-CPU profiling is off. */

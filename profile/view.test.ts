@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { LAST_BUCKET } from './latency/buckets';
+import { LATENCY_SOURCES } from './latency/sources';
 import { DEFAULT_VIEW, PROFILE_MODES, type View, viewFromQuery, viewToQuery } from './view';
 
 const text = fc.string({ unit: 'binary' });
@@ -26,6 +28,19 @@ const arbitraryView: fc.Arbitrary<View> = fc.record({
       maxNs: fc.oneof(
         fc.integer({ min: 2 ** 31, max: 1e15 - 1 }),
         fc.constant(Number.POSITIVE_INFINITY),
+      ),
+    }),
+    { nil: undefined },
+  ),
+  latency: fc.option(
+    fc.record({
+      source: fc.constantFrom(...LATENCY_SOURCES),
+      label: fc.option(text, { nil: undefined }),
+      buckets: fc.option(
+        fc
+          .tuple(fc.nat(LAST_BUCKET), fc.nat(LAST_BUCKET))
+          .map(([a, b]): [number, number] => [Math.min(a, b), Math.max(a, b)]),
+        { nil: undefined },
       ),
     }),
     { nil: undefined },
@@ -62,6 +77,7 @@ describe('a view in a link', () => {
     );
     expect(viewFromQuery('from=1e3&to=Infinity')).toEqual(DEFAULT_VIEW);
     expect(viewFromQuery('v=2&pid=7')).toEqual(DEFAULT_VIEW);
+    expect(viewFromQuery('source=nothing&buckets=4-2')).toEqual(DEFAULT_VIEW);
   });
 
   it('keeps what can be read beside what can not', () => {

@@ -3,6 +3,9 @@
  * that is shown is a function of (profile, view).
  */
 
+import { LAST_BUCKET } from './latency/buckets';
+import { isLatencySource, type LatencySource } from './latency/sources';
+
 /** [startNs, endNs) in CLOCK_MONOTONIC nanoseconds. */
 export interface TimeRange {
   readonly startNs: number;
@@ -11,9 +14,18 @@ export interface TimeRange {
 
 export type Orientation = 'icicle' | 'flame';
 
-/** What weights are: time on a CPU, waiting, both, or waiting by who ended it. */
-export const PROFILE_MODES = ['cpu', 'off-cpu', 'wall', 'off-wake'] as const;
+/** What weights are: time on a CPU, waiting, both, waiting by who ended it, or time in the events of a latency source. */
+export const PROFILE_MODES = ['cpu', 'off-cpu', 'wall', 'off-wake', 'latency'] as const;
 export type ProfileMode = (typeof PROFILE_MODES)[number];
+
+/** Which events are shown in mode 'latency'. */
+export interface LatencyFilter {
+  readonly source: LatencySource;
+  /** undefined: all. */
+  readonly label: string | undefined;
+  /** By their lengths, both included (latency/buckets.ts); undefined: all. */
+  readonly buckets: readonly [first: number, last: number] | undefined;
+}
 
 /** Which waits are shown, in modes other than 'cpu'. */
 export interface WaitFilter {
@@ -41,6 +53,8 @@ export interface View {
   readonly mode: ProfileMode;
   /** undefined: all waits. */
   readonly waits: WaitFilter | undefined;
+  /** Of mode 'latency'; in other modes it means nothing. */
+  readonly latency: LatencyFilter | undefined;
   /** Name of the sample type, such as 'cpu'; undefined: the profile's first. */
   readonly sampleType: string | undefined;
   /** Of functions; see short-name.ts. */
@@ -57,6 +71,7 @@ export const DEFAULT_VIEW: View = {
   orientation: 'icicle',
   mode: 'cpu',
   waits: undefined,
+  latency: undefined,
   sampleType: undefined,
   names: 'short',
 };
@@ -88,6 +103,12 @@ export function viewToQuery(view: View): string {
     query.set('waits', `${minNs}-${maxNs === Number.POSITIVE_INFINITY ? '' : maxNs}`);
     if (states.length > 0) query.set('state', states.join(','));
   }
+  if (view.latency !== undefined) {
+    const { source, label, buckets } = view.latency;
+    query.set('source', source);
+    if (label !== undefined) query.set('label', label);
+    if (buckets !== undefined) query.set('buckets', buckets.join('-'));
+  }
   if (view.sampleType !== undefined) query.set('type', view.sampleType);
   if (view.names !== DEFAULT_VIEW.names) query.set('names', view.names);
   const text = query.toString();
@@ -112,6 +133,7 @@ export function viewFromQuery(text: string): View {
     orientation: query.get('orientation') === 'flame' ? 'flame' : 'icicle',
     mode: PROFILE_MODES.find((mode) => mode === query.get('mode')) ?? DEFAULT_VIEW.mode,
     waits: waitFilter(query.get('waits'), query.get('state')),
+    latency: latencyFilter(query.get('source'), query.get('label'), query.get('buckets')),
     sampleType: query.get('type') || undefined,
     names: query.get('names') === 'full' ? 'full' : 'short',
   };
@@ -128,6 +150,23 @@ function waitFilter(lengths: string | null, states: string | null): WaitFilter |
   const minNs = Number(match[1]);
   const maxNs = match[2] === '' ? Number.POSITIVE_INFINITY : Number(match[2]);
   return minNs < maxNs ? { states: ids(states), minNs, maxNs } : undefined;
+}
+
+function latencyFilter(
+  source: string | null,
+  label: string | null,
+  buckets: string | null,
+): LatencyFilter | undefined {
+  if (source === null || !isLatencySource(source)) return undefined;
+  return { source, label: label ?? undefined, buckets: bucketRange(buckets) };
+}
+
+/** '12-40': buckets of a histogram, both included; undefined for anything else. */
+export function bucketRange(text: string | null): readonly [number, number] | undefined {
+  const match = /^(\d{1,4})-(\d{1,4})$/.exec(text ?? '');
+  if (match === null) return undefined;
+  const [first, last] = [Number(match[1]), Number(match[2])];
+  return first <= last && last <= LAST_BUCKET ? [first, last] : undefined;
 }
 
 function timeRange(from: string | null, to: string | null): TimeRange | undefined {

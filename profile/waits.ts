@@ -112,9 +112,9 @@ export function wakeChain(profile: Profile, row: number, hops = 16): number[] {
   return chain;
 }
 
-/** Drops waits and thread times before `timeNs`: what is live is bounded. It copies what stays. */
+/** Drops waits, thread times, and latency samples before `timeNs`: what is live is bounded. It copies what stays. */
 export function forgetWaitsBefore(profile: Profile, timeNs: number): void {
-  for (const name of ['waits', 'threadTimes'] as const) {
+  for (const name of ['waits', 'threadTimes', 'latencySamples'] as const) {
     const table = profile[name];
     const times = table.columns.timeNs;
     let dropped = 0;

@@ -48,7 +48,12 @@ export type Filter = z.infer<typeof filterSchema>;
 export const controlSchema = z.discriminatedUnion('set', [
   z.strictObject({ set: z.literal('frequency'), frequencyHz: z.int().min(1).max(4999) }),
   z.strictObject({ set: z.literal('filter'), filter: filterSchema }),
-  z.strictObject({ set: z.literal('latency'), sources: z.array(z.enum(LATENCY_SOURCES)) }),
+  z.strictObject({
+    set: z.literal('latency'),
+    sources: z.array(z.enum(LATENCY_SOURCES)),
+    /** Of whose events stacks are taken, too. */
+    stacks: z.array(z.enum(LATENCY_SOURCES)),
+  }),
   z.strictObject({
     set: z.literal('offCpu'),
     enabled: z.boolean(),

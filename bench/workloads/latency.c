@@ -5,9 +5,11 @@
  *
  *   latency getpid N            N calls of getpid
  *   latency sleep N NS          N sleeps
+ *   latency sleeps N            N sleeps of 1 ms in short_sleeps, and a twentieth of them, of 20 ms, in long_sleeps
  *   latency futex N NS          N waits for a futex that time out, and as many whose value has changed
- *   latency file N PATH         N writes of 64 KiB with an fsync each, then as many reads that are not in memory
- *   latency tcp N               N connections over loopback, 1000 bytes there and 500 back on each
+ *   latency file N PATH         N writes of 64 KiB with an fsync each in write_synced, then as many reads that are not in
+ *                               memory in read_back
+ *   latency tcp N               N connections over loopback in connections, 1000 bytes there and 500 back on each
  */
 #define _GNU_SOURCE
 #include "workload.h"
@@ -20,6 +22,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* A frame of its own in stacks. */
+#define FUNCTION static __attribute__((noinline, noipa))
 
 #define BLOCK 65536
 #define SENT 1000
@@ -77,7 +82,27 @@ static void sleeps(uint64_t ns)
 	print_quantiles("sleep");
 }
 
-static void futexes(uint64_t ns)
+static uint64_t sleep_often(int times, uint64_t ns)
+{
+	struct timespec t = {0, ns};
+	uint64_t start = now_ns();
+
+	for (int i = 0; i < times; i++)
+		nanosleep(&t, NULL);
+	return now_ns() - start;
+}
+
+FUNCTION uint64_t short_sleeps(void)
+{
+	return sleep_often(count, 1000000) + 1;
+}
+
+FUNCTION uint64_t long_sleeps(void)
+{
+	return sleep_often(count / 20, 20000000) + 1;
+}
+
+FUNCTION void futexes(uint64_t ns)
 {
 	struct timespec t = {ns / 1000000000, ns % 1000000000};
 	int word = 0;
@@ -93,13 +118,10 @@ static void futexes(uint64_t ns)
 	print_quantiles("wait");
 }
 
-static void files(const char *path)
-{
-	static char block[BLOCK];
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+static char block[BLOCK];
 
-	if (fd < 0)
-		fail(path);
+FUNCTION void write_synced(int fd)
+{
 	for (int i = 0; i < count; i++) {
 		uint64_t start;
 
@@ -111,7 +133,10 @@ static void files(const char *path)
 		durations[i] = now_ns() - start;
 	}
 	print_quantiles("fsync");
-	printf(",");
+}
+
+FUNCTION void read_back(int fd)
+{
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	for (int i = 0; i < count; i++) {
@@ -122,6 +147,17 @@ static void files(const char *path)
 		durations[i] = now_ns() - start;
 	}
 	print_quantiles("read");
+}
+
+static void files(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0)
+		fail(path);
+	write_synced(fd);
+	printf(",");
+	read_back(fd);
 	close(fd);
 	unlink(path);
 }
@@ -140,7 +176,7 @@ static void *answer(void *listener)
 	return NULL;
 }
 
-static void connections(void)
+FUNCTION void connections(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
@@ -182,6 +218,10 @@ int main(int argc, char **argv)
 		printf("\"done\":true");
 	} else if (strcmp(argv[1], "sleep") == 0) {
 		sleeps(strtoull(argv[3], NULL, 10));
+	} else if (strcmp(argv[1], "sleeps") == 0) {
+		uint64_t brief = short_sleeps();
+
+		printf("\"short_sleeps\":%lu,\"long_sleeps\":%lu", brief, long_sleeps());
 	} else if (strcmp(argv[1], "futex") == 0) {
 		futexes(strtoull(argv[3], NULL, 10));
 	} else if (strcmp(argv[1], "file") == 0) {

@@ -223,6 +223,7 @@ function scaleText(unit: string, mode: ProfileMode, max: number, bucketNs: numbe
   if (unit !== 'nanoseconds' || bucketNs === 0) return 'Activity';
   const peak = (max / bucketNs).toFixed(2);
   if (mode === 'cpu') return `CPU, peak ${peak} cores`;
+  if (mode === 'latency') return `In these events, peak ${peak} at a time`;
   return mode === 'wall' ? `Threads, peak ${peak}` : `Waiting, peak ${peak} threads`;
 }
 

@@ -27,6 +27,7 @@ const SAMPLE_NAMES: Readonly<Record<ProfileMode, string>> = {
   'off-cpu': 'drawn wait',
   wall: 'sample',
   'off-wake': 'drawn wait',
+  latency: 'drawn event',
 };
 
 export interface FactRow {

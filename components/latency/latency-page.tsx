@@ -17,13 +17,20 @@ import { Notice } from '@/components/ui/notice';
 import { RadioGroup } from '@/components/ui/radio-group';
 import type { LatencyResult } from '@/profile/latency/analysis';
 import { LATENCY_TEXTS } from '@/profile/latency/sources';
-import type { TimeRange } from '@/profile/view';
+import { DEFAULT_VIEW, type TimeRange } from '@/profile/view';
 import { BucketTable } from './bucket-table';
 import { LabelTable } from './label-table';
-import { LATENCY_WINDOWS, type LatencyView, latencyQuery, stacksHref } from './latency-query';
+import {
+  LATENCY_WINDOWS,
+  type LatencyView,
+  latencyQuery,
+  stacksHref,
+  waitsHref,
+} from './latency-query';
 import { ProcessTable } from './process-table';
 import { MeasureSwitch, NotMeasured, SourceSwitch } from './source-bar';
-import { useLatencyView } from './use-latency-view';
+import { StacksPanel } from './stacks-panel';
+import { type ChangeLatencyView, useLatencyView } from './use-latency-view';
 
 const WINDOW_NAMES = ['1 min', '5 min', 'all'] as const;
 
@@ -35,6 +42,8 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
   const [failure, setFailure] = useState<string>();
   const isLive = session === undefined;
   useEffect(() => client.setLatencyQuery(latencyQuery(view, isLive)), [client, view, isLive]);
+  const { search } = view;
+  useEffect(() => client.setView({ ...DEFAULT_VIEW, search }), [client, search]);
   useEffect(() => {
     if (session === undefined) client.openLive();
     else client.openSession(session);
@@ -53,7 +62,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
       >
         <SourceSwitch
           value={view.source}
-          onChange={(source) => change({ source, label: undefined, buckets: undefined })}
+          onChange={(source) => change({ source, label: undefined, buckets: undefined, zoom: [] })}
         />
         {isLive ? (
           <>
@@ -102,7 +111,18 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
             result={state.latency}
             view={view}
             change={change}
-            stacksHref={stacksHref(view, session)}
+            waitsHref={waitsHref(view, session)}
+            stacks={
+              <StacksPanel
+                analysis={state.analysis}
+                view={view}
+                change={change}
+                label={state.latency.label ?? ''}
+                href={stacksHref(view, state.latency.label, session)}
+                live={isLive ? { collector } : undefined}
+                onError={setFailure}
+              />
+            }
           >
             <Empty
               view={view}
@@ -154,13 +174,16 @@ function Workspace({
   result,
   view,
   change,
-  stacksHref: href,
+  waitsHref: href,
+  stacks,
   children,
 }: {
   readonly result: LatencyResult;
   readonly view: LatencyView;
-  change(part: Partial<LatencyView>): void;
-  readonly stacksHref: string | undefined;
+  readonly change: ChangeLatencyView;
+  readonly waitsHref: string | undefined;
+  /** Of what is selected. */
+  readonly stacks: React.ReactNode;
   /** Shown where there is nothing. */
   readonly children: React.ReactNode;
 }) {
@@ -170,37 +193,40 @@ function Workspace({
   }
   return (
     <div className="flex min-h-0 flex-1 flex-col overflow-y-auto bg-surface lg:flex-row lg:overflow-hidden">
-      <div className="flex min-w-0 flex-col lg:min-h-0 lg:flex-1">
-        <div className="flex max-h-56 shrink-0 flex-col border-b border-line">
+      <div className="flex min-w-0 flex-col lg:min-h-0 lg:flex-1 lg:overflow-y-auto">
+        <div className="flex max-h-48 shrink-0 flex-col border-b border-line">
           <LabelTable
             rows={result.labels}
             chosen={result.label}
-            onChoose={(label) => change({ label, buckets: undefined })}
+            onChoose={(label) => change({ label, buckets: undefined, zoom: [] })}
           />
         </div>
-        <RangeBar result={result} view={view} change={change} stacksHref={href} />
-        <div className="flex h-64 shrink-0 flex-col border-b border-line pt-1 lg:h-auto lg:min-h-0 lg:flex-1 lg:shrink">
-          <HistogramView
-            label={row.label}
-            histogram={row.histogram}
-            baseline={row.baseline}
-            unit={row.unit}
-            selected={view.buckets}
-            hint="Drag to select latencies: the processes are those of what is selected."
-            onSelect={(buckets) => change({ buckets })}
-          />
+        <RangeBar result={result} view={view} change={change} waitsHref={href} />
+        <div className="flex shrink-0 flex-col xl:min-h-56 xl:flex-1 xl:shrink xl:flex-row">
+          <div className="flex h-56 flex-col border-line pt-1 max-xl:border-b xl:h-auto xl:min-w-0 xl:flex-1 xl:border-r">
+            <HistogramView
+              label={row.label}
+              histogram={row.histogram}
+              baseline={row.baseline}
+              unit={row.unit}
+              selected={view.buckets}
+              hint="Drag to select latencies: processes and stacks are those of what is selected."
+              onSelect={(buckets) => change({ buckets })}
+            />
+          </div>
+          <div className="flex h-56 flex-col pt-1 xl:h-auto xl:min-w-0 xl:flex-1">
+            <HeatmapView
+              label={row.label}
+              heatmap={result.heatmap}
+              unit={row.unit}
+              wallOffsetNs={result.wallOffsetNs}
+              selection={view}
+              baseline={view.baseline}
+              onSelect={({ range, buckets }) => change({ range, buckets })}
+            />
+          </div>
         </div>
-        <div className="flex h-64 shrink-0 flex-col pt-1 lg:h-auto lg:min-h-0 lg:flex-1 lg:shrink">
-          <HeatmapView
-            label={row.label}
-            heatmap={result.heatmap}
-            unit={row.unit}
-            wallOffsetNs={result.wallOffsetNs}
-            selection={view}
-            baseline={view.baseline}
-            onSelect={({ range, buckets }) => change({ range, buckets })}
-          />
-        </div>
+        {stacks}
         <BucketTable row={row} />
         <NotMeasured />
       </div>
@@ -221,12 +247,12 @@ function RangeBar({
   result,
   view,
   change,
-  stacksHref: href,
+  waitsHref: href,
 }: {
   readonly result: LatencyResult;
   readonly view: LatencyView;
-  change(part: Partial<LatencyView>): void;
-  readonly stacksHref: string | undefined;
+  readonly change: ChangeLatencyView;
+  readonly waitsHref: string | undefined;
 }) {
   const { range, baseline, buckets } = view;
   const shown: TimeRange = { startNs: Math.floor(result.startNs), endNs: Math.ceil(result.endNs) };
@@ -246,9 +272,9 @@ function RangeBar({
           <Link
             href={href}
             title="The stacks of the waits of these lengths, as off-CPU profiling takes them"
-            className={buttonClass(buckets === undefined ? 'plain' : 'primary')}
+            className={buttonClass()}
           >
-            Flame graph of {buckets === undefined ? 'these waits' : 'the selection'}
+            Off-CPU graph of these waits
           </Link>
         )}
         {baseline === undefined ? (

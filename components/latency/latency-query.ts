@@ -1,9 +1,15 @@
 /** What the latency page's address holds: all that a link must reproduce. */
 import type { LatencyQuery } from '@/profile/latency/analysis';
 import { bucketEnd, bucketLow, LAST_BUCKET } from '@/profile/latency/buckets';
-import { isLatencySource, type LatencySource } from '@/profile/latency/sources';
-import { ThreadState } from '@/profile/schema';
-import { DEFAULT_VIEW, type TimeRange, viewToQuery } from '@/profile/view';
+import { isLatencySource, type LatencySource, WAIT_STATES } from '@/profile/latency/sources';
+import {
+  bucketRange,
+  DEFAULT_VIEW,
+  type Orientation,
+  type TimeRange,
+  type View,
+  viewToQuery,
+} from '@/profile/view';
 
 /** Seconds up to now. */
 export const LATENCY_WINDOWS = [60, 300, undefined] as const;
@@ -17,6 +23,10 @@ export interface LatencyView {
   readonly baseline: TimeRange | undefined;
   readonly buckets: readonly [first: number, last: number] | undefined;
   readonly pids: readonly number[];
+  /** Of the flame graph: what fills its width, what is searched for in it, and how it lies. */
+  readonly zoom: readonly string[];
+  readonly search: string;
+  readonly orientation: Orientation;
 }
 
 export const DEFAULT_LATENCY_VIEW: LatencyView = {
@@ -27,6 +37,9 @@ export const DEFAULT_LATENCY_VIEW: LatencyView = {
   baseline: undefined,
   buckets: undefined,
   pids: [],
+  zoom: [],
+  search: '',
+  orientation: 'icicle',
 };
 
 /** `search` as `location` has it. Never throws: what can't be read is as by default. */
@@ -40,11 +53,14 @@ export function latencyViewFrom(search: string): LatencyView {
     windowSeconds: window === 'all' ? undefined : window === '300' ? 300 : 60,
     range: rangeFrom(query.get('range')),
     baseline: rangeFrom(query.get('baseline')),
-    buckets: bucketsFrom(query.get('buckets')),
+    buckets: bucketRange(query.get('buckets')),
     pids: (query.get('pid') ?? '')
       .split(',')
       .filter((part) => /^\d{1,7}$/.test(part))
       .map(Number),
+    zoom: query.getAll('zoom'),
+    search: query.get('search') ?? '',
+    orientation: query.get('orientation') === 'flame' ? 'flame' : 'icicle',
   };
 }
 
@@ -61,40 +77,79 @@ export function latencyViewText(view: LatencyView, session: string | undefined):
     query.set('baseline', `${view.baseline.startNs}-${view.baseline.endNs}`);
   if (view.buckets !== undefined) query.set('buckets', view.buckets.join('-'));
   if (view.pids.length > 0) query.set('pid', view.pids.join(','));
+  for (const name of view.zoom) query.append('zoom', name);
+  if (view.search !== '') query.set('search', view.search);
+  if (view.orientation !== DEFAULT_LATENCY_VIEW.orientation)
+    query.set('orientation', view.orientation);
   const text = query.toString();
   return text === '' ? '' : `?${text}`;
 }
 
 /** What is asked of the worker. A recording is shown as a whole. */
 export function latencyQuery(view: LatencyView, isLive: boolean): LatencyQuery {
-  return isLive ? view : { ...view, windowSeconds: undefined };
+  const { source, label, windowSeconds, range, baseline, buckets, pids } = view;
+  return {
+    source,
+    label,
+    windowSeconds: isLive ? windowSeconds : undefined,
+    range,
+    baseline,
+    buckets,
+    pids,
+  };
 }
 
-/**
- * Sources whose events off-CPU profiling takes, too, with their stacks: the states that its waits are in.
- */
-const WAIT_STATES: Readonly<Partial<Record<LatencySource, readonly number[]>>> = {
-  runqueue: [ThreadState.Runnable, ThreadState.Throttled],
-  futex: [ThreadState.Lock],
-};
+/** The page of latencies with this view. */
+export function latencyHref(view: LatencyView, session: string | undefined): string {
+  return `/latency${latencyViewText(view, session)}`;
+}
 
-/** Where the stacks of what is selected are to be seen; undefined where its source has none. */
-export function stacksHref(view: LatencyView, session: string | undefined): string | undefined {
+/** The stacks of what is selected, `label` among it, in a page of their own. */
+export function stacksHref(
+  view: LatencyView,
+  label: string | undefined,
+  session: string | undefined,
+): string {
+  const { source, buckets, pids, range, zoom, search, orientation } = view;
+  return profileHref(
+    {
+      ...DEFAULT_VIEW,
+      mode: 'latency',
+      latency: { source, label, buckets },
+      pids,
+      range,
+      zoom,
+      search,
+      orientation,
+    },
+    session,
+  );
+}
+
+/** The waits of the selected lengths, as off-CPU profiling takes them; undefined where the source's events are none. */
+export function waitsHref(view: LatencyView, session: string | undefined): string | undefined {
   const states = WAIT_STATES[view.source];
   if (states === undefined) return undefined;
   const [first, last] = view.buckets ?? [0, LAST_BUCKET];
-  const query = viewToQuery({
-    ...DEFAULT_VIEW,
-    mode: 'off-cpu',
-    pids: view.pids,
-    range: view.range,
-    waits: {
-      states,
-      minNs: bucketLow(first),
-      maxNs: last === LAST_BUCKET ? Number.POSITIVE_INFINITY : bucketEnd(last),
+  return profileHref(
+    {
+      ...DEFAULT_VIEW,
+      mode: 'off-cpu',
+      pids: view.pids,
+      range: view.range,
+      waits: {
+        states,
+        minNs: bucketLow(first),
+        maxNs: last === LAST_BUCKET ? Number.POSITIVE_INFINITY : bucketEnd(last),
+      },
     },
-  });
-  return `${session === undefined ? '/' : `/sessions/${encodeURIComponent(session)}`}#${query}`;
+    session,
+  );
+}
+
+function profileHref(view: View, session: string | undefined): string {
+  const path = session === undefined ? '/' : `/sessions/${encodeURIComponent(session)}`;
+  return `${path}#${viewToQuery(view)}`;
 }
 
 function numbersFrom(text: string | null): readonly [number, number] | undefined {
@@ -106,11 +161,4 @@ function rangeFrom(text: string | null): TimeRange | undefined {
   const numbers = numbersFrom(text);
   if (numbers === undefined || numbers[0] >= numbers[1]) return undefined;
   return { startNs: numbers[0], endNs: numbers[1] };
-}
-
-function bucketsFrom(text: string | null): readonly [number, number] | undefined {
-  const numbers = numbersFrom(text);
-  return numbers === undefined || numbers[0] > numbers[1] || numbers[1] > LAST_BUCKET
-    ? undefined
-    : numbers;
 }

@@ -54,7 +54,11 @@ export function MeasureSwitch({
   const set = async (sources: readonly LatencySource[]): Promise<void> => {
     setBusy(true);
     try {
-      await setLatencySources(sources);
+      const stacks = collector?.latency.stacks ?? [];
+      await setLatencySources(
+        sources,
+        stacks.filter((other) => sources.includes(other)),
+      );
       onError(undefined);
     } catch (error) {
       onError(messageOf(error));

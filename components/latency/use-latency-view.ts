@@ -5,21 +5,26 @@ import { type LatencyView, latencyViewFrom, latencyViewText } from './latency-qu
 
 const CHANGED = 'hearth:latency-location';
 
+/** `replace` for what changes with every key, else Back would go through each. */
+export type ChangeLatencyView = (change: Partial<LatencyView>, how?: 'push' | 'replace') => void;
+
 /** The view that the page's address holds, and how to change it. */
 export function useLatencyView(
   session: string | undefined,
-): readonly [LatencyView, (change: Partial<LatencyView>) => void] {
+): readonly [LatencyView, ChangeLatencyView] {
   const search = useSyncExternalStore(
     subscribe,
     () => location.search,
     () => '',
   );
   const view = useMemo(() => latencyViewFrom(search), [search]);
-  const change = useCallback(
-    (part: Partial<LatencyView>) => {
+  const change = useCallback<ChangeLatencyView>(
+    (part, how = 'push') => {
       // From the address, not from the last render: two changes may come before it.
       const next = { ...latencyViewFrom(location.search), ...part };
-      history.pushState(null, '', location.pathname + latencyViewText(next, session));
+      const url = location.pathname + latencyViewText(next, session);
+      if (how === 'push') history.pushState(null, '', url);
+      else history.replaceState(null, '', url);
       dispatchEvent(new Event(CHANGED));
     },
     [session],

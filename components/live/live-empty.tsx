@@ -40,6 +40,14 @@ export function LiveEmpty({ view, window, status, onAllProcesses, onWindow }: Li
       />
     );
   }
+  if (view.mode === 'latency') {
+    return (
+      <Notice
+        title="No event with a stack"
+        text="Of what was selected on the page Latency, none has been drawn, or stacks are off there."
+      />
+    );
+  }
   if (view.mode !== 'cpu' && status?.collector !== undefined) {
     return status.collector.offCpu === undefined ? (
       <Notice

@@ -77,7 +77,11 @@ export function LivePage() {
           onSearch={(text) => changeView({ search: text }, 'replace')}
           inputRef={search}
         />
-        <ModeSwitch value={view.mode} onChange={(mode) => changeView({ mode, zoom: [] })} />
+        <ModeSwitch
+          value={view.mode}
+          hasLatency={view.latency !== undefined}
+          onChange={(mode) => changeView({ mode, zoom: [] })}
+        />
         <WindowSwitch value={window} sinceMs={sinceMs} onChange={changeWindow} />
         <OrientationSwitch
           value={view.orientation}
@@ -113,11 +117,11 @@ export function LivePage() {
         }
       />
       <ModeBar
-        mode={view.mode}
+        view={view}
         hasWaits={analysis?.hasWaits === true}
         live={{ status }}
-        filter={view.waits}
-        onAllWaits={() => changeView({ waits: undefined, zoom: [] })}
+        session={undefined}
+        onView={changeView}
       />
       <main className="relative flex min-h-0 flex-1 flex-col">
         <ProfileWorkspace

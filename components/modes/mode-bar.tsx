@@ -7,8 +7,9 @@ import { Banner } from '@/components/ui/banner';
 import { Button } from '@/components/ui/button';
 import { formatLatency } from '@/profile/latency/format';
 import type { LiveStatus } from '@/profile/status';
-import type { ProfileMode, WaitFilter } from '@/profile/view';
+import type { ProfileMode, View, WaitFilter } from '@/profile/view';
 import { STATE_NAMES } from '@/profile/waits';
+import { LatencyBar } from './latency-bar';
 
 /** Samples of the two families of colours; see flame-graph/color.ts. */
 const RUNNING = 'light-dark(#f2c38b, #7a5326)';
@@ -18,21 +19,24 @@ const WAKER = 'light-dark(#dfa9d9, #74386d)';
 
 /** Below the toolbar, in modes that show waiting: what the colours mean, and whether waits are followed. */
 export function ModeBar({
-  mode,
+  view,
   hasWaits,
   live,
-  filter,
-  onAllWaits,
+  session,
+  onView,
 }: {
-  readonly mode: ProfileMode;
+  readonly view: View;
   readonly hasWaits: boolean;
   /** undefined: the profile is a recording. */
   readonly live: { readonly status: LiveStatus | undefined } | undefined;
-  readonly filter: WaitFilter | undefined;
-  onAllWaits(): void;
+  /** Of a recording that has a name on the server. */
+  readonly session: string | undefined;
+  onView(change: Partial<View>): void;
 }) {
   const [failure, setFailure] = useState<string>();
+  const { mode, waits: filter } = view;
   if (mode === 'cpu') return null;
+  if (mode === 'latency') return <LatencyBar view={view} session={session} onView={onView} />;
   const collector = live?.status?.collector;
   const offCpu = collector?.offCpu;
   const problem = failure ?? collector?.offCpuProblem;
@@ -57,7 +61,7 @@ export function ModeBar({
           {filter === undefined ? null : (
             <span className="inline-flex items-center gap-2 text-ink">
               Only {filterText(filter)}
-              <Button className="h-6! px-2!" onClick={onAllWaits}>
+              <Button className="h-6! px-2!" onClick={() => onView({ waits: undefined, zoom: [] })}>
                 Show all waits
               </Button>
             </span>

@@ -12,10 +12,22 @@ const OPTIONS = [
   },
 ] as const;
 
+const LATENCY = {
+  value: 'latency',
+  label: 'Latency',
+  title: 'Time in the events of a latency source that were selected on the page Latency',
+} as const;
+
 /** What the flame graph's widths are. */
-export function ModeSwitch(props: {
+export function ModeSwitch({
+  hasLatency,
+  ...props
+}: {
   readonly value: ProfileMode;
   onChange(value: ProfileMode): void;
+  /** The view says which events of a latency source are to be shown. */
+  readonly hasLatency: boolean;
 }) {
-  return <RadioGroup label="Mode" options={OPTIONS} {...props} />;
+  const options = hasLatency ? [...OPTIONS, LATENCY] : OPTIONS;
+  return <RadioGroup<ProfileMode> label="Mode" options={options} {...props} />;
 }

@@ -95,6 +95,7 @@ export function OpenPage() {
         state={state}
         frequencyHz={undefined}
         canLink={false}
+        session={undefined}
         actions={pick('Open another', 'plain')}
         onError={pick('Choose another file', 'primary')}
       />

@@ -24,6 +24,7 @@ const TIME_NAMES: Readonly<Record<ProfileMode, string>> = {
   'off-cpu': 'time off the CPU',
   wall: 'wall clock time',
   'off-wake': 'time blocked',
+  latency: 'time in these events',
 };
 
 /** The processes by their share of the time that is looked at; a click looks at one alone. */

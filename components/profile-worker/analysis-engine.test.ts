@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
 import { encodeChunk } from '@/profile/chunk';
 import type { LatencyQuery } from '@/profile/latency/analysis';
+import { bucketOf } from '@/profile/latency/buckets';
 import { Profile } from '@/profile/profile';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import { FrameKind, NONE } from '@/profile/schema';
@@ -294,6 +295,47 @@ describe('AnalysisEngine', () => {
       expect(waitsOf([process, 'main', 'read'])).toMatchObject({ count: 1, sum: 50 });
       expect(waitsOf([process, 'main', 'no such'])).toMatchObject({ sum: 150, label: undefined });
       expect(waitsOf(undefined)).toMatchObject({ sum: 150, label: undefined });
+    });
+
+    it('events of a latency source are chosen by label, length, time and process', () => {
+      const event = { source: 'fs', label: 'ext4 fsync' } as const;
+      const source = test()
+        .addLatency({ ...event, stack: ['main', 'sync'], durationNs: 1000, timeNs: 0.2 * ns })
+        .addLatency({ ...event, stack: ['main', 'log'], durationNs: 50, timeNs: 0.4 * ns })
+        .addLatency({ ...event, pid: 9, stack: ['main'], durationNs: 7, timeNs: 0.6 * ns })
+        .addLatency({
+          ...event,
+          label: 'ext4 read',
+          stack: ['main'],
+          durationNs: 3,
+          timeNs: 0.6 * ns,
+        });
+      const engine = live([encodeChunk(cutAt(source, 0))]);
+      const query = {
+        source: 'fs',
+        label: 'ext4 fsync',
+        windowSeconds: 60,
+        range: undefined,
+        baseline: undefined,
+        buckets: undefined,
+        pids: [],
+      } as const;
+      const stacksOf = (change: Partial<LatencyQuery>) => {
+        const result = { ...engine.latency({ ...query, ...change }), label: query.label };
+        return engine.latencyStacks(result, { keepsTree: false })?.profile?.result;
+      };
+      expect(stacksOf({})?.tree.total[0]).toBe(1057);
+      expect(stacksOf({})).toBeUndefined();
+      expect(stacksOf({ buckets: [bucketOf(40), bucketOf(60)] })?.tree.total[0]).toBe(50);
+      expect(stacksOf({ range: { startNs: 0.3 * ns, endNs: 0.5 * ns } })?.tree.total[0]).toBe(50);
+      expect(stacksOf({ pids: [9] })?.tree.total[0]).toBe(7);
+      source.addLatency({ ...event, stack: ['main'], durationNs: 100, timeNs: 1.5 * ns });
+      engine.append(encodeChunk(cutAt(source, 1)));
+      expect(stacksOf({})).toMatchObject({ mode: 'latency', waits: undefined });
+      engine.setView(
+        mode('latency', { latency: { source: 'fs', label: 'ext4 read', buckets: undefined } }),
+      );
+      expect(totals(engine)).toBe(3);
     });
 
     it('what is forgotten is forgotten there, too', () => {

@@ -40,6 +40,8 @@ const FORGET_EVERY = 1 / 30;
 
 /** Samples of another mode than CPU: they are made of the profile, and follow it. */
 interface Derived {
+  /** What it was made for; see `derivedKey`. */
+  readonly key: string;
   readonly source: DerivedProfile;
   readonly stacks: StackView;
 }
@@ -108,7 +110,7 @@ export class AnalysisEngine {
   }
 
   setView(view: View): void {
-    if (view.mode !== this.#view.mode || waitsKey(view) !== waitsKey(this.#view)) {
+    if (derivedKey(view) !== derivedKey(this.#view)) {
       this.#derived = undefined;
       this.#onCpu.sendAgain();
     }
@@ -129,11 +131,35 @@ export class AnalysisEngine {
    * tree, whose buffers must then be copied, not moved.
    */
   update({ keepsTree }: { readonly keepsTree: boolean }): AnalysisUpdate | undefined {
-    return this.#shown().update(
+    return this.#update(this.#view, this.#range(), keepsTree);
+  }
+
+  /** The same for the stacks of what is selected of latencies; of the view only what the query leaves open counts. */
+  latencyStacks(
+    { query, label }: LatencyResult,
+    { keepsTree }: { readonly keepsTree: boolean },
+  ): AnalysisUpdate | undefined {
+    const { source, buckets, pids, range, windowSeconds } = query;
+    const endNs = this.#profile.header?.endNs ?? 0;
+    const startNs = windowSeconds === undefined ? ALL_TIME.startNs : endNs - windowSeconds * 1e9;
+    const view: View = {
+      ...this.#view,
+      mode: 'latency',
+      latency: { source, label, buckets },
+      waits: undefined,
+      pids,
+      tids: [],
+      containers: [],
+    };
+    return this.#update(view, range ?? { startNs, endNs: ALL_TIME.endNs }, keepsTree);
+  }
+
+  #update(view: View, range: TimeRange, keepsTree: boolean): AnalysisUpdate | undefined {
+    return this.#shown(view).update(
       {
-        view: this.#view,
+        view,
         selected: this.#selected,
-        range: this.#range(),
+        range,
         isLive: this.#isLive,
         heldFromNs: this.#isLive ? this.#heldFromNs : this.#profile.startNs,
         lossRevision: this.#lossRevision,
@@ -154,18 +180,22 @@ export class AnalysisEngine {
     return this.#threadAnalysis.update(this.#profile, query, heldFromNs);
   }
 
-  #shown(): StackView {
-    const { mode } = this.#view;
+  #shown(view: View): StackView {
+    const { mode } = view;
     if (mode === 'cpu') return this.#onCpu;
-    if (this.#derived?.stacks.mode !== mode) {
-      const source = new DerivedProfile(this.#profile, mode, ALL_WAITS, this.#view.waits);
-      this.#derived = { source, stacks: new StackView(source.profile, mode) };
+    const key = derivedKey(view);
+    if (this.#derived?.key !== key) {
+      const source = new DerivedProfile(this.#profile, mode, ALL_WAITS, view);
+      this.#derived = { key, source, stacks: new StackView(source.profile, mode) };
     }
     return this.#derived.stacks;
   }
 
   #range(): TimeRange {
-    if (!this.#isLive) return this.#view.range ?? ALL_TIME;
+    const { mode, range } = this.#view;
+    // The latency page leads to the live page with one.
+    if (mode === 'latency' && range !== undefined) return range;
+    if (!this.#isLive) return range ?? ALL_TIME;
     const endNs = this.#profile.header?.endNs ?? 0;
     const startNs = this.#window === 'all' ? this.#heldFromNs : endNs - this.#window * 1e9;
     return { startNs, endNs: ALL_TIME.endNs };
@@ -204,5 +234,6 @@ export class AnalysisEngine {
   }
 }
 
-/** Infinity is none in JSON, and no other number is. */
-const waitsKey = ({ waits }: View): string => JSON.stringify(waits ?? null);
+/** Says what a derived profile is made by. Infinity is none in JSON, and no other number is. */
+const derivedKey = ({ mode, waits, latency }: View): string =>
+  JSON.stringify([mode, waits ?? null, mode === 'latency' ? (latency ?? null) : null]);

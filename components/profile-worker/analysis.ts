@@ -28,7 +28,7 @@ export interface ProfileResult {
   /** Whether there are waits: what modes other than CPU show. */
   readonly hasWaits: boolean;
   readonly tree: CallTree;
-  /** Of what is selected, or zoomed into; undefined in mode CPU. */
+  /** Of what is selected, or zoomed into; undefined in modes CPU and latency. */
   readonly waits: WaitSummary | undefined;
   /** Of the tree's weights; undefined in mode CPU, where all samples weigh the same. */
   readonly variance: NodeVariance | undefined;

@@ -100,7 +100,7 @@ export class ProfileClient {
     this.#post({ type: 'window', window });
   }
 
-  /** Asks for latencies, instead of the analysis of samples. */
+  /** Asks for latencies, and the analysis of the samples of what is selected of them. */
   setLatencyQuery(query: LatencyQuery): void {
     this.#latencyQuery = query;
     this.#post({ type: 'latency', query });
@@ -217,6 +217,7 @@ export class ProfileClient {
         break;
       case 'latency':
         this.#post({ type: 'taken' });
+        if (message.stacks !== undefined) this.#take(message.stacks);
         this.#change({ phase: 'ready', latency: receivedLatency(message.result) });
         break;
       case 'threads':

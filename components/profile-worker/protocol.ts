@@ -28,7 +28,12 @@ export type FromWorker =
   | { readonly type: 'resynchronize' }
   | { readonly type: 'progress'; readonly loadedBytes: number; readonly totalBytes?: number }
   | { readonly type: 'update'; readonly update: AnalysisUpdate }
-  | { readonly type: 'latency'; readonly result: LatencyResult }
+  /** With what is new of the stacks of what is selected. */
+  | {
+      readonly type: 'latency';
+      readonly result: LatencyResult;
+      readonly stacks?: AnalysisUpdate;
+    }
   | { readonly type: 'threads'; readonly update: ThreadsUpdate }
   /** The profile can't be shown, in plain words. */
   | { readonly type: 'error'; readonly message: string };

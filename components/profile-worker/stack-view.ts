@@ -148,8 +148,8 @@ export class StackView {
               {
                 ...selection,
                 range,
-                waitClasses: scope.view.waits?.states ?? [],
-                lengths: scope.view.waits,
+                waitClasses: waitsShown(scope.view)?.states ?? [],
+                lengths: waitsShown(scope.view),
               },
               weights,
             ),
@@ -165,7 +165,7 @@ export class StackView {
       startNs: Math.max(range.startNs, heldFromNs),
       endNs: Math.min(range.endNs, header?.endNs ?? 0),
       wallOffsetNs: header?.wallOffsetNs ?? 0,
-      activity: this.#activityOf(sampleType, imported || isLive, scope.view.waits),
+      activity: this.#activityOf(sampleType, imported || isLive, waitsShown(scope.view)),
       rates: profile.rates,
       losses: Object.fromEntries(profile.losses),
       sampleCount: profile.samples.length,
@@ -175,7 +175,8 @@ export class StackView {
 
   /** How long the waits of what is selected were, or of what is zoomed into where that is not in the tree. */
   #waits(tree: CallTree, selection: Selection, scope: Scope): WaitSummary | undefined {
-    if (this.mode === 'cpu') return undefined;
+    // The events of a latency source are told of by its histogram.
+    if (this.mode === 'cpu' || this.mode === 'latency') return undefined;
     const { view, range, selected = view.zoom } = scope;
     const { labels } = this.#functions;
     const path: number[] = [];
@@ -203,7 +204,7 @@ export class StackView {
     const revisions = [symbolGeneration, processes.length, lossRevision, hasWaits];
     // A live profile's end moves all the time; that of another says that there is more of it.
     if (!isLive && header !== undefined) revisions.push(header.sequence);
-    const shown = this.mode === 'cpu' ? [] : [view.zoom, selected];
+    const shown = this.mode === 'cpu' || this.mode === 'latency' ? [] : [view.zoom, selected];
     return JSON.stringify([pids, tids, containers, sampleType, first, last, revisions, shown]);
   }
 
@@ -255,6 +256,10 @@ export class StackView {
     return sums;
   }
 }
+
+/** Of the derived profile's waits; those of mode 'latency' are its events, and have been chosen. */
+const waitsShown = ({ mode, waits }: View): WaitFilter | undefined =>
+  mode === 'latency' ? undefined : waits;
 
 /** With a copy of the matches: the view keeps its own for the next search. */
 function outcomeOf(search: SearchResult): SearchOutcome {

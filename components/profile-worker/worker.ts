@@ -3,7 +3,7 @@ import { ChunkFormatError } from '@/profile/chunk';
 import { CollapsedFormatError } from '@/profile/formats/collapsed';
 import { type LatencyQuery, latencyBuffers } from '@/profile/latency/analysis';
 import { Profile } from '@/profile/profile';
-import { buffersOf, treeBuffers } from './analysis';
+import { type AnalysisUpdate, buffersOf, treeBuffers } from './analysis';
 import { AnalysisEngine } from './analysis-engine';
 import { LoadError, loadFile, loadSession, type Progress } from './load';
 import type { FromWorker, ToWorker } from './protocol';
@@ -15,7 +15,7 @@ const PROGRESS_MS = 100;
 const engine = new AnalysisEngine();
 let isLive = false;
 let needsSnapshot = false;
-/** Of a page that shows latencies, and no call trees. */
+/** Of a page that shows latencies, and call trees of them. */
 let latencyQuery: LatencyQuery | undefined;
 /** Of a page that shows threads. */
 let threadsQuery: ThreadsQuery | undefined;
@@ -26,7 +26,11 @@ const post = (message: FromWorker, transfer: Transferable[] = []): void =>
 function postNews(): boolean {
   if (latencyQuery !== undefined) {
     const result = engine.latency(latencyQuery);
-    post({ type: 'latency', result }, latencyBuffers(result));
+    const stacks = engine.latencyStacks(result, { keepsTree: !isLive });
+    post({ type: 'latency', result, ...(stacks === undefined ? {} : { stacks }) }, [
+      ...latencyBuffers(result),
+      ...(stacks === undefined ? [] : updateBuffers(stacks)),
+    ]);
     return true;
   }
   if (threadsQuery !== undefined) {
@@ -37,11 +41,16 @@ function postNews(): boolean {
   }
   const news = engine.update({ keepsTree: !isLive });
   if (news === undefined) return false;
-  const buffers = buffersOf(news);
-  // The next tree of a live profile is another; that of a whole profile is kept for searching.
-  if (isLive && news.profile !== undefined) buffers.push(...treeBuffers(news.profile.result.tree));
-  post({ type: 'update', update: news }, buffers);
+  post({ type: 'update', update: news }, updateBuffers(news));
   return true;
+}
+
+function updateBuffers(update: AnalysisUpdate): ArrayBuffer[] {
+  const buffers = buffersOf(update);
+  // The next tree of a live profile is another; that of a whole profile is kept for searching.
+  if (isLive && update.profile !== undefined)
+    buffers.push(...treeBuffers(update.profile.result.tree));
+  return buffers;
 }
 
 const pace = new UpdatePace(postNews);

@@ -84,6 +84,7 @@ export function SessionPage({ id }: { readonly id: string }) {
         state={state}
         frequencyHz={session?.frequencyHz}
         canLink
+        session={id}
         actions={
           <>
             {session === undefined || session.state === 'recording' ? null : (

@@ -46,9 +46,12 @@ export function setFrequency(frequencyHz: number): Promise<void> {
   return request('PUT', '/sampling', { frequencyHz });
 }
 
-/** Measures these latencies, and no others. */
-export function setLatencySources(sources: readonly LatencySource[]): Promise<void> {
-  return request('PUT', '/latency', { sources });
+/** Measures these latencies, and no others; of events of `stacks`, with their stacks. */
+export function setLatencySources(
+  sources: readonly LatencySource[],
+  stacks: readonly LatencySource[],
+): Promise<void> {
+  return request('PUT', '/latency', { sources, stacks });
 }
 
 /** Starts or ends off-CPU profiling; waits of `thresholdNs` or longer are always taken, shorter ones in proportion. */

@@ -1,16 +1,15 @@
 'use client';
 
-import { type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
+import { type KeyboardEvent, type ReactNode, useState } from 'react';
 import { FlameGraph } from '@/components/flame-graph/flame-graph';
 import { FunctionTable } from '@/components/function-table/function-table';
 import { useOpenHelp } from '@/components/help/help';
 import { WaitsPanel } from '@/components/modes/waits-panel';
 import { ProcessList } from '@/components/process-list/process-list';
 import type { Analysis } from '@/components/profile-worker/client';
-import type { LabelIndex, Labels } from '@/profile/labels';
-import { ShortNames } from '@/profile/short-name';
 import { type ProfileMode, type View, viewToQuery } from '@/profile/view';
 import { SidePane } from './side-pane';
+import { useNames } from './use-names';
 import { WorkspaceSkeleton } from './workspace-skeleton';
 
 export interface ProfileWorkspaceProps {
@@ -39,6 +38,7 @@ export const GRAPH_LABELS: Readonly<Record<ProfileMode, string>> = {
   'off-cpu': 'Flame graph of time off the CPU',
   wall: 'Flame graph of wall clock time',
   'off-wake': 'Flame graph of waits and who ended them',
+  latency: 'Flame graph of time in the events of a latency source',
 };
 
 const TABS = [
@@ -173,14 +173,4 @@ function moveBetweenTabs(event: KeyboardEvent<HTMLElement>): void {
   next.focus();
   next.click();
   event.preventDefault();
-}
-
-/** What labels are called; the same function for as long as the answers are the same. */
-function useNames(labels: Labels | undefined, names: View['names']): (label: LabelIndex) => string {
-  return useMemo<(label: LabelIndex) => string>(() => {
-    if (labels === undefined) return () => '';
-    if (names === 'full') return (label) => labels.text[label];
-    const short = new ShortNames(labels);
-    return (label) => short.of(label);
-  }, [labels, names]);
 }

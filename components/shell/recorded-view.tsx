@@ -25,6 +25,8 @@ export interface RecordedViewProps {
   readonly frequencyHz: number | undefined;
   /** Whether a link brings others to the same profile. */
   readonly canLink: boolean;
+  /** Its ID on the server; undefined for a file. */
+  readonly session: string | undefined;
   /** More controls in the toolbar. */
   readonly actions?: ReactNode;
   /** What to offer when the profile can't be shown. */
@@ -37,6 +39,7 @@ export function RecordedView({
   state,
   frequencyHz,
   canLink,
+  session,
   actions,
   onError,
 }: RecordedViewProps) {
@@ -74,7 +77,11 @@ export function RecordedView({
           inputRef={search}
         />
         {analysis?.isImport === true ? null : (
-          <ModeSwitch value={view.mode} onChange={(mode) => changeView({ mode, zoom: [] })} />
+          <ModeSwitch
+            value={view.mode}
+            hasLatency={view.latency !== undefined}
+            onChange={(mode) => changeView({ mode, zoom: [] })}
+          />
         )}
         <OrientationSwitch
           value={view.orientation}
@@ -85,11 +92,11 @@ export function RecordedView({
         {actions}
       </div>
       <ModeBar
-        mode={view.mode}
+        view={view}
         hasWaits={analysis?.hasWaits === true}
         live={undefined}
-        filter={view.waits}
-        onAllWaits={() => changeView({ waits: undefined, zoom: [] })}
+        session={session}
+        onView={changeView}
       />
       <main className="flex min-h-0 flex-1 flex-col">
         {hasTimes ? (
@@ -118,9 +125,11 @@ export function RecordedView({
                 view.range === undefined && view.pids.length + view.containers.length === 0
                   ? view.mode === 'cpu'
                     ? 'Nothing ran on a CPU while this was recorded, or it ended before the first sample.'
-                    : analysis?.hasWaits === true
-                      ? 'Nothing that was recorded is of this kind.'
-                      : 'Off-CPU profiling was off while this was recorded: switch it on before the next one.'
+                    : view.mode === 'latency'
+                      ? 'No event of what was selected has a stack in this recording.'
+                      : analysis?.hasWaits === true
+                        ? 'Nothing that was recorded is of this kind.'
+                        : 'Off-CPU profiling was off while this was recorded: switch it on before the next one.'
                   : `The processes that you picked ${view.mode === 'cpu' ? 'used no CPU time' : 'have no waits'} in this time range.`
               }
               actions={

@@ -1,8 +1,30 @@
 /** What can be measured, and in what words and units it is shown. */
+import { ThreadState } from '../schema';
 
 /** What is switched on and off. */
 export const LATENCY_SOURCES = ['runqueue', 'block', 'syscalls', 'fs', 'tcp', 'futex'] as const;
 export type LatencySource = (typeof LATENCY_SOURCES)[number];
+
+/** Those whose events can have stacks of their own; the run queue's are those of off-CPU profiling. */
+export const STACK_SOURCES: readonly LatencySource[] = ['block', 'syscalls', 'fs', 'tcp', 'futex'];
+
+/**
+ * Events of this length or longer get a stack always, shorter ones in proportion: of a thread in one event after another, as
+ * many stacks as at 100 Hz. While off-CPU profiling is on, its threshold counts instead.
+ */
+export const DEFAULT_STACK_THRESHOLD_NS = 10e6;
+
+/** Whether events of a label can have stacks, of the source's own or of off-CPU profiling. */
+export function hasStacks(source: LatencySource, label: string): boolean {
+  if (source === 'tcp') return label.startsWith(CONNECT_PREFIX);
+  return STACK_SOURCES.includes(source) || WAIT_STATES[source] !== undefined;
+}
+
+/** Sources whose events are waits, too, which off-CPU profiling takes with their stacks: the states that they are in. */
+export const WAIT_STATES: Readonly<Partial<Record<LatencySource, readonly ThreadState[]>>> = {
+  runqueue: [ThreadState.Runnable, ThreadState.Throttled],
+  futex: [ThreadState.Lock],
+};
 
 export type LatencyUnit = 'nanoseconds' | 'bytes';
 
@@ -46,6 +68,9 @@ export const NOT_MEASURED: Readonly<Record<string, string>> = {
   'DNS look-ups':
     'not measured, because they are made in user space, by libraries that differ in how they do it.',
 };
+
+/** Of the labels of connections that were made. */
+export const CONNECT_PREFIX = 'connect to ';
 
 /** The part of a label that says that its values are bytes. */
 export const BYTES_SUFFIX = ', bytes';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
 import type { Chunk, Loss } from '@/profile/chunk';
-import type { LatencySource } from '@/profile/latency/sources';
+import { DEFAULT_STACK_THRESHOLD_NS, type LatencySource } from '@/profile/latency/sources';
 import { Merger } from '@/profile/merge';
 import { NONE, type StackIndex } from '@/profile/schema';
 import { type CollectorStatus, type HostDescription, LOSS_REASONS } from '@/profile/status';
@@ -16,6 +16,7 @@ import { ContainersByCgroup } from './containers';
 import { CostMeter, MapMemory, RunTimeMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
 import { readKernelText } from './kernel-text';
+import type { Label } from './latency/labels';
 import { LatencyPrograms } from './latency/latency-programs';
 import { BpfError } from './libbpf';
 import { SystemError, trimMemory } from './libc';
@@ -25,7 +26,13 @@ import { Namer } from './namer';
 import { OffCpu, type OffCpuOptions, type OffCpuTarget } from './off-cpu/off-cpu';
 import { privilegeProblem } from './privileges';
 import { type Process, Processes } from './processes';
-import { type RawSample, type RecordReceiver, readRecords, type StackId } from './record-reader';
+import {
+  type RawLatency,
+  type RawSample,
+  type RecordReceiver,
+  readRecords,
+  type StackId,
+} from './record-reader';
 import { Rows } from './rows';
 import { Stacks } from './stacks';
 import { Symbolizer } from './symbols/symbolizer';
@@ -182,9 +189,15 @@ export class Collector {
     this.#sampler.setFilter(filter);
   }
 
-  /** Measures these latencies from now on, and no others; the status tells which the kernel refused. */
-  async setLatency(sources: readonly LatencySource[]): Promise<void> {
-    await this.#latency.set(sources);
+  /**
+   * Measures these latencies from now on, and no others, with stacks of the events of those in `stacks`; the status tells
+   * what the kernel refused.
+   */
+  async setLatency(
+    sources: readonly LatencySource[],
+    stacks: readonly LatencySource[] = [],
+  ): Promise<void> {
+    await this.#latency.set(sources, stacks);
   }
 
   /** Off with undefined. Throws BpfError where the kernel refuses. */
@@ -201,6 +214,7 @@ export class Collector {
       this.#offCpu.dispose();
       this.#offCpu = undefined;
     }
+    void this.#latency.setStackThreshold(options?.thresholdNs ?? DEFAULT_STACK_THRESHOLD_NS);
   }
 
   /** The same, but the status tells where the kernel refuses. */
@@ -331,6 +345,7 @@ export class Collector {
       wait: (wait) => this.#offCpu?.wait(wait),
       waitStack: (stack) => this.#offCpu?.waitStack(stack),
       threadEnd: (view, at) => this.#offCpu?.threadEnd(view, at),
+      latency: (event, bytes, key) => this.#addLatency(event, this.#latency.labelOf(bytes, key)),
     };
     readRecords(this.#sampler.ring, end, receiver);
     applyUntil(Number.POSITIVE_INFINITY);
@@ -359,6 +374,19 @@ export class Collector {
       ),
       sampleType: cpuType,
       cpu: sample.cpu,
+    });
+  }
+
+  #addLatency(event: RawLatency, { source, text }: Label): void {
+    const { builder, rows } = this.#epoch;
+    builder.latencySample({
+      timeNs: event.timeNs,
+      weight: event.weightNs,
+      durationNs: event.durationNs,
+      thread: rows.thread(this.#processes.get(event.pid), event.tid),
+      stack: this.#stackOf(event.kernel, event.user),
+      source: builder.string(source),
+      label: builder.string(text),
     });
   }
 
@@ -438,11 +466,14 @@ export class Collector {
       samplesPerSecond: ((this.#samples - this.#samplesAtStatus) * 1000) / elapsedMs,
       losses: this.#reportedLosses,
       agent: this.#cost.read(),
-      ...this.#runTimes.read(`${this.#offCpu !== undefined} ${this.#latency.sources}`, () => [
-        ...this.#sampler.runTimes(),
-        ...this.#latency.runTimes(),
-        ...(this.#offCpu?.runTimes() ?? []),
-      ]),
+      ...this.#runTimes.read(
+        `${this.#offCpu !== undefined} ${this.#latency.sources} ${this.#latency.stacks}`,
+        () => [
+          ...this.#sampler.runTimes(),
+          ...this.#latency.runTimes(),
+          ...(this.#offCpu?.runTimes() ?? []),
+        ],
+      ),
       bpfMapBytes: this.#mapMemory.read([
         ...new Set([
           ...this.#sampler.mapFds(),
@@ -450,7 +481,11 @@ export class Collector {
           ...(this.#offCpu?.mapFds() ?? []),
         ]),
       ]),
-      latency: { sources: this.#latency.sources, problems: this.#latency.problems },
+      latency: {
+        sources: this.#latency.sources,
+        stacks: this.#latency.stacks,
+        problems: this.#latency.problems,
+      },
       offCpu: this.#offCpu?.status(),
       offCpuProblem: this.#offCpuProblem,
       unnamed: this.#namer.unnamed(),

@@ -112,11 +112,16 @@ export class MapMemory {
 
 /** As the file descriptors' fdinfo tells. */
 function mapBytes(fds: readonly number[]): Measured {
-  let bytes = 0;
+  // Objects that share a map have descriptors of their own for it.
+  const bytes = new Map<string | undefined, number>();
   for (const fd of fds) {
-    const match = /^memlock:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'));
-    if (match === null) return { notMeasured: 'this kernel does not tell the memory of BPF maps' };
-    bytes += Number(match[1]);
+    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+    const [memory, id] = ['memlock', 'map_id'].map(
+      (name) => new RegExp(`^${name}:\\s*(\\d+)$`, 'm').exec(info)?.[1],
+    );
+    if (memory === undefined)
+      return { notMeasured: 'this kernel does not tell the memory of BPF maps' };
+    bytes.set(id, Number(memory));
   }
-  return { value: bytes };
+  return { value: [...bytes.values()].reduce((sum, value) => sum + value, 0) };
 }

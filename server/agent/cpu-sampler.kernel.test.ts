@@ -33,6 +33,7 @@ function receiver(
     wait: () => {},
     waitStack: () => {},
     threadEnd: () => {},
+    latency: () => {},
   };
 }
 

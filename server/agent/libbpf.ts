@@ -83,6 +83,9 @@ function bind() {
     reuseFd: f<(map: Pointer, fd: number) => number>('int bpf_map__reuse_fd(void *map, int fd)'),
     programName: f<(program: Pointer) => string>('const char *bpf_program__name(void *program)'),
     programFd: f<(program: Pointer) => number>('int bpf_program__fd(void *program)'),
+    setAutocreate: f<(map: Pointer, autocreate: boolean) => number>(
+      'int bpf_map__set_autocreate(void *map, bool autocreate)',
+    ),
     setAutoload: f<(program: Pointer, autoload: boolean) => number>(
       'int bpf_program__set_autoload(void *program, bool autoload)',
     ),
@@ -312,6 +315,8 @@ export interface LoadOptions {
   readonly shared?: readonly BpfMap[];
   /** Programs not to load. */
   readonly without?: readonly string[];
+  /** Maps not to make, those of them that the object has: nothing that is loaded may use them. */
+  readonly withoutMaps?: readonly string[];
   /** Contents of data sections that are maps of their own, by the section's name. */
   readonly constants?: Readonly<Record<string, Uint8Array>>;
 }
@@ -346,6 +351,10 @@ export class BpfObject {
         const program = libbpf().findProgram(pointer, name);
         if (program !== null) check(`leave out ${name}`, libbpf().setAutoload(program, false));
       }
+      for (const name of options.withoutMaps ?? []) {
+        const map = libbpf().findMap(pointer, name);
+        if (map !== null) check(`leave out map ${name}`, libbpf().setAutocreate(map, false));
+      }
       for (const [name, value] of Object.entries(options.constants ?? {})) {
         const map = checkPointer(`section ${name}`, libbpf().findMap(pointer, name));
         check(`value of ${name}`, libbpf().setInitialValue(map, value, value.length));
@@ -370,7 +379,7 @@ export class BpfObject {
     );
   }
 
-  /** All maps' file descriptors. */
+  /** The file descriptors of all maps that were made. */
   mapFds(): number[] {
     const fds: number[] = [];
     for (
@@ -378,7 +387,8 @@ export class BpfObject {
       map !== null;
       map = libbpf().nextMap(this.#pointer, map)
     ) {
-      fds.push(libbpf().mapFd(map));
+      const fd = libbpf().mapFd(map);
+      if (fd >= 0) fds.push(fd);
     }
     return fds;
   }

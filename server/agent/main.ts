@@ -57,7 +57,7 @@ async function main(): Promise<void> {
         collector.setFilter(control.filter);
         break;
       case 'latency':
-        void collector.setLatency(control.sources);
+        void collector.setLatency(control.sources, control.stacks);
         break;
       case 'offCpu':
         collector.trySetOffCpu(control.enabled ? { thresholdNs: control.thresholdNs } : undefined);

@@ -1,4 +1,6 @@
 /** Decodes the ring's records (bpf/hearth.h) and hands each to its receiver. */
+
+import { LATENCY_KEY, LATENCY_RECORD } from './latency/layout';
 import { joinArguments } from './proc';
 import {
   COMM_BYTES,
@@ -53,6 +55,17 @@ export interface RawWait {
   readonly wakerUserKey: number;
 }
 
+/** An event of a latency source that was drawn. */
+export interface RawLatency {
+  readonly timeNs: number;
+  readonly pid: number;
+  readonly tid: number;
+  readonly durationNs: number;
+  readonly weightNs: number;
+  readonly kernel: StackId;
+  readonly user: StackId;
+}
+
 /** Times are CLOCK_MONOTONIC in ns. */
 export interface RecordReceiver {
   /** Called before each record. */
@@ -76,6 +89,8 @@ export interface RecordReceiver {
   waitStack(stack: { pid: number; tid: number; key: number; user: StackId }): void;
   /** A thread has ended; `at` is where its `struct record_thread` is, for the time of the call. */
   threadEnd(view: DataView, at: number): void;
+  /** `key` is where its `struct latency_key` is in `bytes`, for the time of the call. */
+  latency(event: RawLatency, bytes: Buffer, key: number): void;
 }
 
 const HIGH = 2 ** 32;
@@ -84,6 +99,7 @@ const decoder = new TextDecoder();
 /** Reads the ring up to position `end`. */
 export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): void {
   const { view, bytes } = ring;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const u32 = (at: number): number => view.getUint32(at, true);
   const u64 = (at: number): number =>
     view.getUint32(at, true) + view.getUint32(at + 4, true) * HIGH;
@@ -210,6 +226,22 @@ export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): 
       case RecordType.Thread:
         receiver.time(u64(at + THREAD.time_ns));
         receiver.threadEnd(view, at);
+        break;
+      case RecordType.Latency:
+        receiver.time(u64(at + LATENCY_RECORD.time_ns));
+        receiver.latency(
+          {
+            timeNs: u64(at + LATENCY_RECORD.time_ns),
+            pid: u32(at + LATENCY_RECORD.key + LATENCY_KEY.pid),
+            tid: u32(at + LATENCY_RECORD.tid),
+            durationNs: u64(at + LATENCY_RECORD.duration_ns),
+            weightNs: u64(at + LATENCY_RECORD.weight_ns),
+            kernel: stackId(at + LATENCY_RECORD.kernel_stack),
+            user: stackId(at + LATENCY_RECORD.user_stack),
+          },
+          buffer,
+          at + LATENCY_RECORD.key,
+        );
         break;
     }
   });

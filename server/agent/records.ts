@@ -12,6 +12,7 @@ export const RecordType = {
   Wait: 7,
   WaitStack: 8,
   Thread: 9,
+  Latency: 10,
 } as const;
 
 export const SAMPLE = {
@@ -137,6 +138,7 @@ export const COUNTERS = [
   'wait-stack-failed',
   'wakeup-missed',
   'thread-unknown',
+  'latency-sample-ring-full',
 ] as const;
 
 /**

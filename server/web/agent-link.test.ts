@@ -13,14 +13,14 @@ it('tells a new agent what the one before it was told last', () => {
   first.write = (text: unknown) => lines.push(`first ${text}`) > 0;
   second.write = (text: unknown) => lines.push(`second ${text}`) > 0;
   link.connect(first as unknown as Socket, 0);
-  link.tell({ set: 'latency', sources: ['tcp'] });
-  link.tell({ set: 'latency', sources: ['fs'] });
+  link.tell({ set: 'latency', sources: ['tcp'], stacks: [] });
+  link.tell({ set: 'latency', sources: ['fs', 'tcp'], stacks: ['fs'] });
   link.tell({ set: 'offCpu', enabled: true, thresholdNs: 10e6 });
   link.exited('killed', 1000);
   expect(link.tell({ set: 'frequency', frequencyHz: 49 })).toBe(false);
   link.connect(second as unknown as Socket, 1);
   expect(lines.filter((line) => line.startsWith('second'))).toEqual([
-    'second {"set":"latency","sources":["fs"]}\n',
+    'second {"set":"latency","sources":["fs","tcp"],"stacks":["fs"]}\n',
     'second {"set":"offCpu","enabled":true,"thresholdNs":10000000}\n',
   ]);
 });

@@ -26,7 +26,10 @@ const nameSchema = z.string().trim().min(1, 'a name has at least one character')
 const recordSchema = z.strictObject({ name: nameSchema.optional() });
 const renameSchema = z.strictObject({ name: nameSchema });
 const samplingSchema = z.strictObject({ frequencyHz: z.int().min(1).max(4999) });
-const latencySchema = z.strictObject({ sources: z.array(z.enum(LATENCY_SOURCES)) });
+const latencySchema = z.strictObject({
+  sources: z.array(z.enum(LATENCY_SOURCES)),
+  stacks: z.array(z.enum(LATENCY_SOURCES)).default([]),
+});
 const offCpuSchema = z.strictObject({
   enabled: z.boolean(),
   thresholdNs: z.number().min(1e3).max(1e9),
@@ -54,7 +57,7 @@ export interface ApiBackend {
   /** False where no agent runs. */
   setFrequency(frequencyHz: number): boolean;
   /** False where no agent runs. */
-  setLatency(sources: readonly LatencySource[]): boolean;
+  setLatency(sources: readonly LatencySource[], stacks: readonly LatencySource[]): boolean;
   setBudget(budget: Budget): void;
   /** False where no agent runs. */
   setOffCpu(enabled: boolean, thresholdNs: number): boolean;
@@ -152,8 +155,9 @@ export class Api {
   }
 
   async #setLatency({ request, response }: Parameters<Handler>[0]): Promise<void> {
-    const { sources } = await readBody(request, latencySchema);
-    if (!this.#backend.setLatency(sources)) throw new RequestError(503, 'the agent does not run');
+    const { sources, stacks } = await readBody(request, latencySchema);
+    if (!this.#backend.setLatency(sources, stacks))
+      throw new RequestError(503, 'the agent does not run');
     response.writeHead(204).end();
   }
 

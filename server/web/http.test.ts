@@ -33,6 +33,7 @@ describe('the server', () => {
   let sessions: Sessions;
   let status: LiveStatus;
   let latencySources: readonly string[] = [];
+  let latencyStacks: readonly string[] = [];
   const budgets: unknown[] = [];
   let offCpu: readonly (boolean | number)[] = [];
   let frequencies: number[];
@@ -67,8 +68,9 @@ describe('the server', () => {
         frequencies.push(frequencyHz);
         return agentRuns;
       },
-      setLatency: (sources) => {
+      setLatency: (sources, stacks) => {
         latencySources = sources;
+        latencyStacks = stacks;
         return agentRuns;
       },
       setBudget: (budget) => {
@@ -252,9 +254,14 @@ describe('the server', () => {
     });
 
     it('sets which latencies are measured, of those that there are', async () => {
-      const put = (sources: string[]) => ask('PUT', '/api/v1/latency', { sources });
+      const put = (sources: string[], stacks?: string[]) =>
+        ask('PUT', '/api/v1/latency', { sources, stacks });
       expect((await put(['fs', 'tcp'])).status).toBe(204);
       expect(latencySources).toEqual(['fs', 'tcp']);
+      expect(latencyStacks).toEqual([]);
+      expect((await put(['fs', 'tcp'], ['fs'])).status).toBe(204);
+      expect(latencyStacks).toEqual(['fs']);
+      expect((await put(['fs'], ['nothing'])).status).toBe(400);
       expect((await put(['dns'])).status).toBe(400);
       agentRuns = false;
       expect((await put([])).status).toBe(503);

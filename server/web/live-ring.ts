@@ -20,7 +20,7 @@ import type { LiveTarget } from './live-source';
 
 export interface RingBounds {
   readonly seconds: number;
-  /** Samples and other events but latencies; 27 bytes each, a wait 45. */
+  /** Samples and other events but counted latencies; 27 bytes each, a wait 45. */
   readonly samples: number;
   /** Rows of latencies, 38 bytes each. A bound of their own: sources with many processes must not push samples out. */
   readonly latencies: number;
@@ -212,6 +212,7 @@ export class LiveRing implements LiveTarget {
         waits: copy('waits'),
         threadTimes: copy('threadTimes'),
         latencies: copy('latencies'),
+        latencySamples: copy('latencySamples'),
       };
     };
     this.#slices = this.#slices.map((slice) => ({ ...slice, events: remap(slice.events) }));

@@ -135,7 +135,8 @@ async function main(): Promise<void> {
       return enabled ? agent.isConnected : agent.tell({ set: 'offCpu', enabled, thresholdNs });
     },
     setBudget: (wanted) => budget.setBudget(wanted),
-    setLatency: (sources) => agent.tell({ set: 'latency', sources: [...sources] }),
+    setLatency: (sources, stacks) =>
+      agent.tell({ set: 'latency', sources: [...sources], stacks: [...stacks] }),
   });
 
   let pages: PageHandler | undefined;

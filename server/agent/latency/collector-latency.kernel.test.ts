@@ -51,7 +51,11 @@ it('latencies are in the chunks, second by second, of the processes that the fil
   ]);
   expect(heatmap.counts.reduce((sum, count) => sum + count, 0)).toBe(CALLS);
   expect(profile.losses.get('latency-table-full') ?? 0).toBe(0);
-  expect(statuses.at(-1)?.latency).toEqual({ sources: ['syscalls'], problems: {} });
+  expect(statuses.at(-1)?.latency).toEqual({
+    sources: ['syscalls'],
+    stacks: [],
+    problems: {},
+  });
   expect(
     statuses.some(({ bpfPrograms }) => (bpfPrograms.latency_syscall_exit?.runs ?? 0) > 0),
   ).toBe(true);

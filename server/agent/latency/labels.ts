@@ -1,7 +1,7 @@
 /** What the kernel side counted by, in words. */
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { BYTES_SUFFIX, type LatencySource } from '@/profile/latency/sources';
+import { BYTES_SUFFIX, CONNECT_PREFIX, type LatencySource } from '@/profile/latency/sources';
 import {
   FILE_OPERATIONS,
   FUTEX_OPERATIONS,
@@ -26,6 +26,14 @@ const SOURCE_OF: Readonly<Record<LatencyKind, LatencySource>> = {
   'tcp-received': 'tcp',
   'tcp-retransmitted': 'tcp',
 };
+
+/** The bits of these sources' kinds in `struct latency_stack_configuration`. */
+export function kindsOf(sources: readonly LatencySource[]): bigint {
+  return LATENCY_KINDS.reduce(
+    (bits, kind, bit) => (sources.includes(SOURCE_OF[kind]) ? bits | (1n << BigInt(bit)) : bits),
+    0n,
+  );
+}
 
 /** By `enum req_op` of the kernel's blk_types.h. */
 const BLOCK_OPERATIONS: ReadonlyMap<number, string> = new Map([
@@ -95,7 +103,7 @@ export class Labels {
       case 'block-service':
         return `${this.#device(number())} ${blockOperation(operation)}, in the device`;
       case 'tcp-connect':
-        return `connect to ${addressText(raw)}`;
+        return CONNECT_PREFIX + addressText(raw);
       case 'tcp-round-trip':
         return `round trip to ${addressText(raw)}`;
       case 'tcp-sent':

@@ -6,6 +6,8 @@ import {
   LATENCY_KEY_BYTES,
   LATENCY_SLOT,
   LATENCY_SLOT_BYTES,
+  LATENCY_STACK_CONFIGURATION,
+  LATENCY_STACK_CONFIGURATION_BYTES,
   LATENCY_VALUE,
   LATENCY_VALUE_BYTES,
 } from './layout';
@@ -14,6 +16,20 @@ import {
 export type LatencyFilter =
   | { readonly maps: readonly BpfMap[] }
   | { readonly onlyPids: readonly number[] | undefined };
+
+/** What only programs that take stacks use: large, so not made for others. */
+const STACK_MAPS = [
+  'events',
+  'counters',
+  'sent_stacks',
+  ...['modules', 'pages', 'rows', 'rules', 'segments', 'needed', 'processes', 'files'].map(
+    (name) => `unwind_${name}`,
+  ),
+  'latency_scratches',
+  'latency_stack_configurations',
+  'request_stacks',
+  'connect_stacks',
+];
 
 const ZERO_KEY = new Uint8Array(4);
 
@@ -47,14 +63,26 @@ export class LatencyObject {
   readonly #slots: DoubleBuffer | undefined;
   readonly #lostMap: BpfMap;
 
-  /** Loads and attaches. Throws BpfError. */
+  /**
+   * Loads and attaches. With `takesStacks`, which needs a filter by maps, stacks can be asked for with `setStacks`. Throws
+   * BpfError.
+   */
   constructor(
     readonly name: string,
     filter: LatencyFilter,
+    readonly takesStacks: boolean,
   ) {
-    this.#object = BpfObject.load(distFile(`bpf/latency-${name}.bpf.o`), {
-      shared: 'maps' in filter ? filter.maps : [],
-    });
+    const path = distFile(`bpf/latency-${name}.bpf.o`);
+    const shared = 'maps' in filter ? filter.maps : [];
+    this.#object = BpfObject.load(
+      path,
+      takesStacks
+        ? { shared, constants: { '.rodata.stacks': Uint8Array.of(1, 0, 0, 0) } }
+        : {
+            shared: shared.filter(({ name }) => !STACK_MAPS.includes(name)),
+            withoutMaps: STACK_MAPS,
+          },
+    );
     try {
       if ('onlyPids' in filter && filter.onlyPids !== undefined) this.#watch(filter.onlyPids);
       this.#tables = new DoubleBuffer(this.#object, 'latency_tables', 'latency_a', 'latency_b');
@@ -77,6 +105,14 @@ export class LatencyObject {
   /** Writes a map of the object's own with one value of 32 bits. */
   set(mapName: string, value: number): void {
     this.#object.map(mapName).update(ZERO_KEY, new Uint8Array(Uint32Array.of(value).buffer));
+  }
+
+  /** Which kinds of events get stacks, as `kindsOf` has them, and from which length on all of them, in ns. */
+  setStacks(kinds: bigint, thresholdNs: number): void {
+    const value = new DataView(new ArrayBuffer(LATENCY_STACK_CONFIGURATION_BYTES));
+    value.setBigUint64(LATENCY_STACK_CONFIGURATION.threshold_ns, BigInt(thresholdNs), true);
+    value.setBigUint64(LATENCY_STACK_CONFIGURATION.kinds, kinds, true);
+    this.#object.map('latency_stack_configurations').update(ZERO_KEY, new Uint8Array(value.buffer));
   }
 
   /** Hands over all that was counted since the last time, each event once. One call at a time. */

@@ -1,7 +1,12 @@
 /** The latency programs: those that somebody asked for are attached, and no others. */
-import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
+import {
+  DEFAULT_STACK_THRESHOLD_NS,
+  LATENCY_SOURCES,
+  type LatencySource,
+  STACK_SOURCES,
+} from '@/profile/latency/sources';
 import { BpfError, type ProgramRunTime } from '../libbpf';
-import { Labels } from './labels';
+import { kindsOf, type Label, Labels } from './labels';
 import { type LatencyFilter, LatencyObject } from './latency-object';
 import { LATENCY_KEY, SYSCALL_MODES } from './layout';
 
@@ -32,6 +37,8 @@ export class LatencyPrograms {
   readonly #objects = new Map<string, LatencyObject>();
   readonly #labels = new Labels();
   #sources: readonly LatencySource[] = [];
+  #stacks: readonly LatencySource[] = [];
+  #thresholdNs = DEFAULT_STACK_THRESHOLD_NS;
   readonly #problems = new Map<LatencySource, string>();
   /** What objects that were switched off have left. */
   #left: LatencyBucket[] = [];
@@ -48,14 +55,35 @@ export class LatencyPrograms {
     return this.#sources;
   }
 
+  /** Those of them whose events get stacks. */
+  get stacks(): readonly LatencySource[] {
+    return this.#stacks;
+  }
+
   /** Why sources that were asked for are not measured. */
   get problems(): Readonly<Record<string, string>> {
     return Object.fromEntries(this.#problems);
   }
 
-  /** Measures these from now on, and no others. One that the kernel refuses is among the `problems` afterwards. */
-  set(sources: readonly LatencySource[]): Promise<void> {
-    return this.#inOrder(() => this.#set(sources));
+  /**
+   * Measures these from now on, and no others; events of those that are in `stacks`, too, get stacks (which needs a filter by
+   * maps). What the kernel refuses is among the `problems` afterwards: a source, or its stacks alone.
+   */
+  set(sources: readonly LatencySource[], stacks: readonly LatencySource[] = []): Promise<void> {
+    return this.#inOrder(() => this.#set(sources, stacks));
+  }
+
+  /** Events of this length, in ns, get stacks always, shorter ones in proportion; up to 2^31. */
+  setStackThreshold(ns: number): Promise<void> {
+    return this.#inOrder(async () => {
+      this.#thresholdNs = ns;
+      this.#configureStacks();
+    });
+  }
+
+  /** Of the struct latency_key that starts at `at`. */
+  labelOf(keys: Buffer, at: number): Label {
+    return this.#labels.of(keys, at);
   }
 
   /** All that was counted since the last time. */
@@ -90,33 +118,49 @@ export class LatencyPrograms {
     this.#objects.clear();
   }
 
-  async #set(sources: readonly LatencySource[]): Promise<void> {
+  async #set(sources: readonly LatencySource[], stacks: readonly LatencySource[]): Promise<void> {
     this.#problems.clear();
     const wanted = new Set(sources.map((source) => OBJECT_OF[source]));
+    this.#stacks = STACK_SOURCES.filter(
+      (source) => sources.includes(source) && stacks.includes(source),
+    );
+    const withStacks = new Set(this.#stacks.map((source) => OBJECT_OF[source]));
     for (const [name, object] of this.#objects) {
-      if (wanted.has(name)) continue;
+      if (wanted.has(name) && object.takesStacks === withStacks.has(name)) continue;
       this.#objects.delete(name);
       await object.finish(this.#receiver(this.#left));
       this.#lostBefore += object.lost;
       object.dispose();
     }
     for (const name of wanted) {
-      if (!this.#objects.has(name)) this.#load(name, sources);
+      if (!this.#objects.has(name)) this.#load(name, sources, withStacks.has(name));
     }
     this.#sources = LATENCY_SOURCES.filter(
-      (source) => sources.includes(source) && !this.#problems.has(source),
+      (source) => sources.includes(source) && this.#objects.has(OBJECT_OF[source]),
     );
+    this.#stacks = this.#stacks.filter(
+      (source) => this.#objects.get(OBJECT_OF[source])?.takesStacks === true,
+    );
+    this.#configureStacks();
     this.#objects.get('syscalls')?.set('latency_modes', modesOf(this.#sources));
   }
 
-  #load(name: string, sources: readonly LatencySource[]): void {
+  #configureStacks(): void {
+    const kinds = kindsOf(this.#stacks);
+    for (const object of this.#objects.values())
+      if (object.takesStacks) object.setStacks(kinds, this.#thresholdNs);
+  }
+
+  #load(name: string, sources: readonly LatencySource[], takesStacks: boolean): void {
     try {
-      this.#objects.set(name, new LatencyObject(name, this.#filter));
+      this.#objects.set(name, new LatencyObject(name, this.#filter, takesStacks));
     } catch (error) {
       if (!(error instanceof BpfError)) throw error;
+      if (takesStacks) this.#load(name, sources, false);
+      const what = takesStacks && this.#objects.has(name) ? 'to take stacks' : 'the programs';
       for (const source of sources) {
         if (OBJECT_OF[source] === name)
-          this.#problems.set(source, `the kernel refused the programs: ${error.message}`);
+          this.#problems.set(source, `the kernel refused ${what}: ${error.message}`);
       }
     }
   }

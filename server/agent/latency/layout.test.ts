@@ -12,6 +12,12 @@ describe('what the latency programs count', () => {
   it.each([
     ['latency_key', layout.LATENCY_KEY, layout.LATENCY_KEY_BYTES],
     ['latency_value', layout.LATENCY_VALUE, layout.LATENCY_VALUE_BYTES],
+    ['record_latency', layout.LATENCY_RECORD, layout.LATENCY_RECORD_BYTES],
+    [
+      'latency_stack_configuration',
+      layout.LATENCY_STACK_CONFIGURATION,
+      layout.LATENCY_STACK_CONFIGURATION_BYTES,
+    ],
     ['latency_slot', layout.LATENCY_SLOT, layout.LATENCY_SLOT_BYTES],
   ])('%s is where the compiled programs have it', (name, offsets, bytes) => {
     const members = btf.structs.get(name);

@@ -8,6 +8,22 @@ export const LATENCY_VALUE_BYTES = 16;
 export const LATENCY_SLOT = { key: 0, value: 24 } as const;
 export const LATENCY_SLOT_BYTES = 40;
 
+/** `key` is a struct latency_key. */
+export const LATENCY_RECORD = {
+  type: 0,
+  tid: 4,
+  time_ns: 8,
+  key: 16,
+  duration_ns: 40,
+  weight_ns: 48,
+  kernel_stack: 56,
+  user_stack: 64,
+} as const;
+export const LATENCY_RECORD_BYTES = 72;
+
+export const LATENCY_STACK_CONFIGURATION = { threshold_ns: 0, kinds: 8 } as const;
+export const LATENCY_STACK_CONFIGURATION_BYTES = 16;
+
 /** Order of `enum latency_kind`. */
 export const LATENCY_KINDS = [
   'runqueue',

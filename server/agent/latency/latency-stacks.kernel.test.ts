@@ -1,0 +1,195 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { compileWorkload } from '@/bench/workloads/compile';
+import { type Chunk, decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
+import { DEFAULT_STACK_THRESHOLD_NS, type LatencySource } from '@/profile/latency/sources';
+import type { Profile } from '@/profile/profile';
+import { NONE } from '@/profile/schema';
+import { ROOT } from '@/server/root';
+import { Collector } from '../collector';
+
+interface Sample {
+  readonly source: string;
+  readonly label: string;
+  readonly tid: number;
+  readonly durationNs: number;
+  readonly weight: number;
+  /** Functions, from the root. */
+  readonly stack: readonly string[];
+}
+
+interface Measured {
+  readonly pid: number;
+  readonly truth: Readonly<Record<string, number>>;
+  readonly profile: Profile;
+  readonly samples: readonly Sample[];
+}
+
+/** Runs the workload while `sources` are measured of it alone, with stacks of their events. */
+async function measure(
+  sources: readonly LatencySource[],
+  args: readonly (string | number)[],
+): Promise<Measured> {
+  const child = spawn(compileWorkload('latency'), args.map(String), {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const pid = child.pid ?? 0;
+  const chunks: Chunk[] = [];
+  let status: unknown;
+  const collector = await Collector.start({
+    frequencyHz: 49,
+    filter: { kind: 'processes', pids: [pid] },
+    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
+    onStatus: ({ latency }) => {
+      status = latency;
+    },
+  });
+  let truth: Record<string, number> = {};
+  try {
+    await collector.settled(10_000);
+    await collector.setLatency(sources, sources);
+    const line = once(createInterface({ input: child.stdout }), 'line');
+    child.stdin.write('go\n');
+    truth = JSON.parse((await line)[0]);
+    await sleep(1500);
+    expect(status).toEqual({ sources, stacks: sources, problems: {} });
+  } finally {
+    await collector.stop();
+    child.kill();
+  }
+  const profile = profileOf(chunks);
+  expect(profile.losses.get('latency-sample-ring-full') ?? 0).toBe(0);
+  return { pid, truth, profile, samples: samplesOf(profile) };
+}
+
+function samplesOf(profile: Profile): Sample[] {
+  const { columns, length } = profile.latencySamples;
+  return Array.from({ length }, (_, row) => ({
+    source: profile.string(columns.source[row]),
+    label: profile.string(columns.label[row]),
+    tid: profile.threads.columns.tid[columns.thread[row]],
+    durationNs: columns.durationNs[row],
+    weight: columns.weight[row],
+    stack: functionsOf(profile, columns.stack[row]),
+  }));
+}
+
+function functionsOf(profile: Profile, stack: number): string[] {
+  const names: string[] = [];
+  const { parent, frame } = profile.stacks.columns;
+  for (let at = stack; at !== NONE; at = parent[at])
+    names.unshift(profile.string(profile.frames.columns.functionName[frame[at]]));
+  return names;
+}
+
+const through = (samples: readonly Sample[], name: string, label: string): Sample[] =>
+  samples.filter((sample) => sample.label === label && sample.stack.includes(name));
+
+/** Their weight, and its standard error by the rule by which they were drawn. */
+function estimate(samples: readonly Sample[]): { readonly ns: number; readonly errorNs: number } {
+  const variance = samples.reduce((sum, { weight: w, durationNs: d }) => sum + w * (w - d), 0);
+  return { ns: samples.reduce((sum, { weight }) => sum + weight, 0), errorNs: Math.sqrt(variance) };
+}
+
+/** What all events of a label have taken, as they were counted. */
+function countedNs({ latencies, ...profile }: Profile, label: string): number {
+  const { columns, length } = latencies;
+  let sum = 0;
+  for (let row = 0; row < length; row++)
+    if (profile.strings[columns.label[row]] === label) sum += columns.sum[row];
+  return sum;
+}
+
+describe('stacks of system calls', () => {
+  it('weigh as much as the functions that made the calls have waited in them', async () => {
+    const { truth, samples, pid } = await measure(['syscalls'], ['sleeps', 1000]);
+    for (const name of ['short_sleeps', 'long_sleeps']) {
+      const own = through(samples, name, 'clock_nanosleep');
+      const { ns, errorNs } = estimate(own);
+      // Beside the calls themselves, there is the way to the kernel and back.
+      expect(Math.abs(ns - truth[name]), name).toBeLessThan(3 * errorNs + 0.02 * truth[name]);
+      expect(own.every(({ tid, stack }) => tid === pid && stack.includes('main'))).toBe(true);
+    }
+    const long = through(samples, 'long_sleeps', 'clock_nanosleep');
+    expect(long).toHaveLength(50);
+    expect(long.every(({ weight, durationNs }) => weight === durationNs)).toBe(true);
+    const short = through(samples, 'short_sleeps', 'clock_nanosleep');
+    expect(short.length).toBeLessThan(300);
+    for (const { weight, durationNs } of short)
+      expect(weight).toBe(Math.max(durationNs, DEFAULT_STACK_THRESHOLD_NS));
+  });
+});
+
+describe('stacks of futex waits', () => {
+  it('lead to who waited', async () => {
+    const { samples, profile } = await measure(['futex'], ['futex', 300, 2_000_000]);
+    expect(new Set(samples.map(({ source }) => source))).toEqual(new Set(['futex']));
+    const { ns, errorNs } = estimate(through(samples, 'futexes', 'wait: timed out'));
+    const counted = countedNs(profile, 'wait: timed out');
+    expect(Math.abs(ns - counted)).toBeLessThan(3 * errorNs);
+  });
+});
+
+describe('stacks of files and the devices below them', () => {
+  it('tell who synced from who read, and ask for the device in the same functions', async () => {
+    const directory = mkdtempSync(join(ROOT, 'dist', '.latency-'));
+    try {
+      const { samples, profile } = await measure(
+        ['block', 'fs'],
+        ['file', 300, join(directory, 'file')],
+      );
+      const files = samples.filter(({ source }) => source === 'fs');
+      const syncLabel = files.find(({ label }) => label.endsWith(' fsync'))?.label ?? '';
+      const readLabel = syncLabel.replace('fsync', 'read');
+      for (const [name, label] of [
+        ['write_synced', syncLabel],
+        ['read_back', readLabel],
+      ]) {
+        const { ns, errorNs } = estimate(through(files, name, label));
+        const counted = countedNs(profile, label);
+        expect(counted, label).toBeGreaterThan(0);
+        expect(Math.abs(ns - counted), label).toBeLessThan(3 * errorNs + 0.001 * counted);
+      }
+      const requests = samples.filter(({ source }) => source === 'block');
+      expect(requests.length).toBeGreaterThan(0);
+      const inDevice = [...new Set(requests.map(({ label }) => label))].filter((label) =>
+        /(read|write), in the device$/.test(label),
+      );
+      expect(inDevice.length).toBeGreaterThan(0);
+      for (const label of inDevice) {
+        const own = requests.filter((sample) => sample.label === label);
+        const { ns, errorNs } = estimate(own);
+        const counted = countedNs(profile, label);
+        expect(Math.abs(ns - counted), label).toBeLessThan(4 * errorNs);
+        // The kernel's part says how the request came about.
+        expect(own.some(({ stack }) => stack.some((name) => /submit_bio|blk_/.test(name)))).toBe(
+          true,
+        );
+      }
+      const reads = requests.filter(({ label }) => label.endsWith(' read, in the device'));
+      expect(reads.every(({ stack }) => stack.includes('read_back'))).toBe(true);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('stacks of TCP connections', () => {
+  it('lead to who connected', async () => {
+    const { samples, profile } = await measure(['tcp'], ['tcp', 3000]);
+    const connects = samples.filter(({ label }) => label === 'connect to 127.0.0.1');
+    expect(connects).toHaveLength(samples.length);
+    const counted = countedNs(profile, 'connect to 127.0.0.1');
+    const { ns, errorNs } = estimate(connects);
+    expect(Math.abs(ns - counted)).toBeLessThan(4 * errorNs);
+    for (const { stack } of connects) {
+      expect(stack).toContain('connections');
+      expect(stack).toContain('tcp_v4_connect');
+    }
+  });
+});
