@@ -20,6 +20,14 @@ export function scheduledSeconds(pid: number): number {
     .reduce((sum, seconds) => sum + seconds, 0);
 }
 
+/** Resident bytes of a process's own making: without the files that it maps, which are mostly its program, shared by all that run it. */
+export function ownBytes(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const kib = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(rollup)?.[1] ?? 0);
+  return (kib('Pss_Anon') + kib('Pss_Shmem')) * 1024;
+}
+
 /** Resident bytes. */
 export function residentBytes(pid: number): number {
   const match = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
