@@ -13,6 +13,17 @@ export interface Opinion {
 /** The name under which both profilers know a function; '' where there is none. */
 export type NameOf = (frame: UserFrame) => string;
 
+/**
+ * The stacks as far as an unwinder sees them that goes by tables alone: JIT compilers write none, so the callers of their
+ * code are hidden from it.
+ */
+export function seenByTables(stacks: readonly UserStack[]): UserStack[] {
+  return stacks.map((stack) => {
+    const last = stack.frames.findLastIndex(({ module }) => module.startsWith('[anon'));
+    return { ...stack, frames: stack.frames.slice(last + 1) };
+  });
+}
+
 /** Samples in which each function is; functions without a name are left out. */
 function inclusiveSamples(
   stacks: readonly UserStack[],

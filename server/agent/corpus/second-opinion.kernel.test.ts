@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Demangler } from '../symbols/demangle';
-import { compareProfilers, type NameOf, type Opinion } from './agreement';
+import { compareProfilers, type NameOf, type Opinion, seenByTables } from './agreement';
 import { type Aliases, aliasesOf } from './aliases';
 import { PerfRecording } from './perf';
 import { Profiling, RunningProgram } from './profiling';
@@ -50,7 +50,7 @@ async function opinions(program: Program): Promise<Opinion[]> {
       const samples = stacks.reduce((sum, stack) => sum + stack.samples, 0);
       expect(samples).toBeGreaterThan(LEAST_SAMPLES);
     }
-    return compareProfilers(ours, theirs, FUNCTIONS, nameOf);
+    return compareProfilers(seenByTables(ours), theirs, FUNCTIONS, nameOf);
   } finally {
     await running.stop();
   }
