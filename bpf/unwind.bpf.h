@@ -60,6 +60,17 @@ struct {
 #define UNKNOWN_MODULE UNWIND_MODULES
 #define ANONYMOUS_MODULE (UNWIND_MODULES + 1)
 
+/* A power of two. */
+#define RECENT_RULES 256
+
+/* A rule that was looked up; good as long as the module's state, which has a generation, is the same. */
+struct recent_rule {
+	__u64 address;
+	__u32 state;
+	__u32 module;
+	struct unwind_rule rule;
+};
+
 /*
  * The numbers of a walk. In a map (each program has one per CPU) and not on the stack, where the verifier would follow
  * every value that they can take through every frame.
@@ -89,6 +100,8 @@ struct walk_state {
 	__u32 high;
 	__u64 key;
 	struct mapping_search search;
+	/* Of the walks before, on this CPU, by a hash of the address: a stack has most of its callers from the last one. */
+	struct recent_rule recent[RECENT_RULES];
 };
 
 #define BASE_IN_REGISTER 0
@@ -194,6 +207,7 @@ static long search_row(__u32 index, struct walk *walk)
 static __always_inline __u32 find_rule(struct walk *walk, __u64 address, struct unwind_rule *rule)
 {
 	const struct unwind_module *module;
+	struct recent_rule *recent;
 	__u32 id = walk->state->module, state, page, entry, low, index;
 
 	if (id >= UNWIND_MODULES)
@@ -216,6 +230,11 @@ static __always_inline __u32 find_rule(struct walk *walk, __u64 address, struct 
 		rule->kind = RULE_NO_ROW;
 		return 0;
 	}
+	recent = &walk->state->recent[((__u32)address * 0x9E3779B1U >> 16 ^ id) & (RECENT_RULES - 1)];
+	if (recent->address == address && recent->module == id && recent->state == state) {
+		*rule = recent->rule;
+		return 0;
+	}
 	page = (__u32)(address >> 16) - module->base_page;
 	if (page >= module->page_count) {
 		rule->kind = RULE_NO_ROW;
@@ -236,6 +255,10 @@ static __always_inline __u32 find_rule(struct walk *walk, __u64 address, struct 
 	/* The same state before and after: the rows were this module's all the while. */
 	if (*(volatile const __u32 *)&module->state != state)
 		return END_TABLE_EVICTED;
+	recent->address = address;
+	recent->module = id;
+	recent->state = state;
+	recent->rule = *rule;
 	return 0;
 }
 
