@@ -95,31 +95,41 @@ function functionsOf(profile: Profile, stack: number): string[] {
 const through = (samples: readonly Sample[], name: string, label: string): Sample[] =>
   samples.filter((sample) => sample.label === label && sample.stack.includes(name));
 
-/**
- * Expects the weight of samples to be the time of all the events that they were drawn from, within three standard errors. By
- * the rule by which they were drawn the variance is the sum of d (T - d), or less than time x T. Where stacks were taken
- * at the start, samples may weigh more than T: then it is estimated from them.
- */
-function expectWeight(
-  samples: readonly Sample[],
-  ns: number,
-  thresholdNs: number,
-  toleranceNs = 0,
-): void {
-  const weight = samples.reduce((sum, sample) => sum + sample.weight, 0);
-  const estimated = samples.reduce((sum, { weight: w, durationNs: d }) => sum + w * (w - d), 0);
-  const errorNs = Math.sqrt(Math.max(ns * thresholdNs, estimated));
-  expect(ns).toBeGreaterThan(0);
-  expect(Math.abs(weight - ns)).toBeLessThan(3 * errorNs + toleranceNs);
+interface Counted {
+  readonly ns: number;
+  /** Of the weight of samples of these events, at most. */
+  readonly variance: number;
 }
 
-/** What all events of a label have taken, as they were counted. */
-function countedNs({ latencies, ...profile }: Profile, label: string): number {
+/** Stacks that are taken at the start are taken of one event in so many at least. */
+const EARLY_MOST = 64;
+
+/**
+ * All events of a label, as they were counted. By the rule by which samples are drawn, one of length d adds d (w - d) to the
+ * variance, where w is T; or up to 64 d where its stacks had to be taken at its start.
+ */
+function countedOf(
+  { latencies, strings }: Profile,
+  label: string,
+  thresholdNs: number,
+  isEarly = false,
+): Counted {
   const { columns, length } = latencies;
-  let sum = 0;
-  for (let row = 0; row < length; row++)
-    if (profile.strings[columns.label[row]] === label) sum += columns.sum[row];
-  return sum;
+  let [ns, variance] = [0, 0];
+  for (let row = 0; row < length; row++) {
+    if (strings[columns.label[row]] !== label) continue;
+    const meanNs = columns.sum[row] / columns.count[row];
+    ns += columns.sum[row];
+    variance += columns.sum[row] * Math.max(thresholdNs, isEarly ? EARLY_MOST * meanNs : 0);
+  }
+  return { ns, variance };
+}
+
+/** Expects the weight of samples to be the time of all the events that they were drawn from, within three standard errors. */
+function expectWeight(samples: readonly Sample[], { ns, variance }: Counted): void {
+  const weight = samples.reduce((sum, sample) => sum + sample.weight, 0);
+  expect(ns).toBeGreaterThan(0);
+  expect(Math.abs(weight - ns)).toBeLessThan(3 * Math.sqrt(variance));
 }
 
 describe('stacks of system calls', () => {
@@ -127,9 +137,10 @@ describe('stacks of system calls', () => {
     const { truth, samples, pid } = await measure(['syscalls'], ['sleeps', 1000]);
     for (const name of ['short_sleeps', 'long_sleeps']) {
       const own = through(samples, name, 'clock_nanosleep');
-      // Beside the calls themselves, there is the way to the kernel and back. Long ones are all there.
-      const thresholdNs = name === 'long_sleeps' ? 0 : DEFAULT_STACK_THRESHOLD_NS;
-      expectWeight(own, truth[name], thresholdNs, 0.02 * truth[name]);
+      const ns = truth[name];
+      // Long ones are all there: but for the way to the kernel and back, nothing is left to chance.
+      const variance = name === 'long_sleeps' ? (0.01 * ns) ** 2 : ns * DEFAULT_STACK_THRESHOLD_NS;
+      expectWeight(own, { ns, variance });
       expect(own.every(({ tid, stack }) => tid === pid && stack.includes('main'))).toBe(true);
     }
     const long = through(samples, 'long_sleeps', 'clock_nanosleep');
@@ -148,7 +159,7 @@ describe('stacks of futex waits', () => {
     expect(new Set(samples.map(({ source }) => source))).toEqual(new Set(['futex']));
     const label = 'wait: timed out';
     const own = through(samples, 'futexes', label);
-    expectWeight(own, countedNs(profile, label), DEFAULT_STACK_THRESHOLD_NS);
+    expectWeight(own, countedOf(profile, label, DEFAULT_STACK_THRESHOLD_NS));
   });
 });
 
@@ -171,7 +182,7 @@ describe('stacks of files and the devices below them', () => {
         ['write_synced', syncLabel],
         ['read_back', readLabel],
       ]) {
-        expectWeight(through(files, name, label), countedNs(profile, label), SHORT_THRESHOLD_NS);
+        expectWeight(through(files, name, label), countedOf(profile, label, SHORT_THRESHOLD_NS));
       }
       const requests = samples.filter(({ source }) => source === 'block');
       expect(requests.length).toBeGreaterThan(0);
@@ -181,7 +192,7 @@ describe('stacks of files and the devices below them', () => {
       expect(inDevice.length).toBeGreaterThan(0);
       for (const label of inDevice) {
         const own = requests.filter((sample) => sample.label === label);
-        expectWeight(own, countedNs(profile, label), SHORT_THRESHOLD_NS);
+        expectWeight(own, countedOf(profile, label, SHORT_THRESHOLD_NS, true));
         // The kernel's part says how the request came about.
         for (const { stack } of own)
           expect(
@@ -207,8 +218,7 @@ describe('stacks of TCP connections', () => {
     const { samples, profile } = await measure(['tcp'], ['tcp', 3000], SHORT_THRESHOLD_NS);
     const connects = samples.filter(({ label }) => label === 'connect to 127.0.0.1');
     expect(connects).toHaveLength(samples.length);
-    const counted = countedNs(profile, 'connect to 127.0.0.1');
-    expectWeight(connects, counted, SHORT_THRESHOLD_NS);
+    expectWeight(connects, countedOf(profile, 'connect to 127.0.0.1', SHORT_THRESHOLD_NS, true));
     for (const { stack } of connects) {
       expect(stack).toContain('connections');
       expect(stack).toContain('tcp_v4_connect');
