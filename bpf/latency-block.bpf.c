@@ -51,21 +51,35 @@ struct {
 
 #define BLOCK_KINDS (1ULL << LATENCY_BLOCK_QUEUED | 1ULL << LATENCY_BLOCK_SERVICE)
 
-/* A request begins: with its insertion, or with its issue where it skips the queue. */
-static __always_inline void begin_request(void *ctx, struct task_struct *task, __u64 request, __u64 now)
-{
-	struct early_latency early;
-
-	if (takes_stacks && begin_with_stacks(ctx, task, BLOCK_KINDS, now, &early) &&
-	    bpf_map_update_elem(&request_stacks, &request, &early, BPF_ANY))
-		count(LOST_MAP_FULL);
-}
-
 static __always_inline void forget_request(__u64 request)
 {
 	bpf_map_delete_elem(&requests, &request);
 	if (takes_stacks)
 		bpf_map_delete_elem(&request_stacks, &request);
+}
+
+/* A request begins: with its insertion, or with its issue where it skips the queue. */
+static __always_inline void begin_request(void *ctx, __u64 request, bool is_inserted)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct request_times times = {.pid = task->tgid};
+	struct early_latency early;
+	__u64 now;
+
+	if (!wanted_task(task))
+		return;
+	if (takes_stacks && begin_with_stacks(ctx, task, BLOCK_KINDS, &early) &&
+	    bpf_map_update_elem(&request_stacks, &request, &early, BPF_ANY))
+		count(LOST_MAP_FULL);
+	now = bpf_ktime_get_ns();
+	if (is_inserted)
+		times.inserted_ns = now;
+	else
+		times.issued_ns = now;
+	if (bpf_map_update_elem(&requests, &request, &times, BPF_ANY)) {
+		count_lost();
+		forget_request(request);
+	}
 }
 
 static __always_inline void end_part(struct latency_key *key, const struct early_latency *early, __u64 now, __u64 ns)
@@ -78,36 +92,20 @@ static __always_inline void end_part(struct latency_key *key, const struct early
 SEC("tp_btf/block_rq_insert")
 int BPF_PROG(latency_block_insert, struct request *request)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct request_times times = {.inserted_ns = bpf_ktime_get_ns(), .pid = task->tgid};
-	__u64 key = (__u64)request;
-
-	if (!wanted_task(task))
-		return 0;
-	if (bpf_map_update_elem(&requests, &key, &times, BPF_ANY))
-		count_lost();
-	else
-		begin_request(ctx, task, key, times.inserted_ns);
+	begin_request(ctx, (__u64)request, true);
 	return 0;
 }
 
 SEC("tp_btf/block_rq_issue")
 int BPF_PROG(latency_block_issue, struct request *request)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 key = (__u64)request, now = bpf_ktime_get_ns();
+	__u64 key = (__u64)request;
 	struct request_times *known = bpf_map_lookup_elem(&requests, &key);
 
-	if (known) {
-		known->issued_ns = now;
-	} else if (wanted_task(task)) {
-		struct request_times times = {.issued_ns = now, .pid = task->tgid};
-
-		if (bpf_map_update_elem(&requests, &key, &times, BPF_ANY))
-			count_lost();
-		else
-			begin_request(ctx, task, key, now);
-	}
+	if (known)
+		known->issued_ns = bpf_ktime_get_ns();
+	else
+		begin_request(ctx, key, false);
 	return 0;
 }
 

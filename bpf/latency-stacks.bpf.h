@@ -4,7 +4,8 @@
  * draw.bpf.h. The event is counted in any case.
  *
  * An event that ends in the task that began it has its stack taken at its end, when its length is known. One that ends
- * elsewhere has it taken when it begins, with a probability by the length of those before (`begin_with_stacks`).
+ * elsewhere has it taken when it begins (`begin_with_stacks`): each, as long as they are few, so that the long ones among
+ * them have one; of many, some, the more of them the longer those before were.
  */
 #ifndef HEARTH_LATENCY_STACKS_BPF_H
 #define HEARTH_LATENCY_STACKS_BPF_H
@@ -27,8 +28,16 @@ struct latency_scratch {
 	int busy;
 	struct record_stack stack;
 	struct walk_state walk;
-	__u64 expected_ns;	/* of the next event that ends elsewhere, by those before */
+	/* Of events that end elsewhere: how long the next one may be, by those before, and how many have begun here lately. */
+	__u64 expected_ns;
+	__u64 window_ns;
+	__u64 begun;
+	__u64 begun_before;
 };
+
+/* So many of them have stacks in any case: 500 a second on each CPU. */
+#define FEW_STACKS 50
+#define WINDOW_NS 100000000ULL
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -106,16 +115,39 @@ struct early_latency {
 	__u32 padding;
 };
 
-/* An event of one of `kinds` (bits) begins in the current task. True where its stacks have been taken, into `early`. */
-static __always_inline bool begin_with_stacks(void *ctx, struct task_struct *task, __u64 kinds, __u64 now,
+/* The least probability, in 2^-32, with which the event that begins now is to have stacks, by how many begin. */
+static __always_inline __u64 probability_by_number(struct latency_scratch *scratch, __u64 now)
+{
+	__u64 since = now - scratch->window_ns, number;
+
+	if (since >= WINDOW_NS) {
+		scratch->begun_before = since < 2 * WINDOW_NS ? scratch->begun : 0;
+		scratch->begun = 0;
+		scratch->window_ns = now;
+	}
+	scratch->begun++;
+	number = scratch->begun > scratch->begun_before ? scratch->begun : scratch->begun_before;
+	return number > FEW_STACKS ? FEW_STACKS * PROBABILITY_ONE / number : PROBABILITY_ONE;
+}
+
+/*
+ * An event of one of `kinds` (bits) begins in the current task. True where its stacks have been taken, into `early`. To be
+ * called before its time begins: it would be longer by what that takes.
+ */
+static __always_inline bool begin_with_stacks(void *ctx, struct task_struct *task, __u64 kinds,
 					      struct early_latency *early)
 {
 	const struct latency_stack_configuration *config = stack_configuration();
 	struct latency_scratch *scratch = latency_scratch();
+	__u64 by_number, now;
 
 	if (!config || !scratch || !(config->kinds & kinds) || config->threshold_ns == 0)
 		return false;
+	now = bpf_ktime_get_ns();
 	early->probability = early_probability(scratch->expected_ns, config->threshold_ns);
+	by_number = probability_by_number(scratch, now);
+	if (by_number > early->probability)
+		early->probability = by_number;
 	if (bpf_get_prandom_u32() >= early->probability)
 		return false;
 	early->tid = task->pid;

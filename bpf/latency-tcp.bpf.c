@@ -58,11 +58,11 @@ struct {
 	__type(value, struct early_latency);
 } connect_stacks SEC(".maps");
 
-static __always_inline void begin_connect(void *ctx, struct sock *sk, __u64 now)
+static __always_inline void begin_connect(void *ctx, struct sock *sk)
 {
 	struct early_latency early, *kept;
 
-	if (!takes_stacks || !begin_with_stacks(ctx, bpf_get_current_task_btf(), 1ULL << LATENCY_TCP_CONNECT, now, &early))
+	if (!takes_stacks || !begin_with_stacks(ctx, bpf_get_current_task_btf(), 1ULL << LATENCY_TCP_CONNECT, &early))
 		return;
 	kept = bpf_sk_storage_get(&connect_stacks, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (kept)
@@ -127,8 +127,8 @@ int BPF_PROG(latency_tcp_state, struct sock *sk, int old_state, int new_state)
 	if (new_state == TCP_SYN_SENT) {
 		owner = take_socket(sk);
 		if (owner) {
+			begin_connect(ctx, sk);
 			owner->connecting_ns = bpf_ktime_get_ns();
-			begin_connect(ctx, sk, owner->connecting_ns);
 		}
 		return 0;
 	}

@@ -73,7 +73,7 @@ test('is in recordings', async ({ page }) => {
       },
       [method, path, JSON.stringify(body)],
     );
-  await call('PUT', '/latency', { sources: ['runqueue', 'futex'] });
+  await call('PUT', '/latency', { sources: ['runqueue', 'futex'], stacks: ['futex'] });
   await call('PUT', '/off-cpu', { enabled: true, thresholdNs: 1e6 });
   const { id } = JSON.parse(await call('POST', '/sessions', { name: 'with latencies' }));
   // On a machine with nothing to do, nobody else waits for a CPU.
@@ -99,6 +99,14 @@ test('is in recordings', async ({ page }) => {
     await expect(functions.filter({ hasText: '[waiting for a CPU]' })).toBeVisible();
     await expect(functions.filter({ hasText: '[waiting: lock]' })).toHaveCount(0);
     await page.goto(latencies);
+  });
+  await test.step('events with stacks of their own are in it, too', async () => {
+    await page.getByRole('radio', { name: 'Futex waits' }).check();
+    await expect(stacks.getByRole('application', { name: /^Flame graph of wait/ })).toBeVisible();
+    await stacks.getByRole('link', { name: 'Open as a page' }).click();
+    await expect(page).toHaveURL(/\/sessions\/.*mode=latency/);
+    await expect(page.getByText(/^Futex waits: wait/)).toBeVisible();
+    await page.goBack();
   });
   await page.getByRole('radio', { name: 'Block I/O' }).check();
   await expect(

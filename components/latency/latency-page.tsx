@@ -51,6 +51,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
   const collector = state.status?.collector;
   const problem = collector?.latency.problems[view.source];
+  const isMeasured = collector?.latency.sources.includes(view.source) ?? false;
 
   return (
     <>
@@ -94,7 +95,9 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
         )}
         <CopyLink />
       </div>
-      {isLive ? <Warnings state={state} failure={failure} problem={problem} /> : null}
+      {isLive ? (
+        <Warnings state={state} failure={failure} problem={problem} isMeasured={isMeasured} />
+      ) : null}
       <main className="flex min-h-0 flex-1 flex-col">
         {signedOut ? (
           <SignedOut />
@@ -126,7 +129,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
           >
             <Empty
               view={view}
-              isMeasured={collector?.latency.sources.includes(view.source) ?? false}
+              isMeasured={isMeasured}
               isLive={isLive}
               onAll={() => change({ range: undefined, pids: [], buckets: undefined })}
             />
@@ -141,8 +144,10 @@ function Warnings({
   state,
   failure,
   problem,
+  isMeasured,
 }: {
   readonly state: ProfileState;
+  readonly isMeasured: boolean;
   readonly failure: string | undefined;
   readonly problem: string | undefined;
 }) {
@@ -165,7 +170,14 @@ function Warnings({
   if (text === undefined) return null;
   return (
     <Banner look="danger">
-      <strong>This source can’t be measured:</strong> {text}
+      <strong>
+        {failure !== undefined
+          ? 'Nothing was changed:'
+          : isMeasured
+            ? 'This source’s stacks can’t be taken:'
+            : 'This source can’t be measured:'}
+      </strong>{' '}
+      {text}
     </Banner>
   );
 }

@@ -149,5 +149,5 @@ function Hint({ view, label, live, onError }: StacksPanelProps) {
 function costText(thresholdNs: number): string {
   const length = formatLatency(thresholdNs, 'nanoseconds');
   const perSecond = formatCount(Math.round(1e9 / thresholdNs));
-  return `Off. Events of ${length} or more would all have one, shorter ones in proportion: at most ${perSecond} stacks a second for each thread that is in such events, a few microseconds each.`;
+  return `Off. Events of ${length} or more would all have one, shorter ones in proportion: at most ${perSecond} stacks a second for each thread that is in such events, of 1 to 10 us each.`;
 }

@@ -5,7 +5,7 @@ import type { LatencyQuery } from '@/profile/latency/analysis';
 import { bucketOf } from '@/profile/latency/buckets';
 import { Profile } from '@/profile/profile';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
-import { FrameKind, NONE } from '@/profile/schema';
+import { FrameKind, NONE, ThreadState } from '@/profile/schema';
 import { DEFAULT_VIEW, type ProfileMode, type View } from '@/profile/view';
 import type { ProfileResult } from './analysis';
 import { AnalysisEngine, type LiveBounds } from './analysis-engine';
@@ -336,6 +336,27 @@ describe('AnalysisEngine', () => {
         mode('latency', { latency: { source: 'fs', label: 'ext4 read', buckets: undefined } }),
       );
       expect(totals(engine)).toBe(3);
+    });
+
+    it.each(['waits', 'latencies'] as const)('%s are bounded by number', (kind) => {
+      const source = new TestProfile();
+      const cut = (second: number): Uint8Array => {
+        for (let i = 0; i < 10; i++) {
+          const row = { stack: ['main'], durationNs: 1, timeNs: (second + i / 10) * ns };
+          if (kind === 'waits') source.addWait({ ...row, waitClass: ThreadState.Runnable });
+          else source.addLatency({ ...row, source: 'runqueue', label: 'waiting for a CPU' });
+        }
+        return encodeChunk(cutAt(source, second));
+      };
+      const bounds = { ringNs: 600 * ns, samples: 90, latencies: 1000, stacks: 1000 };
+      const engine = live([cut(0)], bounds);
+      engine.setWindow('all');
+      engine.setView(mode('off-cpu'));
+      for (let second = 1; second < 50; second++) engine.append(cut(second));
+      const { startNs, tree } = resultOf(engine);
+      expect(startNs).toBeGreaterThanOrEqual(40 * ns);
+      expect(startNs).toBeLessThanOrEqual(41 * ns);
+      expect(tree.totalSamples[0]).toBe(kind === 'waits' ? 90 : 0);
     });
 
     it('what is forgotten is forgotten there, too', () => {

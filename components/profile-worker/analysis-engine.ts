@@ -21,6 +21,7 @@ import { ThreadAnalysis, type ThreadsQuery, type ThreadsUpdate } from './thread-
 /** How much of a live profile is kept; what is older is forgotten. */
 export interface LiveBounds {
   readonly ringNs: number;
+  /** Of samples, of waits, and of latency samples, each. */
   readonly samples: number;
   /** Rows of latencies: many of them push no samples out. */
   readonly latencies: number;
@@ -37,6 +38,8 @@ const LIVE_BOUNDS: LiveBounds = {
 };
 /** Forgetting copies the samples that stay: not for every chunk. */
 const FORGET_EVERY = 1 / 30;
+/** What has that bound; latencies that were counted have one of their own. */
+const FORGOTTEN_TABLES = ['samples', 'waits', 'latencySamples'] as const;
 
 /** Samples of another mode than CPU: they are made of the profile, and follow it. */
 interface Derived {
@@ -202,24 +205,27 @@ export class AnalysisEngine {
   }
 
   #forget(): void {
-    const { samples, header } = this.#profile;
-    const { ringNs, samples: maxSamples } = this.#bounds;
-    const endNs = header?.endNs ?? 0;
-    const isTooMany = samples.length > maxSamples * (1 + FORGET_EVERY);
-    if (!isTooMany && endNs - this.#forgottenAtNs < ringNs * FORGET_EVERY) return;
-    this.#forgottenAtNs = endNs;
-    const { order } = this.#onCpu;
-    order.update();
-    const oldestKept = order.rowAt(Math.max(0, samples.length - maxSamples));
-    const oldestNs = Math.max(
-      endNs - ringNs,
-      isTooMany ? samples.columns.timeNs[oldestKept] : Number.NEGATIVE_INFINITY,
+    const { ringNs } = this.#bounds;
+    const endNs = this.#profile.header?.endNs ?? 0;
+    const tooMany = FORGOTTEN_TABLES.filter(
+      (name) => this.#profile[name].length > this.#bounds.samples * (1 + FORGET_EVERY),
     );
+    if (tooMany.length === 0 && endNs - this.#forgottenAtNs < ringNs * FORGET_EVERY) return;
+    this.#forgottenAtNs = endNs;
+    this.#onCpu.order.update();
+    const oldestNs = Math.max(endNs - ringNs, ...tooMany.map((name) => this.#oldestKeptNs(name)));
     if (oldestNs <= this.#heldFromNs) return;
     this.#heldFromNs = oldestNs;
     for (const stacks of [this.#onCpu, this.#derived?.stacks])
       stacks?.forgetBefore(oldestNs, this.#range());
     forgetLatencies(this.#profile, oldestNs);
+  }
+
+  /** From when on a table has as many rows as are to be kept. */
+  #oldestKeptNs(name: (typeof FORGOTTEN_TABLES)[number]): number {
+    const { columns, length } = this.#profile[name];
+    const oldest = length - this.#bounds.samples;
+    return columns.timeNs[name === 'samples' ? this.#onCpu.order.rowAt(oldest) : oldest];
   }
 
   /** The oldest latencies where there are too many, but always whole seconds, and never the newest. */

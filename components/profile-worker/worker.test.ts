@@ -106,4 +106,37 @@ describe('a live stream', () => {
     vi.runAllTimers();
     expect(updates()).toBe(2);
   });
+
+  it('is answered with latencies, and what is new of their stacks, where they are asked for', () => {
+    const source = new TestProfile();
+    const chunk = (): ArrayBuffer =>
+      bytesOf(
+        source
+          .addLatency({ source: 'fs', label: 'ext4 read', stack: ['main'], durationNs: 7 })
+          .cut(),
+      );
+    scope.send({
+      type: 'latency',
+      query: {
+        source: 'fs',
+        label: undefined,
+        windowSeconds: undefined,
+        range: undefined,
+        baseline: undefined,
+        buckets: undefined,
+        pids: [],
+      },
+    });
+    scope.send({ type: 'snapshot', number: 1, bytes: chunk() });
+    const answer = () => {
+      vi.runAllTimers();
+      scope.send({ type: 'taken' });
+      return scope.take().find((message) => message.type === 'latency')?.stacks?.profile?.result;
+    };
+    expect(answer()).toMatchObject({ mode: 'latency', unit: 'nanoseconds' });
+    scope.send({ type: 'chunk', number: 2, bytes: bytesOf(source.cut()) });
+    expect(answer()).toBeUndefined();
+    scope.send({ type: 'chunk', number: 3, bytes: chunk() });
+    expect(answer()?.tree.total[0]).toBe(14);
+  });
 });
