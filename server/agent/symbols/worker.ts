@@ -16,6 +16,8 @@ import { SymbolService } from './symbol-service';
 
 /** Tables that nobody has asked for so long are freed. */
 const IDLE_MS = 60_000;
+/** After a pause of this length, memory that is not used any more is given back. */
+const PAUSE_MS = 500;
 /** What is left of making tables is as large as they are, and V8 sees no reason to look for it in its small heap. */
 const GARBAGE_BYTES = 2 * 1024 * 1024;
 /** Looking takes about 10 ms. */
@@ -40,18 +42,24 @@ const service = new SymbolService({
 });
 let heapAfterBytes = 0;
 let nextCollectMs = 0;
-const giveMemoryBack = (): void => {
-  if (performance.now() < nextCollectMs) return;
-  nextCollectMs = performance.now() + COLLECT_MS;
+let bytesBefore = 0;
+const pause = setTimeout(() => {
   const { arrayBuffers, heapUsed } = process.memoryUsage();
   const garbage = Math.max(arrayBuffers - service.bytes, heapUsed - heapAfterBytes);
-  if (garbage < GARBAGE_BYTES) return;
+  if (garbage < GARBAGE_BYTES || performance.now() < nextCollectMs) return;
   collectGarbage();
   heapAfterBytes = process.memoryUsage().heapUsed;
+  nextCollectMs = performance.now() + COLLECT_MS;
+}, PAUSE_MS).unref();
+/** Only where something was read: to wake up costs as much as to name a few addresses. */
+const giveMemoryBack = (): void => {
+  if (service.bytes === bytesBefore) return;
+  bytesBefore = service.bytes;
+  pause.refresh();
 };
 setInterval(() => {
   service.forgetUnused(performance.now() - IDLE_MS);
-  giveMemoryBack();
+  pause.refresh();
 }, IDLE_MS / 2).unref();
 
 port.on('message', (requests: readonly WorkerRequest[]) => {
