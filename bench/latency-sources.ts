@@ -1,5 +1,6 @@
 /** What measuring latencies costs a program that does nothing but switch and call the kernel. */
 import { execFileSync } from 'node:child_process';
+import { compileWorkload } from '@/bench/workloads/compile';
 import { LATENCY_SOURCES, type LatencySource, STACK_SOURCES } from '@/profile/latency/sources';
 import { CpuSampler } from '@/server/agent/cpu-sampler';
 import { LatencyPrograms } from '@/server/agent/latency/latency-programs';
@@ -7,25 +8,31 @@ import { enableRunTimeStatistics } from '@/server/agent/libbpf';
 import { RecordType } from '@/server/agent/records';
 import type { Bench } from './bench';
 
-const ROUNDS = 5;
-const OPERATIONS = 200_000;
+const ROUNDS = 10;
+const BATCHES = 100;
 const RATIO_LIMIT = 1.35;
 
-/** Microseconds for a byte there and back between two processes on one CPU: two switches and four system calls. */
+/** Microseconds for four bytes there and back between two processes on one CPU: two switches and four system calls. */
 function pipeUs(): number {
+  const output = execFileSync(compileWorkload('ping-pong'), ['1', String(BATCHES)], {
+    encoding: 'utf8',
+  });
+  return Number(output);
+}
+
+/** Median nanoseconds for the first write to a page of fresh memory. */
+function faultNs(): number {
   const output = execFileSync(
     'taskset',
-    ['-c', '1', 'perf', 'bench', 'sched', 'pipe', '-l', String(OPERATIONS)],
-    { encoding: 'utf8' },
+    ['-c', '1', compileWorkload('faults'), 'minor', '20000', '5'],
+    { encoding: 'utf8', input: 'go\n\n' },
   );
-  const match = /([\d.]+) usecs\/op/.exec(output);
-  if (match === null) throw new Error(`perf bench sched pipe printed no time:\n${output}`);
-  return Number(match[1]);
+  return (JSON.parse(output) as { p50: number }).p50;
 }
 
 export const latencySources: Bench = {
   name: 'latency-sources',
-  what: 'perf bench sched pipe on one CPU while latencies are measured, beside nothing at all',
+  what: 'what perf bench sched pipe does on one CPU while latencies are measured, beside nothing at all',
   async run(report) {
     // For its maps: no CPU is sampled.
     const sampler = CpuSampler.load(99, { kind: 'all' });
@@ -57,6 +64,14 @@ export const latencySources: Bench = {
         });
       }
     }
+    const leastFault = { bare: Number.POSITIVE_INFINITY, measured: Number.POSITIVE_INFINITY };
+    for (let round = 0; round < ROUNDS; round++) {
+      await programs.set([]);
+      leastFault.bare = Math.min(leastFault.bare, faultNs());
+      await programs.set(['faults']);
+      leastFault.measured = Math.min(leastFault.measured, faultNs());
+      for (const { count } of await programs.take()) events += count;
+    }
     await programs.set([]);
     const bareUs = least.get('nothing') ?? 0;
     for (const [name, us] of least) {
@@ -64,6 +79,7 @@ export const latencySources: Bench = {
     }
     const all = (least.get('every source') ?? 0) / bareUs;
     report('every source', 'times as long', all, 'limit', RATIO_LIMIT);
+    report('page fault, faults', 'ns/fault', leastFault.measured, 'nothing', leastFault.bare);
     report(`events lost of ${events}`, 'events', programs.lost, 'all', events);
     report(
       `events with stacks lost of ${stacks}`,

@@ -30,6 +30,8 @@ enum latency_kind {
 	LATENCY_TCP_SENT,	/* in bytes, as are the next two */
 	LATENCY_TCP_RECEIVED,
 	LATENCY_TCP_RETRANSMITTED,
+	LATENCY_FAULT,		/* label: enum fault_outcome, whether in the kernel; operation: enum fault_access */
+	LATENCY_DNS,		/* label: the server's address as above; operation: the answer's RCODE, or DNS_NO_ANSWER */
 	LATENCY_KINDS,
 };
 
@@ -55,6 +57,24 @@ enum futex_outcome {
 	FUTEX_FAILED,
 	FUTEX_OUTCOMES,
 };
+
+enum fault_access {
+	FAULT_READ,
+	FAULT_WRITE,
+	FAULT_WRITE_PROTECTED,	/* the page was there, but not writable: shared until then, or not written since it was clean */
+	FAULT_EXECUTE,
+	FAULT_ACCESSES,
+};
+
+enum fault_outcome {
+	FAULT_MINOR,
+	FAULT_MAJOR,		/* it had to be read from a device, or to wait for somebody who did */
+	FAULT_SIGNAL,
+	FAULT_OUTCOMES,
+};
+
+/* Beside the answers' own RCODEs, which are less than 16. */
+#define DNS_NO_ANSWER 16
 
 /* Bits in `latency_modes`: what is to be counted at the end of a system call. */
 enum syscall_mode {

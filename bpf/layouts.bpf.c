@@ -28,4 +28,6 @@ enum latency_kind latency_kind;
 enum file_operation file_operation;
 enum futex_operation futex_operation;
 enum futex_outcome futex_outcome;
+enum fault_access fault_access;
+enum fault_outcome fault_outcome;
 enum syscall_mode syscall_mode;

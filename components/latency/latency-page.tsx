@@ -28,7 +28,7 @@ import {
   waitsHref,
 } from './latency-query';
 import { ProcessTable } from './process-table';
-import { MeasureSwitch, NotMeasured, SourceSwitch } from './source-bar';
+import { MeasureSwitch, SourceSwitch } from './source-bar';
 import { StacksPanel } from './stacks-panel';
 import { type ChangeLatencyView, useLatencyView } from './use-latency-view';
 
@@ -240,7 +240,6 @@ function Workspace({
         </div>
         {stacks}
         <BucketTable row={row} />
-        <NotMeasured />
       </div>
       <div className="flex max-h-96 shrink-0 flex-col border-t border-line lg:max-h-none lg:w-80 lg:border-t-0 lg:border-l">
         <ProcessTable

@@ -1,15 +1,10 @@
 'use client';
 
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { messageOf, setLatencySources } from '@/components/shell/api';
 import { Button } from '@/components/ui/button';
 import { RadioGroup } from '@/components/ui/radio-group';
-import {
-  LATENCY_SOURCES,
-  LATENCY_TEXTS,
-  type LatencySource,
-  NOT_MEASURED,
-} from '@/profile/latency/sources';
+import { LATENCY_SOURCES, LATENCY_TEXTS, type LatencySource } from '@/profile/latency/sources';
 import type { CollectorStatus } from '@/profile/status';
 
 /** Which source is shown. */
@@ -20,8 +15,18 @@ export function SourceSwitch({
   readonly value: LatencySource;
   onChange(source: LatencySource): void;
 }) {
+  const bar = useRef<HTMLDivElement>(null);
+  // On narrow screens the sources are wider than the bar: the one that is shown is in sight.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the source that is shown is the one that is checked
+  useEffect(() => {
+    const chosen = bar.current?.querySelector('input:checked')?.closest('label');
+    if (bar.current === null || !chosen) return;
+    const { left, width } = chosen.getBoundingClientRect();
+    const within = bar.current.getBoundingClientRect();
+    bar.current.scrollLeft += left + width / 2 - within.left - within.width / 2;
+  }, [value]);
   return (
-    <div className="max-w-full overflow-x-auto [&_label]:whitespace-nowrap [&>div]:w-max">
+    <div ref={bar} className="max-w-full overflow-x-auto [&_label]:whitespace-nowrap [&>div]:w-max">
       <RadioGroup
         label="Source"
         options={LATENCY_SOURCES.map((source) => ({
@@ -92,6 +97,8 @@ const PROGRAMS: Readonly<Record<LatencySource, string>> = {
   fs: 'latency_syscall',
   futex: 'latency_syscall',
   tcp: 'latency_tcp',
+  faults: 'latency_fault',
+  dns: 'latency_dns',
 };
 
 function Cost({
@@ -124,21 +131,5 @@ function Cost({
     >
       costs {(100 * cpu).toFixed(2)}% of one CPU, {perRun.toFixed(0)} ns a run
     </span>
-  );
-}
-
-/** What is asked for, and not measured. */
-export function NotMeasured() {
-  return (
-    <details className="px-3 py-1 text-sm text-dim">
-      <summary>What is not measured</summary>
-      <ul className="list-disc pl-4">
-        {Object.entries(NOT_MEASURED).map(([what, why]) => (
-          <li key={what}>
-            {what}: {why}
-          </li>
-        ))}
-      </ul>
-    </details>
   );
 }

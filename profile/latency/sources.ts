@@ -2,11 +2,27 @@
 import { ThreadState } from '../schema';
 
 /** What is switched on and off. */
-export const LATENCY_SOURCES = ['runqueue', 'block', 'syscalls', 'fs', 'tcp', 'futex'] as const;
+export const LATENCY_SOURCES = [
+  'runqueue',
+  'block',
+  'syscalls',
+  'fs',
+  'tcp',
+  'futex',
+  'faults',
+  'dns',
+] as const;
 export type LatencySource = (typeof LATENCY_SOURCES)[number];
 
 /** Those whose events can have stacks of their own; the run queue's are those of off-CPU profiling. */
-export const STACK_SOURCES: readonly LatencySource[] = ['block', 'syscalls', 'fs', 'tcp', 'futex'];
+export const STACK_SOURCES: readonly LatencySource[] = [
+  'block',
+  'syscalls',
+  'fs',
+  'tcp',
+  'futex',
+  'faults',
+];
 
 /**
  * Events of this length or longer get a stack always, shorter ones in proportion: of a thread in one event after another, as
@@ -59,14 +75,14 @@ export const LATENCY_TEXTS: Readonly<Record<LatencySource, LatencySourceText>> =
     title: 'Futex waits',
     text: 'System calls that wait for a futex, by how they ended. Locks that are free are taken without a system call, and are not in it.',
   },
-};
-
-/** What is asked for, and can't be measured: why. */
-export const NOT_MEASURED: Readonly<Record<string, string>> = {
-  'Page faults':
-    'not measured, because the kernel has a tracepoint where a page fault begins, but none where it ends.',
-  'DNS look-ups':
-    'not measured, because they are made in user space, by libraries that differ in how they do it.',
+  faults: {
+    title: 'Page faults',
+    text: 'From the exception until the page is there: minor (no device was waited for) or major, by kind of access. Write-protected: the page was there to be read, so it is copied, or marked as changed. In the kernel: on memory of the process, during a system call. Huge pages count once.',
+  },
+  dns: {
+    title: 'DNS look-ups',
+    text: 'From the packet with the query to the one with the answer, by server and result; a query without an answer in 5 s counts as that with the next one that is sent. UDP to port 53 only: look-ups over TCP, TLS and HTTPS are not in it, and neither is what libraries answer from memory.',
+  },
 };
 
 /** Of the labels of connections that were made. */

@@ -393,10 +393,12 @@ export class BpfObject {
     return fds;
   }
 
-  /** Attaches every loaded program by its section's name. */
-  attachAll(): void {
+  /** Attaches every loaded program by its section's name; `except`: names of programs. */
+  attachAll({ except = [] }: { readonly except?: readonly string[] } = {}): void {
     for (const program of this.#programs()) {
-      const what = `attach ${libbpf().programName(program)}`;
+      const name = libbpf().programName(program);
+      if (except.includes(name)) continue;
+      const what = `attach ${name}`;
       this.#links.push(checkPointer(what, libbpf().attach(program)));
     }
   }

@@ -58,6 +58,6 @@ describe('hearth latency', () => {
     const gone = hearth('fs', '-d', '0.5', '-p', '4194303');
     expect(gone.status).toBe(1);
     expect(gone.stderr).toContain('no such process');
-    expect(hearth('dns').status).toBe(2);
+    expect(hearth('weather').status).toBe(2);
   });
 });

@@ -262,7 +262,7 @@ describe('the server', () => {
       expect((await put(['fs', 'tcp'], ['fs'])).status).toBe(204);
       expect(latencyStacks).toEqual(['fs']);
       expect((await put(['fs'], ['nothing'])).status).toBe(400);
-      expect((await put(['dns'])).status).toBe(400);
+      expect((await put(['weather'])).status).toBe(400);
       agentRuns = false;
       expect((await put([])).status).toBe(503);
     });

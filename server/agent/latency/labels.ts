@@ -3,6 +3,9 @@ import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { BYTES_SUFFIX, CONNECT_PREFIX, type LatencySource } from '@/profile/latency/sources';
 import {
+  DNS_NO_ANSWER,
+  FAULT_ACCESSES,
+  FAULT_OUTCOMES,
   FILE_OPERATIONS,
   FUTEX_OPERATIONS,
   FUTEX_OUTCOMES,
@@ -25,6 +28,8 @@ const SOURCE_OF: Readonly<Record<LatencyKind, LatencySource>> = {
   'tcp-sent': 'tcp',
   'tcp-received': 'tcp',
   'tcp-retransmitted': 'tcp',
+  fault: 'faults',
+  dns: 'dns',
 };
 
 /** The bits of these sources' kinds in `struct latency_stack_configuration`. */
@@ -51,6 +56,16 @@ const BLOCK_OPERATIONS: ReadonlyMap<number, string> = new Map([
   [15, 'zone reset all'],
   [34, 'driver in'],
   [35, 'driver out'],
+]);
+
+/** RCODEs of RFC 1035, 4.1.1. */
+const DNS_RESULTS: ReadonlyMap<number, string> = new Map([
+  [0, 'answer'],
+  [1, 'format error'],
+  [2, 'server failure'],
+  [3, 'no such name'],
+  [4, 'not implemented'],
+  [5, 'refused'],
 ]);
 
 export interface Label {
@@ -112,6 +127,14 @@ export class Labels {
         return `received from ${addressText(raw)}${BYTES_SUFFIX}`;
       case 'tcp-retransmitted':
         return `retransmitted to ${addressText(raw)}${BYTES_SUFFIX}`;
+      case 'dns':
+        return operation === DNS_NO_ANSWER
+          ? `no answer from ${addressText(raw)} in 5 s`
+          : `${DNS_RESULTS.get(operation) ?? `error ${operation}`} from ${addressText(raw)}`;
+      case 'fault': {
+        const inKernel = raw.readBigUInt64LE(8) === 1n ? ', in the kernel' : '';
+        return `${FAULT_OUTCOMES[number()]}: ${FAULT_ACCESSES[operation]}${inKernel}`;
+      }
     }
   }
 

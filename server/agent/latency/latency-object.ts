@@ -2,6 +2,7 @@
 import { distFile } from '@/server/root';
 import { type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
 import { CONFIGURATION, CONFIGURATION_BYTES, FILTER_KINDS } from '../records';
+import { type CountedEventPrograms, CountedEvents } from './counted-events';
 import {
   LATENCY_KEY_BYTES,
   LATENCY_SLOT,
@@ -30,6 +31,18 @@ const STACK_MAPS = [
   'request_stacks',
   'connect_stacks',
 ];
+
+/** Of <linux/perf_event.h>. */
+const PERF_COUNT_SW_PAGE_FAULTS_MIN = 5;
+const PERF_COUNT_SW_PAGE_FAULTS_MAJ = 6;
+
+/** Programs that are not attached by their section's name, by object. */
+const EVENT_PROGRAMS: Readonly<Record<string, CountedEventPrograms>> = {
+  faults: {
+    latency_fault_minor: PERF_COUNT_SW_PAGE_FAULTS_MIN,
+    latency_fault_major: PERF_COUNT_SW_PAGE_FAULTS_MAJ,
+  },
+};
 
 const ZERO_KEY = new Uint8Array(4);
 
@@ -62,10 +75,11 @@ export class LatencyObject {
   /** Of objects that count in them first. */
   readonly #slots: DoubleBuffer | undefined;
   readonly #lostMap: BpfMap;
+  readonly #events: CountedEvents;
 
   /**
    * Loads and attaches. With `takesStacks`, which needs a filter by maps, stacks can be asked for with `setStacks`. Throws
-   * BpfError.
+   * BpfError and SystemError.
    */
   constructor(
     readonly name: string,
@@ -83,6 +97,8 @@ export class LatencyObject {
             withoutMaps: STACK_MAPS,
           },
     );
+    const eventPrograms = EVENT_PROGRAMS[name] ?? {};
+    this.#events = new CountedEvents(this.#object, eventPrograms);
     try {
       if ('onlyPids' in filter && filter.onlyPids !== undefined) this.#watch(filter.onlyPids);
       this.#tables = new DoubleBuffer(this.#object, 'latency_tables', 'latency_a', 'latency_b');
@@ -95,9 +111,10 @@ export class LatencyObject {
           )
         : undefined;
       this.#lostMap = this.#object.map('latency_lost', 'perCpu');
-      this.#object.attachAll();
+      this.#events.followCpus();
+      this.#object.attachAll({ except: Object.keys(eventPrograms) });
     } catch (error) {
-      this.#object.dispose();
+      this.dispose();
       throw error;
     }
   }
@@ -117,15 +134,15 @@ export class LatencyObject {
 
   /** Hands over all that was counted since the last time, each event once. One call at a time. */
   async take(receive: ReceiveBucket): Promise<void> {
-    const [table, slots] = await Promise.all([this.#tables.swap(), this.#slots?.swap()]);
-    readTable(table, receive);
-    if (slots !== undefined) readSlots(slots, receive);
+    this.#events.followCpus();
+    await this.#takeTables(receive);
   }
 
   /** Ends measuring, then hands over what is left. */
   async finish(receive: ReceiveBucket): Promise<void> {
+    this.#events.dispose();
     this.#object.detachAll();
-    await this.take(receive);
+    await this.#takeTables(receive);
   }
 
   /** Events that found no room, since the start. */
@@ -137,6 +154,12 @@ export class LatencyObject {
 
   runTimes(): ProgramRunTime[] {
     return this.#object.runTimes();
+  }
+
+  async #takeTables(receive: ReceiveBucket): Promise<void> {
+    const [table, slots] = await Promise.all([this.#tables.swap(), this.#slots?.swap()]);
+    readTable(table, receive);
+    if (slots !== undefined) readSlots(slots, receive);
   }
 
   #watch(pids: readonly number[]): void {
@@ -153,6 +176,7 @@ export class LatencyObject {
   }
 
   dispose(): void {
+    this.#events.dispose();
     this.#object.dispose();
   }
 }

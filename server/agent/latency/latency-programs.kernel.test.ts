@@ -1,24 +1,22 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { compileWorkload } from '@/bench/workloads/compile';
-import { Histogram } from '@/profile/latency/histogram';
+import {
+  ENTRY_NS,
+  expectQuantiles,
+  histogram,
+  type Measured,
+  measureWorkload,
+  truthSchema,
+} from '@/bench/workloads/measure-for-tests';
+import type { Histogram } from '@/profile/latency/histogram';
 import type { LatencySource } from '@/profile/latency/sources';
 import { ROOT } from '@/server/root';
-import { type LatencyBucket, LatencyPrograms } from './latency-programs';
-
-const truthSchema = z.object({
-  count: z.number(),
-  p50: z.number(),
-  p90: z.number(),
-  max: z.number(),
-});
-type Truth = z.infer<typeof truthSchema>;
+import { hasLibbpfTool } from '../libbpf-tools-for-tests';
+import { LatencyPrograms } from './latency-programs';
 
 let programs: LatencyPrograms | undefined;
 const children: ChildProcess[] = [];
@@ -29,72 +27,10 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-interface Measured {
-  readonly pid: number;
-  readonly truth: Readonly<Record<string, unknown>>;
-  readonly buckets: readonly LatencyBucket[];
-  /** How often the kernel's tables were read and emptied meanwhile. */
-  readonly readings: number;
-}
-
-/** Runs the workload while `sources` are measured of it alone, and the tables are read all the time. */
-async function measure(
+const measure = (
   sources: readonly LatencySource[],
   args: readonly (string | number)[],
-): Promise<Measured> {
-  const child = spawn(compileWorkload('latency'), args.map(String), {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  children.push(child);
-  const pid = child.pid ?? 0;
-  programs = new LatencyPrograms({ onlyPids: [pid] });
-  await programs.set(sources);
-  expect(programs.problems).toEqual({});
-  expect(programs.sources).toEqual(sources);
-  const line = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>;
-  let isDone = false;
-  void line.then(() => {
-    isDone = true;
-  });
-  child.stdin.write('go\n');
-  const buckets: LatencyBucket[] = [];
-  let readings = 0;
-  while (!isDone) {
-    buckets.push(...(await programs.take()));
-    readings++;
-    await sleep(10);
-  }
-  await programs.set([]);
-  buckets.push(...(await programs.take()));
-  expect(programs.lost).toBe(0);
-  const truth = JSON.parse((await line)[0]);
-  child.stdin.end();
-  return { pid, truth, buckets, readings };
-}
-
-function histogram(buckets: readonly LatencyBucket[], label: string): Histogram {
-  const sums = new Histogram();
-  for (const { bucket, count, sum } of buckets.filter((row) => row.label === label))
-    sums.add(bucket, count, sum);
-  return sums;
-}
-
-/** Half a bucket, and what the way to the kernel and back takes. */
-const BUCKET_ERROR = 0.035;
-const ENTRY_NS = 30_000;
-
-function expectQuantiles(measured: Histogram, told: unknown): void {
-  const truth: Truth = truthSchema.parse(told);
-  expect(measured.count).toBe(truth.count);
-  for (const [q, value] of [
-    [0.5, truth.p50],
-    [0.9, truth.p90],
-  ] as const) {
-    const quantile = measured.quantile(q)?.value ?? 0;
-    expect(quantile, `p${100 * q}`).toBeLessThan(value * (1 + BUCKET_ERROR));
-    expect(quantile, `p${100 * q}`).toBeGreaterThan(value * (1 - BUCKET_ERROR) - ENTRY_NS);
-  }
-}
+): Promise<Measured> => measureWorkload('latency', sources, args);
 
 describe('system calls', () => {
   it('are counted exactly, however often the tables are read meanwhile', async () => {
@@ -111,11 +47,14 @@ describe('system calls', () => {
 });
 
 describe('beside libbpf-tools', () => {
-  // It finds its tracepoints in tracefs, which not every machine has mounted.
-  it.runIf(
-    existsSync('/usr/sbin/syscount') && existsSync('/sys/kernel/tracing/events/raw_syscalls'),
-  )('system calls are as many as syscount says', async () => {
-    const other = spawn('/usr/sbin/syscount', ['-d', '4', '-T', '100']);
+  it.runIf(hasLibbpfTool('syscount'))('system calls are as many as syscount says', async () => {
+    // It finds its tracepoints in tracefs, which not every machine has mounted: here, for itself.
+    const other = spawn('unshare', [
+      '--mount',
+      'sh',
+      '-c',
+      'mount -t tracefs nodev /sys/kernel/tracing; exec /usr/sbin/syscount -d 4 -T 100',
+    ]);
     const ended = once(other, 'close');
     let text = '';
     other.stdout.on('data', (data: Buffer) => {
@@ -218,7 +157,7 @@ describe('run queue', () => {
     });
   });
 
-  it.runIf(existsSync('/usr/sbin/runqlat'))('agrees with runqlat', async () => {
+  it.runIf(hasLibbpfTool('runqlat'))('agrees with runqlat', async () => {
     const loop = (): ChildProcess => {
       const child = spawn('taskset', ['-c', '0', 'sh', '-c', 'while :; do :; done']);
       children.push(child);

@@ -6,6 +6,7 @@ import {
   STACK_SOURCES,
 } from '@/profile/latency/sources';
 import { BpfError, type ProgramRunTime } from '../libbpf';
+import { SystemError } from '../libc';
 import { kindsOf, type Label, Labels } from './labels';
 import { type LatencyFilter, LatencyObject } from './latency-object';
 import { LATENCY_KEY, SYSCALL_MODES } from './layout';
@@ -30,6 +31,8 @@ const OBJECT_OF: Readonly<Record<LatencySource, string>> = {
   fs: 'syscalls',
   futex: 'syscalls',
   tcp: 'tcp',
+  faults: 'faults',
+  dns: 'dns',
 };
 
 export class LatencyPrograms {
@@ -155,7 +158,7 @@ export class LatencyPrograms {
     try {
       this.#objects.set(name, new LatencyObject(name, this.#filter, takesStacks));
     } catch (error) {
-      if (!(error instanceof BpfError)) throw error;
+      if (!(error instanceof BpfError || error instanceof SystemError)) throw error;
       if (takesStacks) this.#load(name, sources, false);
       const what = takesStacks && this.#objects.has(name) ? 'to take stacks' : 'the programs';
       for (const source of sources) {

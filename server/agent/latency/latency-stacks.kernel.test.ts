@@ -31,15 +31,16 @@ interface Measured {
 }
 
 /**
- * Runs the workload while `sources` are measured of it alone, with stacks of their events: of all from `thresholdNs` on, where
+ * Runs a workload while `sources` are measured of it alone, with stacks of their events: of all from `thresholdNs` on, where
  * off-CPU profiling is to be on with it, too.
  */
 async function measure(
   sources: readonly LatencySource[],
   args: readonly (string | number)[],
   thresholdNs?: number,
+  workload = 'latency',
 ): Promise<Measured> {
-  const child = spawn(compileWorkload('latency'), args.map(String), {
+  const child = spawn(compileWorkload(workload), args.map(String), {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const pid = child.pid ?? 0;
@@ -160,6 +161,25 @@ describe('stacks of futex waits', () => {
     const label = 'wait: timed out';
     const own = through(samples, 'futexes', label);
     expectWeight(own, countedOf(profile, label, DEFAULT_STACK_THRESHOLD_NS));
+  });
+});
+
+describe('stacks of page faults', () => {
+  it('lead to who touched the memory', async () => {
+    const { samples, profile } = await measure(
+      ['faults'],
+      ['delayed', 300, 2_000_000],
+      undefined,
+      'faults',
+    );
+    expect(new Set(samples.map(({ source }) => source))).toEqual(new Set(['faults']));
+    const own = through(samples, 'touch', 'minor: write');
+    const counted = countedOf(profile, 'minor: write', DEFAULT_STACK_THRESHOLD_NS);
+    expect(counted.ns).toBeGreaterThan(300 * 2_000_000);
+    expectWeight(own, counted);
+    expect(own.every(({ stack }) => stack.includes('delayed') && stack.includes('main'))).toBe(
+      true,
+    );
   });
 });
 

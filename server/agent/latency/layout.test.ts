@@ -34,6 +34,10 @@ describe('what the latency programs count', () => {
     );
     expect(names('futex_outcome').slice(0, -1)).toHaveLength(layout.FUTEX_OUTCOMES.length);
     expect(names('futex_operation').slice(0, -1)).toHaveLength(layout.FUTEX_OPERATIONS.length);
+    expect(names('fault_access').slice(0, -1)).toEqual(
+      layout.FAULT_ACCESSES.map((text) => `FAULT_${text.toUpperCase().replace('-', '_')}`),
+    );
+    expect(names('fault_outcome').slice(0, -1)).toHaveLength(layout.FAULT_OUTCOMES.length);
     expect([...(btf.enums.get('syscall_mode') ?? new Map()).values()]).toEqual(
       Object.values(layout.SYSCALL_MODES),
     );

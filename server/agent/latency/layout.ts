@@ -37,6 +37,8 @@ export const LATENCY_KINDS = [
   'tcp-sent',
   'tcp-received',
   'tcp-retransmitted',
+  'fault',
+  'dns',
 ] as const;
 export type LatencyKind = (typeof LATENCY_KINDS)[number];
 
@@ -54,6 +56,15 @@ export const FUTEX_OUTCOMES = [
   'interrupted',
   'failed',
 ] as const;
+
+/** Order of `enum fault_access`. */
+export const FAULT_ACCESSES = ['read', 'write', 'write-protected', 'execute'] as const;
+
+/** Order of `enum fault_outcome`. */
+export const FAULT_OUTCOMES = ['minor', 'major', 'ended in a signal'] as const;
+
+/** DNS_NO_ANSWER. */
+export const DNS_NO_ANSWER = 16;
 
 /** Bits of `latency_modes`. */
 export const SYSCALL_MODES = { syscalls: 1, fs: 2, futex: 4 } as const;
