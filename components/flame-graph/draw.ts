@@ -70,6 +70,13 @@ export type Canvas2d = Pick<
   | 'lineWidth'
 >;
 
+interface Name {
+  readonly text: string;
+  readonly x: number;
+  readonly y: number;
+  readonly style: string;
+}
+
 /** Draws all that is seen, over whatever was there. */
 export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): void {
   const { boxes, tree, labels, matches, colors } = picture;
@@ -80,6 +87,13 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
   context.textBaseline = 'middle';
   const height = viewport.rowHeight - 1;
   const snap = (x: number): number => Math.round(x * picture.pixelRatio) / picture.pixelRatio;
+  // A colour costs as much as a box, as it is text: it is set only where it changes, and names follow when all boxes are there.
+  let style = '';
+  const fillWith = (next: string): void => {
+    if (next !== style) context.fillStyle = next;
+    style = next;
+  };
+  const names: Name[] = [];
   for (let i = 0; i < boxes.length; i++) {
     const top = rowTop(boxes.row[i], viewport);
     const left = Math.max(0, snap(boxes.x[i]));
@@ -87,7 +101,7 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
     const node = boxes.node[i];
     if (node === NO_NODE) {
       context.globalAlpha = matches === undefined ? 1 : DIMMED;
-      context.fillStyle = colors.narrow;
+      fillWith(colors.narrow);
       context.fillRect(left, top, Math.max(right - left, 1 / picture.pixelRatio), height);
       continue;
     }
@@ -98,19 +112,19 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
     // A hairline between neighbours, while there is room for it.
     const width = right - left - (right - left > 3 ? 1 : 0);
     context.globalAlpha = isDimmed ? DIMMED : boxes.row[i] < picture.firstRow ? PALE : 1;
-    context.fillStyle = color.fill;
+    fillWith(color.fill);
     context.fillRect(left, top, width, height);
     if (waiting > 0 && waiting < 1) {
       // Its times side by side: running, waiting for a CPU, blocked.
       const running = Math.round(width * (1 - waiting));
       const [from, to] = waiting > 0.5 ? [0, running] : [running, width];
-      context.fillStyle = picture.colorOf(label, waiting <= 0.5).fill;
+      fillWith(picture.colorOf(label, waiting <= 0.5).fill);
       context.fillRect(left + from, top, to - from, height);
     }
     const kind = labels.kind[label];
     const runnable = picture.shares?.runnable[node] ?? 0;
     if (runnable > 0 && kind !== LabelKind.Root && kind !== LabelKind.Process) {
-      context.fillStyle = picture.runnableColor;
+      fillWith(picture.runnableColor);
       context.fillRect(left + width * (1 - waiting), top, width * runnable, height);
     }
     if ((kind === LabelKind.Stop || kind === LabelKind.Lost) && width > 2)
@@ -118,12 +132,16 @@ export function draw(context: Canvas2d, picture: Picture, viewport: Viewport): v
     if (width < MIN_TEXT_WIDTH) continue;
     const text = picture.fitter.fit(picture.nameOf(label), width - 2 * TEXT_PADDING);
     if (text === '') continue;
-    // Text is never seen through: on a paler box it is read the better.
-    context.globalAlpha = 1;
-    context.fillStyle = isDimmed ? colors.dimText : color.text;
-    context.fillText(text, left + TEXT_PADDING, top + viewport.rowHeight / 2);
+    const x = left + TEXT_PADDING;
+    const y = top + viewport.rowHeight / 2;
+    names.push({ text, x, y, style: isDimmed ? colors.dimText : color.text });
   }
+  // Text is never seen through: on a paler box it is read the better.
   context.globalAlpha = 1;
+  for (const name of names) {
+    fillWith(name.style);
+    context.fillText(name.text, name.x, name.y);
+  }
   outline(context, picture, viewport, picture.hovered, colors.outline, 1);
   outline(context, picture, viewport, picture.selected, colors.accent, 2);
 }

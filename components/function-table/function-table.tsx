@@ -1,7 +1,7 @@
 'use client';
 
 /** The functions by self and total: a flat profile. Only the rows that are seen exist. */
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { memo, useEffect, useMemo, useRef, useState } from 'react';
 import type { Analysis } from '@/components/profile-worker/client';
 import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
 import { type LabelIndex, LabelKind } from '@/profile/labels';
@@ -28,7 +28,12 @@ const TITLES = {
   name: { text: 'Function', title: 'Name' },
 } as const;
 
-export function FunctionTable({ analysis, nameOf, onSelect, search }: FunctionTableProps) {
+export const FunctionTable = memo(function FunctionTable({
+  analysis,
+  nameOf,
+  onSelect,
+  search,
+}: FunctionTableProps) {
   const { functions, labels, tree, unit } = analysis;
   const hasModules = !analysis.isImport;
   const [by, setBy] = useState<FunctionOrder>('self');
@@ -72,7 +77,7 @@ export function FunctionTable({ analysis, nameOf, onSelect, search }: FunctionTa
   return (
     <div
       ref={body}
-      className="@container relative min-h-0 min-w-0 flex-1 overflow-y-auto overscroll-contain"
+      className="@container relative min-h-0 min-w-0 flex-1 contain-strict overflow-y-auto overscroll-contain"
       onScroll={(event) => setScrollTop(event.currentTarget.scrollTop)}
       onPointerEnter={() => setIsHeld(true)}
       onPointerLeave={() => setIsHeld(false)}
@@ -172,7 +177,7 @@ export function FunctionTable({ analysis, nameOf, onSelect, search }: FunctionTa
       ) : null}
     </div>
   );
-}
+});
 
 /** Rows that are no functions have no module. */
 const MODULE_OF_KIND: Readonly<Partial<Record<LabelKind, string>>> = {
@@ -209,15 +214,22 @@ function functionAt(name: string): number {
 }
 
 /** A share, over a bar of its length. */
-function ShareCell({ share, title }: { readonly share: number; readonly title: string }) {
+const ShareCell = memo(function ShareCell({
+  share,
+  title,
+}: {
+  readonly share: number;
+  readonly title: string;
+}) {
   return (
     <td className="relative py-0 pr-2 text-right" title={title}>
       <span
         aria-hidden="true"
         className="absolute inset-y-0.5 right-0 rounded-l-sm bg-accent-soft"
-        style={{ width: `${Math.min(100, share * 100)}%` }}
+        // Whole percents: finer ones are not seen, and each change is drawn.
+        style={{ width: `${Math.min(100, Math.ceil(share * 100))}%` }}
       />
       <span className="relative">{share === 0 ? '–' : formatShare(share)}</span>
     </td>
   );
-}
+});

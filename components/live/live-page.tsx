@@ -13,6 +13,7 @@ import { DEFAULT_WINDOW, pageQueryText } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { GRAPH_LABELS, ProfileWorkspace } from '@/components/shell/profile-workspace';
 import { SearchBox } from '@/components/shell/search-box';
+import { useCalm } from '@/components/shell/use-calm';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
 import { useSignedOut } from '@/components/shell/use-signed-out';
 import { useView } from '@/components/shell/use-view';
@@ -39,6 +40,7 @@ export function LivePage() {
   useEffect(() => client.setWindow(window), [client, window]);
 
   const { status, analysis, paused } = state;
+  const listed = useCalm(analysis, [view, window, analysis?.labels], !paused);
   const disconnectedMs = useDisconnectedSince(state.connection);
   const statusMs = useTimeOf(status);
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
@@ -126,6 +128,7 @@ export function LivePage() {
       <main className="relative flex min-h-0 flex-1 flex-col">
         <ProfileWorkspace
           analysis={analysis}
+          listed={listed}
           view={view}
           onView={changeView}
           onSelect={(path) => client.setSelected(path)}
@@ -174,7 +177,7 @@ export function LivePage() {
       <TruthBar
         kind="live"
         status={status}
-        analysis={analysis}
+        analysis={listed}
         isOld={disconnectedMs !== undefined}
         view={view}
         onView={changeView}

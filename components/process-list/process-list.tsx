@@ -1,6 +1,6 @@
 'use client';
 
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { Button } from '@/components/ui/button';
 import { formatCount, formatShare } from '@/components/ui/format';
 import type { ProcessRow } from '@/profile/process-list';
@@ -28,7 +28,11 @@ const TIME_NAMES: Readonly<Record<ProfileMode, string>> = {
 };
 
 /** The processes by their share of the time that is looked at; a click looks at one alone. */
-export function ProcessList({ processes, view, onView }: ProcessListProps) {
+export const ProcessList = memo(function ProcessList({
+  processes,
+  view,
+  onView,
+}: ProcessListProps) {
   const [filter, setFilter] = useState('');
   const [showAll, setShowAll] = useState(false);
   const hovered = useRef(false);
@@ -52,8 +56,12 @@ export function ProcessList({ processes, view, onView }: ProcessListProps) {
   const absent = view.pids.filter((pid) => !processes.some((row) => row.pid === pid));
   const shown = showAll ? rows : rows.slice(0, FIRST_ROWS);
   const isFiltered = view.pids.length + view.tids.length + view.containers.length > 0;
-  const toggle = (pid: number, withModifier: boolean): void =>
-    onView({ pids: pidsAfterClick(view.pids, pid, withModifier), zoom: [] });
+  const { pids } = view;
+  const toggle = useCallback(
+    (pid: number, withModifier: boolean): void =>
+      onView({ pids: pidsAfterClick(pids, pid, withModifier), zoom: [] }),
+    [onView, pids],
+  );
 
   return (
     <section aria-label="Process list" className="flex min-h-0 flex-1 flex-col">
@@ -85,7 +93,7 @@ export function ProcessList({ processes, view, onView }: ProcessListProps) {
         )}
       </div>
       <div
-        className="min-h-0 flex-1 overflow-y-auto overscroll-contain p-1"
+        className="min-h-0 flex-1 contain-strict overflow-y-auto overscroll-contain p-1"
         onPointerEnter={() => {
           hovered.current = true;
         }}
@@ -108,19 +116,26 @@ export function ProcessList({ processes, view, onView }: ProcessListProps) {
           {absent.map((pid) => (
             <Row
               key={pid}
-              row={{ ...NO_SAMPLES, pid, name: names.get(pid) ?? 'pid' }}
+              {...NO_SAMPLES}
+              pid={pid}
+              name={names.get(pid) ?? 'pid'}
               selected
               timeName={TIME_NAMES[view.mode]}
-              onClick={(withModifier) => toggle(pid, withModifier)}
+              onClick={toggle}
             />
           ))}
           {shown.map((row) => (
             <Row
               key={row.pid}
-              row={row}
-              selected={view.pids.includes(row.pid)}
+              pid={row.pid}
+              name={row.name}
+              commandLine={row.commandLine}
+              container={row.container}
+              samples={row.samples}
+              share={row.share}
+              selected={pids.includes(row.pid)}
               timeName={TIME_NAMES[view.mode]}
-              onClick={(withModifier) => toggle(row.pid, withModifier)}
+              onClick={toggle}
             />
           ))}
         </ul>
@@ -135,21 +150,21 @@ export function ProcessList({ processes, view, onView }: ProcessListProps) {
       </div>
     </section>
   );
-}
+});
 
-const NO_SAMPLES = { commandLine: '', container: '', weight: 0, samples: 0, share: 0 } as const;
+const NO_SAMPLES = { commandLine: '', container: '', samples: 0, share: 0 } as const;
 
-function Row({
-  row,
-  selected,
-  timeName,
-  onClick,
-}: {
-  readonly row: ProcessRow;
+type RowProps = Pick<
+  ProcessRow,
+  'pid' | 'name' | 'commandLine' | 'container' | 'samples' | 'share'
+> & {
   readonly timeName: string;
   readonly selected: boolean;
-  onClick(withModifier: boolean): void;
-}) {
+  onClick(pid: number, withModifier: boolean): void;
+};
+
+/** Rendered only when something in it has changed: most processes do nothing. */
+const Row = memo(function Row({ selected, timeName, onClick, ...row }: RowProps) {
   const share = row.samples === 0 ? 'idle' : formatShare(row.share);
   return (
     <li>
@@ -159,7 +174,7 @@ function Row({
         aria-description={row.samples === 0 ? 'no samples' : `${share} of ${timeName}`}
         aria-pressed={selected}
         title={`${row.commandLine || row.name}\npid ${row.pid}${row.container === '' ? '' : `\ncontainer ${row.container}`}\n${formatCount(row.samples)} samples`}
-        onClick={(event) => onClick(event.ctrlKey || event.metaKey || event.shiftKey)}
+        onClick={(event) => onClick(row.pid, event.ctrlKey || event.metaKey || event.shiftKey)}
         className="group relative flex h-7 w-full items-center gap-2 overflow-hidden rounded-md px-2 text-left text-sm hover:bg-surface-2 aria-pressed:bg-accent-soft"
       >
         <span aria-hidden="true" className="absolute inset-x-2 bottom-0.5 h-0.5">
@@ -183,24 +198,36 @@ function Row({
       </button>
     </li>
   );
-}
+});
 
 /** Heaviest first, but rows stay where they are for a while, and under the pointer: who aims at a row must hit it. */
 function useCalmOrder(
   processes: readonly ProcessRow[],
   hovered: { readonly current: boolean },
 ): readonly number[] {
-  const newest = useRef(processes);
-  newest.current = processes;
-  const [order, setOrder] = useState<readonly number[]>([]);
-  const isFirst = order.length === 0 && processes.length > 0;
-  if (isFirst) setOrder(processes.map(({ pid }) => pid));
+  const kept = useRef<{ readonly pids: readonly number[]; readonly timeMs: number }>(undefined);
+  const [look, lookAgain] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: looking again is a reason, too
+  const { order, isBehind } = useMemo(() => {
+    const old = kept.current;
+    const timeMs = performance.now();
+    const isSame =
+      old?.pids.length === processes.length && processes.every(({ pid }, i) => pid === old.pids[i]);
+    if (isSame) return { order: old.pids, isBehind: false };
+    const isDue =
+      old === undefined ||
+      old.pids.length === 0 ||
+      (!hovered.current && timeMs - old.timeMs >= REORDER_MS);
+    if (!isDue) return { order: old.pids, isBehind: true };
+    kept.current = { pids: processes.map(({ pid }) => pid), timeMs };
+    return { order: kept.current.pids, isBehind: false };
+  }, [processes, hovered, look]);
+  // Processes that don't change any more come into their order, too.
   useEffect(() => {
-    const timer = setInterval(() => {
-      if (!hovered.current) setOrder(newest.current.map(({ pid }) => pid));
-    }, REORDER_MS);
+    if (!isBehind) return;
+    const timer = setInterval(() => lookAgain((n) => n + 1), REORDER_MS);
     return () => clearInterval(timer);
-  }, [hovered]);
+  }, [isBehind]);
   return order;
 }
 

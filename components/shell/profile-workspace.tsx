@@ -1,6 +1,6 @@
 'use client';
 
-import { type KeyboardEvent, type ReactNode, useState } from 'react';
+import { type KeyboardEvent, type ReactNode, useCallback, useState } from 'react';
 import { FlameGraph } from '@/components/flame-graph/flame-graph';
 import { FunctionTable } from '@/components/function-table/function-table';
 import { useOpenHelp } from '@/components/help/help';
@@ -15,6 +15,8 @@ import { WorkspaceSkeleton } from './workspace-skeleton';
 export interface ProfileWorkspaceProps {
   /** undefined while there is nothing yet. */
   readonly analysis: Analysis | undefined;
+  /** What the lists show: of a live profile, a little older. */
+  readonly listed: Analysis | undefined;
   readonly view: View;
   onView(change: Partial<View>, how?: 'push' | 'replace'): void;
   /** The frame whose waits are to be told of has changed. */
@@ -55,14 +57,20 @@ type Tab = (typeof TABS)[number]['tab'];
  *     proc | graph | func     proc | [graph | func]         [proc | graph | func]
  */
 export function ProfileWorkspace(props: ProfileWorkspaceProps) {
-  const { analysis, view, onView } = props;
+  const { analysis, listed, view, onView } = props;
   const [tab, setTab] = useState<Tab>('graph');
   const openHelp = useOpenHelp();
   const nameOf = useNames(analysis?.labels, view.names);
+  const { search } = view;
+  const onFunction = useCallback(
+    (name: string) => onView({ search: name === search ? '' : name }),
+    [onView, search],
+  );
   if (props.instead !== undefined) {
     return <div className="flex min-h-0 flex-1 overflow-auto bg-surface">{props.instead}</div>;
   }
-  if (analysis === undefined) return <WorkspaceSkeleton text={props.waiting} />;
+  if (analysis === undefined || listed === undefined)
+    return <WorkspaceSkeleton text={props.waiting} />;
 
   // Imported files know of no processes.
   const tabs = analysis.isImport ? TABS.slice(1) : TABS;
@@ -104,7 +112,7 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
             width={240}
             className={`${shown('processes')} max-md:w-full!`}
           >
-            <ProcessList processes={analysis.processes} view={view} onView={onView} />
+            <ProcessList processes={listed.processes} view={view} onView={onView} />
           </SidePane>
         )}
         <div className={`${shown('graph')} relative min-h-0 min-w-0 flex-1 flex-col bg-surface`}>
@@ -141,12 +149,7 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
           width={400}
           className={`${shown('functions')} max-xl:w-full! max-xl:shrink!`}
         >
-          <FunctionTable
-            analysis={analysis}
-            nameOf={nameOf}
-            onSelect={(name) => onView({ search: name === view.search ? '' : name })}
-            search={view.search}
-          />
+          <FunctionTable analysis={listed} nameOf={nameOf} onSelect={onFunction} search={search} />
         </SidePane>
       </div>
     </div>

@@ -111,6 +111,7 @@ export function RecordedView({
         ) : null}
         <ProfileWorkspace
           analysis={analysis}
+          listed={analysis}
           view={view}
           onView={changeView}
           onSelect={(path) => client.setSelected(path)}
