@@ -23,7 +23,8 @@ const HZ = 19;
 const THRESHOLD_NS = 10e6;
 /** Between a wakeup and the switch, on a busy virtual machine. */
 const SWITCH_NS = 50e3;
-const WAKEUP_NS = 10e3;
+/** From the wakeup to the run queue of a CPU that sleeps, which on a virtual machine the host has to wake first. */
+const WAKEUP_NS = 100e3;
 
 interface Worker {
   readonly name: string;
@@ -136,16 +137,22 @@ function expectLedger(profile: Profile, pid: number, worker: Worker): void {
   // What happens after its last reading of the clock, and before the first; wakeups of other CPUs under way.
   const slackNs = (worker.lifetimeSeconds - worker.elapsedSeconds) * 1e9 + 10e6;
   const switchesNs = count[ThreadState.Running] * SWITCH_NS;
-  expectWithin(running, runNs, runNs * 0.01 + slackNs + switchesNs, `${worker.name} on CPU`);
-  expectWithin(queued, queueNs, queueNs * 0.01 + slackNs + switchesNs, `${worker.name} run queue`);
   const both = runNs + queueNs;
-  // From the wakeup to the queue of another CPU, which the scheduler counts as blocked still.
-  const wakeupsNs = Math.min(count[ThreadState.Running] * WAKEUP_NS, both * 0.25);
+  // What the scheduler counts as blocked still: the way from the wakeup to the queue of another CPU.
+  const wakeupsNs = Math.min(count[ThreadState.Running] * WAKEUP_NS, both * 0.5);
+  expectWithin(running, runNs, runNs * 0.01 + slackNs + switchesNs, `${worker.name} on CPU`);
   expectWithin(
-    running + queued,
-    both,
-    both * 0.01 + slackNs + wakeupsNs,
-    `${worker.name} on CPU or queued`,
+    queued,
+    queueNs,
+    queueNs * 0.01 + slackNs + switchesNs + wakeupsNs,
+    `${worker.name} run queue`,
+  );
+  const onCpuOrQueued = running + queued;
+  expect(onCpuOrQueued, `${worker.name} on CPU or queued`).toBeGreaterThanOrEqual(
+    both * 0.99 - slackNs,
+  );
+  expect(onCpuOrQueued, `${worker.name} on CPU or queued`).toBeLessThanOrEqual(
+    both * 1.01 + slackNs + wakeupsNs,
   );
   expect(sum(ns)).toBeGreaterThanOrEqual(worker.elapsedSeconds * 0.98e9);
   expect(sum(ns)).toBeLessThanOrEqual(worker.lifetimeSeconds * 1.02e9 + 2e6);
