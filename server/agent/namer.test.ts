@@ -23,6 +23,11 @@ class FakeSymbolizer {
     throw new Error('nothing to answer');
   };
   asked: number[][] = [];
+  readonly knownFrames = new Map<string, { readonly functionName: string }>();
+
+  known(key: string | undefined, addresses: readonly number[]): Naming['frames'] {
+    return addresses.map((address) => this.knownFrames.get(`${key} ${address}`));
+  }
 
   async module(_: unknown, offsets: Float64Array): Promise<Naming> {
     this.asked.push([...offsets]);
@@ -89,6 +94,19 @@ describe('the namer', () => {
     expect(patch.frame).toHaveLength(2);
     await namer.name(builder, [], WAIT_MS);
     expect(symbolizer.asked).toHaveLength(2);
+  });
+
+  it('does not ask for what is known, and names it before it returns', async () => {
+    const { symbolizer, namer, builder, pending, names } = setUp(16, 32, 48);
+    symbolizer.knownFrames.set(`${MODULE.key} 32`, { functionName: 'known' });
+    symbolizer.answer = () => naming(false, 'first', 'third');
+    await namer.name(builder, [pending], 0);
+    expect(names()).toEqual([undefined, 'known', undefined]);
+    await namer.settled(WAIT_MS);
+    expect(symbolizer.asked).toEqual([[16, 48]]);
+    expect(names()).toEqual(['first', 'known', 'third']);
+    await namer.settled(WAIT_MS);
+    expect(symbolizer.asked).toHaveLength(1);
   });
 
   it('does not ask again where no debug file is to be had', async () => {

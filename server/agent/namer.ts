@@ -4,6 +4,7 @@ import type { UnnamedCode } from '@/profile/status';
 import { frameSymbol } from './frame-symbol';
 import { isReadable, keptOpen } from './modules';
 import type { PendingSymbols } from './stacks';
+import { hasPerfMap } from './symbols/perf-map';
 import { type Naming, SymbolError } from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
 import { UnnamedFrames } from './unnamed-frames';
@@ -45,8 +46,8 @@ export class Namer {
   #builder: ProfileBuilder | undefined;
   readonly #asked = new Set<Promise<void>>();
   readonly #unnamed = new UnnamedFrames();
-  /** Processes of which no JIT code could be named when it was tried last. */
-  readonly #nameless = new Set<number>();
+  /** Processes of which no JIT code could be named when it was tried last, and why not. */
+  readonly #nameless = new Map<number, string>();
 
   /** Frames whose module's debug file is being fetched, by the module's key. */
   readonly #waiting = new Map<string, Waiting[]>();
@@ -60,7 +61,7 @@ export class Namer {
   }
 
   /**
-   * Takes note of `pending`, and asks for what is due: at once where it is much, else on the next full second. Resolves when
+   * Names those of `pending` that need no question, takes note of the others, and asks for what is due: at once where it is much, else on the next full second. Resolves when
    * the names that were asked for are there, or after `waitMs`; what comes later is written then.
    */
   async name(
@@ -74,7 +75,9 @@ export class Namer {
       this.#questions = [];
     }
     for (const group of pending) {
-      const question = { builder, pending: group, unnamed: 0, triesLeft: JIT_TRIES };
+      const unknown = this.#nameKnown(builder, group);
+      if (unknown.frames.length === 0) continue;
+      const question = { builder, pending: unknown, unnamed: 0, triesLeft: JIT_TRIES };
       this.#questions.push({ ...question, atMs: nextRound() });
     }
     const isNew = ({ triesLeft, pending: { source } }: Question): boolean =>
@@ -106,6 +109,15 @@ export class Namer {
     await within(Promise.all(this.#asked), maxMs);
   }
 
+  /** Names what is in functions that were named before; returns the rest. */
+  #nameKnown(builder: ProfileBuilder, group: PendingSymbols): PendingSymbols {
+    const { source } = group;
+    if (source.kind === 'jit') return group;
+    const key = source.kind === 'module' ? source.module.key : undefined;
+    const symbols = this.#symbolizer.known(key, group.addresses);
+    return writeNames(builder, group, symbols);
+  }
+
   #askAll(questions: readonly Question[]): Promise<void>[] {
     return joined(questions).map((question) => {
       const asked = this.#answer(question).finally(() => this.#asked.delete(asked));
@@ -117,17 +129,7 @@ export class Namer {
   async #answer({ builder, pending: group, triesLeft, unnamed: counted }: Question): Promise<void> {
     const addresses = Float64Array.from(group.addresses);
     const naming = await this.#request(group, addresses);
-    const symbols = naming.frames;
-    const unnamed: PendingSymbols = { source: group.source, frames: [], addresses: [] };
-    group.frames.forEach((frame, i) => {
-      const symbol = symbols[i];
-      if (symbol !== undefined) {
-        builder.symbolize(frame, frameSymbol(builder, frame, symbol));
-      } else {
-        unnamed.frames.push(frame);
-        unnamed.addresses.push(group.addresses[i]);
-      }
-    });
+    const unnamed = writeNames(builder, group, naming.frames);
     if (builder === this.#builder) {
       const change = unnamed.frames.length - counted;
       this.#unnamed.add(moduleOf(group), change, naming.unnamedReason);
@@ -138,7 +140,7 @@ export class Namer {
     if (group.source.kind !== 'jit') return;
     const { pid } = group.source.process;
     if (unnamed.frames.length < group.frames.length) this.#nameless.delete(pid);
-    else if (this.#nameless.size < MAX_NAMELESS) this.#nameless.add(pid);
+    else if (this.#nameless.size < MAX_NAMELESS) this.#nameless.set(pid, naming.unnamedReason);
     if (unnamed.frames.length > 0 && triesLeft > 1 && builder === this.#builder) {
       this.#questions.push({
         builder,
@@ -178,11 +180,14 @@ export class Namer {
       switch (source.kind) {
         case 'kernel':
           return await this.#symbolizer.kernel(addresses);
-        case 'jit':
-          return await this.#symbolizer.jit(
-            { pid: source.process.pid, namespacePid: source.process.namespacePid },
-            addresses,
-          );
+        case 'jit': {
+          const { pid, namespacePid } = source.process;
+          const why = this.#nameless.get(pid);
+          // To look whether a map has come costs less than to wake the worker.
+          if (why !== undefined && !hasPerfMap({ pid, namespacePid }))
+            return { ...UNNAMED, unnamedReason: why };
+          return await this.#symbolizer.jit({ pid, namespacePid }, addresses);
+        }
         case 'module': {
           const { module } = source;
           if (!isReadable(module))
@@ -201,6 +206,25 @@ export class Namer {
       return { ...UNNAMED, unnamedReason: error.message };
     }
   }
+}
+
+/** Writes the names that are there, one for each frame; returns the frames without one. */
+function writeNames(
+  builder: ProfileBuilder,
+  { source, frames, addresses }: PendingSymbols,
+  symbols: Naming['frames'],
+): PendingSymbols {
+  const unnamed: PendingSymbols = { source, frames: [], addresses: [] };
+  frames.forEach((frame, i) => {
+    const symbol = symbols[i];
+    if (symbol !== undefined) {
+      builder.symbolize(frame, frameSymbol(builder, frame, symbol));
+    } else {
+      unnamed.frames.push(frame);
+      unnamed.addresses.push(addresses[i]);
+    }
+  });
+  return unnamed;
 }
 
 /** Those of one source as one: what is due on the same second came in several ticks. */

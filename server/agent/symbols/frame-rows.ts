@@ -23,6 +23,8 @@ export class FrameRows {
   readonly #line = new U32List();
   readonly #outer = new U32List();
   readonly #kernelModule = new U32List();
+  /** Rows, and the start and end of each. */
+  readonly #extents: (readonly [row: number, start: number, end: number])[] = [];
 
   /** For the answer to a request with so many addresses, of one who knows the module's names below `knownNames`. */
   constructor(addresses: number, knownNames = 0) {
@@ -66,6 +68,11 @@ export class FrameRows {
     return row;
   }
 
+  /** All addresses from `start` to `end` (exclusive) have this row. */
+  setExtent(row: number, start: number, end: number): void {
+    this.#extents.push([row, start, end]);
+  }
+
   /** The answer, of which nothing is shared with anything else; `frame[i]` is the row of the request's address i, or NONE. */
   finish(frame: Uint32Array): FrameColumns {
     const rows = this.#functionName.length;
@@ -85,8 +92,16 @@ export class FrameRows {
       line: detail(this.#line, 0),
       outer: detail(this.#outer, NONE),
       kernelModule: detail(this.#kernelModule, NONE),
+      extents: this.#extentColumn(rows),
       frame,
     };
+  }
+
+  #extentColumn(rows: number): Float64Array {
+    if (this.#extents.length === 0) return new Float64Array(0);
+    const column = new Float64Array(rows * 2).fill(Number.NaN);
+    for (const [row, start, end] of this.#extents) column.set([start, end], row * 2);
+    return column;
   }
 
   #detail(row: number, file: number, line: number, outer: number, kernelModule: number): void {

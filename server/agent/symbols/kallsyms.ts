@@ -140,6 +140,14 @@ export class KernelSymbols {
     };
   }
 
+  /** The addresses [start, end) of an entry. */
+  range(entry: number): readonly [start: number, end: number] {
+    return [
+      this.#starts[entry],
+      this.#starts[entry + 1] ?? this.#starts[entry] + LAST_FUNCTION_BYTES,
+    ];
+  }
+
   isBpf(entry: number): boolean {
     return this.#moduleNames[this.#modules[entry]] === BPF_MODULE;
   }

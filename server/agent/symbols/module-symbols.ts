@@ -149,7 +149,8 @@ export class ModuleSymbols {
     this.#table.names.prepare(unknownNames + described.length);
     try {
       const rows = this.#rowsOfRanges(fileOffsets.length, columns, demangler);
-      for (let i = 0; i < ranges.length; i++) if (ranges[i] >= 0) result[i] = rows(ranges[i]);
+      for (let i = 0; i < ranges.length; i++)
+        if (ranges[i] >= 0) result[i] = rows(ranges[i], fileOffsets[i]);
       // By address: debug information is read unit by unit, each once.
       described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
       for (const i of described) {
@@ -160,7 +161,7 @@ export class ModuleSymbols {
           const symbol = range < 0 ? undefined : this.#table.name(range);
           result[i] = addPlaces(places, symbol, columns, demangler);
         } else if (range >= 0) {
-          result[i] = rows(range);
+          result[i] = rows(range, fileOffsets[i]);
         }
       }
     } catch (error) {
@@ -187,22 +188,29 @@ export class ModuleSymbols {
     addresses: number,
     columns: FrameRows,
     demangler: Demangler,
-  ): (range: number) => number {
+  ): (range: number, fileOffset: number) => number {
     const { length } = this.#table;
-    const row = (range: number): number =>
-      columns.appendName(this.#names, this.#demangle(range, demangler));
+    const row = (range: number, fileOffset: number): number => {
+      const row = columns.appendName(this.#names, this.#demangle(range, demangler));
+      // Debug information may know more of some addresses than of others.
+      if (this.#dwarf !== undefined) return row;
+      const bias = fileOffset - this.#elf.addressOfFileOffset(fileOffset)!;
+      const [start, end] = this.#table.range(range);
+      columns.setExtent(row, start + bias, end + bias);
+      return row;
+    };
     if (addresses > length / RANGES_PER_ADDRESS) {
       const rows = new Uint32Array(length).fill(NONE);
-      return (range) => {
-        if (rows[range] === NONE) rows[range] = row(range);
+      return (range, fileOffset) => {
+        if (rows[range] === NONE) rows[range] = row(range, fileOffset);
         return rows[range];
       };
     }
     const rows = new IndexTable(Math.min(addresses, length));
-    return (range) => {
+    return (range, fileOffset) => {
       let known = rows.get(range);
       if (known === undefined) {
-        known = row(range);
+        known = row(range, fileOffset);
         rows.set(range, known);
       }
       return known;

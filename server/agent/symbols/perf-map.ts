@@ -3,7 +3,15 @@
  * `START SIZE NAME` with hexadecimal numbers. Compilers free code and use its memory again, so a later line overrides
  * what earlier ones say of the same addresses.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+} from 'node:fs';
 import { latestOnTop } from './latest-on-top';
 import type { JitProcess } from './protocol';
 
@@ -224,7 +232,7 @@ export class PerfMap {
 
   /** Whether there is a map. */
   #refresh(): boolean {
-    const { pid, namespacePid } = this.#process;
+    const { pid } = this.#process;
     const owner = readOwner(pid);
     if (owner === undefined) return false;
     if (!this.#identity.startsWith(`${owner.startTime} `)) this.#reset(`${owner.startTime} `);
@@ -232,7 +240,7 @@ export class PerfMap {
     try {
       // Whoever can write to /tmp could put a link to any file, or a FIFO, there.
       fd = openSync(
-        `/proc/${pid}/root/tmp/perf-${namespacePid}.map`,
+        mapPath(this.#process),
         constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY,
       );
     } catch {
@@ -277,6 +285,14 @@ export class PerfMap {
     this.#table.add(text.subarray(0, whole));
   }
 }
+
+/** Where the map is, as this process can reach it. */
+const mapPath = ({ pid, namespacePid }: JitProcess): string =>
+  `/proc/${pid}/root/tmp/perf-${namespacePid}.map`;
+
+/** Whether the process has a map, or something of that name; costs one system call. */
+export const hasPerfMap = (process: JitProcess): boolean =>
+  lstatSync(mapPath(process), { throwIfNoEntry: false }) !== undefined;
 
 /** Undefined where the process is gone. */
 function readOwner(pid: number): { readonly uid: number; readonly startTime: string } | undefined {

@@ -144,6 +144,11 @@ export interface FrameColumns {
   /** The row that this one was inlined into. */
   readonly outer: Uint32Array;
   readonly kernelModule: Uint32Array;
+  /**
+   * Start and end of the code of which a row is all that is known, as in the request; NaN where other addresses of the
+   * function may have other rows. Empty where that is so of all.
+   */
+  readonly extents: Float64Array;
   readonly frame: Uint32Array;
 }
 

@@ -141,6 +141,8 @@ export class SymbolService {
         const { functionName, module } = symbols.functionAt(entry);
         row = rows.append(this.#demangler.demangle(functionName), module);
         rowOfEntry.set(entry, row);
+        // Code of modules and BPF programs goes, and other code comes to where it was.
+        if (module === undefined) rows.setExtent(row, ...symbols.range(entry));
       }
       return row;
     });

@@ -57,6 +57,42 @@ const BAD_MODULE = { key: 'bad', path: '/some/where/bad.so' };
 const OFFSETS = Float64Array.of(0x1000);
 
 describe('the symbolizer', () => {
+  it('knows without asking what is in functions that it has named, and says nothing else', async () => {
+    symbolizer = await Symbolizer.start({ workerFile });
+    const source = `
+      int __attribute__((noinline)) first(int a) { return a * 3 + 1; }
+      int __attribute__((noinline)) second(int a) { return first(a) - first(a + 1); }
+      int main(int argc, char **argv) { return second(argc); }`;
+    const path = folder.compile('known.c', source, '-O2');
+    const module = { key: 'known', path };
+    const text = ElfFile.open(path).section('.text')!;
+    const all = Array.from({ length: text.size }, (_, i) => text.offset + i);
+    expect(symbolizer.known('known', all).every((frame) => frame === undefined)).toBe(true);
+    const some = all.filter((_, i) => i % 5 === 0);
+    await symbolizer.module(module, Float64Array.from(some));
+    const known = symbolizer.known('known', all);
+    const { frames } = await symbolizer.module(module, Float64Array.from(all));
+    const named = known.filter((frame, i) => {
+      if (frame !== undefined) expect(frame).toEqual(frames[i]);
+      return frame !== undefined;
+    });
+    expect(named.length).toBeGreaterThan(some.length);
+    expect(new Set(named.map((frame) => frame?.functionName))).toContain('second');
+
+    const withDebugInformation = folder.compile('known-g.c', source, '-O2', '-g');
+    await symbolizer.module({ key: 'g', path: withDebugInformation }, Float64Array.from(some));
+    expect(symbolizer.known('g', some).every((frame) => frame === undefined)).toBe(true);
+
+    const start = await symbolizer.kernelBase();
+    const addresses = Array.from({ length: 64 }, (_, i) => start + 0x100000 + i * 4);
+    await symbolizer.kernel(Float64Array.of(addresses[0], addresses[32]));
+    const kernel = await symbolizer.kernel(Float64Array.from(addresses));
+    symbolizer.known(undefined, addresses).forEach((frame, i) => {
+      if (frame !== undefined) expect(frame).toEqual(kernel.frames[i]);
+    });
+    expect(symbolizer.known(undefined, [addresses[0]])).toEqual([kernel.frames[0]]);
+  });
+
   it('names code of a module, the kernel and JIT compilers from its worker', async () => {
     symbolizer = await Symbolizer.start({ workerFile });
     const source = `

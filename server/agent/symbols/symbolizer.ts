@@ -5,7 +5,9 @@
  */
 import { Worker } from 'node:worker_threads';
 import { distFile } from '../../root';
+import { KnownFunctions, type NamedFunction } from './known-functions';
 import {
+  type FrameColumns,
   type JitProcess,
   type ModuleReference,
   type Naming,
@@ -45,6 +47,7 @@ const TIMEOUT_MS = 60_000;
 const MAX_BLOCKED = 1000;
 /** Names of modules' functions that are kept, about 100 bytes each: most names are asked for again and again. */
 const MAX_NAMES = 50_000;
+const KERNEL = '[kernel]';
 const NO_NAMES: SentNames = { generation: 0, count: 0 };
 
 /** What the worker has sent of a module's names. */
@@ -85,6 +88,7 @@ export class Symbolizer {
   /** By the modules' keys. */
   readonly #names = new Map<string, KnownNames>();
   #nameCount = 0;
+  readonly #functions = new KnownFunctions();
   /** Requests for names of modules without an answer. */
   #underWay = 0;
   readonly #workingOn = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -121,6 +125,14 @@ export class Symbolizer {
     this.#disposed = true;
     this.#rejectAll(new SymbolError('disposed', 'the symbolizer was disposed of'));
     await this.#worker?.terminate();
+  }
+
+  /**
+   * What is at addresses of the kernel, or at offsets in the file of the module with this key, as far as that is known without
+   * asking: of functions that were named before. Undefined says only that it has to be asked for.
+   */
+  known(key: string | undefined, addresses: readonly number[]): (SymbolizedFrame | undefined)[] {
+    return addresses.map((address) => this.#functions.find(key ?? KERNEL, address));
   }
 
   /** Names kernel addresses: exact doubles of the signed 64-bit value. */
@@ -167,7 +179,12 @@ export class Symbolizer {
       query.kind === 'module' && sent !== undefined
         ? this.#knownNames(query.module.key, sent)
         : undefined;
-    return { frames: toFrames(frames, known), unnamedReason, isPoor, isFetching };
+    const named = toFrames(frames, known);
+    // Names that are to become better are asked for again.
+    if (query.kind === 'kernel') this.#functions.add(KERNEL, namedFunctions(frames, named));
+    else if (query.kind === 'module' && !isFetching)
+      this.#functions.add(query.module.key, namedFunctions(frames, named));
+    return { frames: named, unnamedReason, isPoor, isFetching };
   }
 
   /** The frames of a module whose names have been sent, to which those of an answer come. */
@@ -212,8 +229,11 @@ export class Symbolizer {
       resourceLimits: RESOURCE_LIMITS,
     });
     worker.on('message', (message: readonly WorkerAnswer[] | SymbolsSettled) => {
-      if ('settled' in message) this.onSettled(message.settled.keys, message.settled.found);
-      else this.#settle(message);
+      if ('settled' in message) {
+        const { keys, found } = message.settled;
+        for (const key of keys) this.#functions.forget(key);
+        this.onSettled(keys, found);
+      } else this.#settle(message);
     });
     let reason = 'it exited';
     worker.on('error', (error) => {
@@ -256,6 +276,7 @@ export class Symbolizer {
     if (worker !== this.#worker || this.#disposed) return;
     this.#worker = undefined;
     this.#forgetNames();
+    this.#functions.clear();
     const culprit = this.#pending.get(this.#workingOn[0]);
     if (culprit?.query.kind === 'module') {
       const { key, path } = culprit.query.module;
@@ -272,4 +293,20 @@ export class Symbolizer {
     this.#unsent = [];
     for (const { reject } of pending) reject(error);
   }
+}
+
+/** The functions of an answer's rows of which the extent is known. */
+function namedFunctions(
+  { extents, frame }: FrameColumns,
+  frames: readonly (SymbolizedFrame | undefined)[],
+): NamedFunction[] {
+  const functions: NamedFunction[] = [];
+  const seen = new Uint8Array(extents.length / 2);
+  for (let i = 0; i < frame.length && functions.length < seen.length; i++) {
+    const [row, named] = [frame[i], frames[i]];
+    if (named === undefined || seen[row] === 1 || Number.isNaN(extents[2 * row])) continue;
+    seen[row] = 1;
+    functions.push({ start: extents[2 * row], end: extents[2 * row + 1], frame: named });
+  }
+  return functions;
 }

@@ -1,0 +1,93 @@
+/**
+ * Where functions are of which a name was asked before: other addresses in them have the same name, without a question to
+ * the worker, whose thread it costs more to wake than to look an address up. Only functions of which nothing but the name
+ * can be known: where debug information says more, each address has an answer of its own.
+ */
+import type { SymbolizedFrame } from './protocol';
+
+/** Of all modules together; about 150 bytes each, the name included. When there are more, all are learned anew. */
+const MAX_FUNCTIONS = 50_000;
+
+/** Functions of one module: disjoint ranges [start, end) of file offsets, or of kernel addresses, rising. */
+interface Ranges {
+  readonly starts: Float64Array;
+  readonly ends: Float64Array;
+  readonly frames: readonly SymbolizedFrame[];
+}
+
+const NONE_KNOWN: Ranges = { starts: new Float64Array(0), ends: new Float64Array(0), frames: [] };
+
+/** A function that has just been named. */
+export interface NamedFunction {
+  readonly start: number;
+  readonly end: number;
+  readonly frame: SymbolizedFrame;
+}
+
+export class KnownFunctions {
+  readonly #modules = new Map<string, Ranges>();
+  #count = 0;
+
+  /** What is at the address; undefined where that is not known. */
+  find(key: string, address: number): SymbolizedFrame | undefined {
+    const ranges = this.#modules.get(key);
+    if (ranges === undefined) return undefined;
+    const at = countUpTo(ranges.starts, address) - 1;
+    return at >= 0 && address < ranges.ends[at] ? ranges.frames[at] : undefined;
+  }
+
+  /** Those that start where one does that is known take its place. */
+  add(key: string, functions: readonly NamedFunction[]): void {
+    if (functions.length === 0) return;
+    if (this.#count + functions.length > MAX_FUNCTIONS) this.clear();
+    const known = this.#modules.get(key) ?? NONE_KNOWN;
+    const merged = merge(known, functions);
+    this.#modules.set(key, merged);
+    this.#count += merged.frames.length - known.frames.length;
+  }
+
+  /** Its names may be others now. */
+  forget(key: string): void {
+    this.#count -= this.#modules.get(key)?.frames.length ?? 0;
+    this.#modules.delete(key);
+  }
+
+  clear(): void {
+    this.#modules.clear();
+    this.#count = 0;
+  }
+}
+
+/** How many of the rising values are not above `value`. */
+function countUpTo(values: Float64Array, value: number): number {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (values[middle] <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function merge(known: Ranges, functions: readonly NamedFunction[]): Ranges {
+  const added = [...functions].sort((a, b) => a.start - b.start);
+  const starts = new Float64Array(known.starts.length + added.length);
+  const ends = new Float64Array(starts.length);
+  const frames: SymbolizedFrame[] = [];
+  const put = (start: number, end: number, frame: SymbolizedFrame): void => {
+    const at =
+      frames.length > 0 && starts[frames.length - 1] === start ? frames.length - 1 : frames.length;
+    starts[at] = start;
+    ends[at] = end;
+    frames[at] = frame;
+  };
+  let next = 0;
+  for (const { start, end, frame } of added) {
+    for (; next < known.frames.length && known.starts[next] <= start; next++)
+      put(known.starts[next], known.ends[next], known.frames[next]);
+    put(start, end, frame);
+  }
+  for (; next < known.frames.length; next++)
+    put(known.starts[next], known.ends[next], known.frames[next]);
+  return { starts: starts.slice(0, frames.length), ends: ends.slice(0, frames.length), frames };
+}
