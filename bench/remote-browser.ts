@@ -1,6 +1,7 @@
 /** The live page as the server sees it when its browser runs on another machine: it takes what is sent, and draws nothing here. */
 import { once } from 'node:events';
 import { io, type Socket } from 'socket.io-client';
+import parser from 'socket.io-msgpack-parser';
 import type { RealServer } from '@/e2e/real-server';
 import type { BrowserToServer, ServerToBrowser } from '@/profile/live-protocol';
 
@@ -16,6 +17,7 @@ export async function openRemoteBrowser({ url, origin }: RealServer): Promise<Re
   const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? '';
   const socket: Socket<ServerToBrowser, BrowserToServer> = io(origin, {
     transports: ['websocket'],
+    parser,
     extraHeaders: { cookie, origin },
   });
   let received = 0;

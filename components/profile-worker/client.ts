@@ -1,5 +1,6 @@
 /** The page's side: one profile, kept by a worker, as a store outside React. */
 import { io, type Socket } from 'socket.io-client';
+import parser from 'socket.io-msgpack-parser';
 import { type LatencyQuery, type LatencyResult, receivedLatency } from '@/profile/latency/analysis';
 import { API, type BrowserToServer, type ServerToBrowser } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
@@ -59,7 +60,11 @@ export class ProfileClient {
   openLive(): void {
     this.#open({ type: 'live' });
     this.#change({ connection: 'connecting' });
-    const socket: LiveSocket = io({ transports: ['websocket'], reconnectionDelayMax: 3000 });
+    const socket: LiveSocket = io({
+      transports: ['websocket'],
+      parser,
+      reconnectionDelayMax: 3000,
+    });
     this.#socket = socket;
     socket.on('connect', () => {
       this.#change({ connection: 'connected' });

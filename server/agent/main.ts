@@ -18,10 +18,12 @@ async function main(): Promise<void> {
   const [frequencyHz, cacheDirectory] = [Number(process.argv[2] ?? 99), process.argv[3]];
   const wire = new Socket({ fd: WIRE_FD, readable: true, writable: true });
   const send = (frame: AgentFrame): void => {
-    // As one write: each wakes the reader.
-    wire.cork();
+    // What is sent in one turn goes as one write: each wakes the reader.
+    if (wire.writableCorked === 0) {
+      wire.cork();
+      process.nextTick(() => wire.uncork());
+    }
     for (const piece of encodeFrame(frame)) wire.write(piece);
-    wire.uncork();
     if (wire.writableLength > MAX_UNSENT_BYTES) fail('the web process does not read');
   };
   const fail = (message: string): void => {

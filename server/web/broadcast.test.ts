@@ -3,6 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
 import { type Socket as ClientSocket, io } from 'socket.io-client';
+import parser from 'socket.io-msgpack-parser';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { applyChunk, decodeChunk, encodeChunk } from '@/profile/chunk';
 import type { BrowserToServer, ServerToBrowser } from '@/profile/live-protocol';
@@ -42,7 +43,7 @@ describe('live viewers', () => {
   beforeEach(async () => {
     http = createServer().listen(0, '127.0.0.1');
     await once(http, 'listening');
-    server = new Server(http, { serveClient: false, transports: ['websocket'] });
+    server = new Server(http, { serveClient: false, transports: ['websocket'], parser });
     source = new LiveSource();
     const ring = new LiveRing((update) => broadcast.update(update));
     broadcast = new Broadcast(server, ring, () => ({ status: STATUS, sessions: [] }));
@@ -66,6 +67,7 @@ describe('live viewers', () => {
   const connect = async () => {
     const client: Client = io(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, {
       transports: ['websocket'],
+      parser,
       forceNew: true,
     });
     clients.push(client);
@@ -99,6 +101,7 @@ describe('live viewers', () => {
   it('are greeted with the status and the sessions', async () => {
     const client: Client = io(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, {
       transports: ['websocket'],
+      parser,
       forceNew: true,
     });
     clients.push(client);
@@ -173,7 +176,7 @@ describe('live viewers', () => {
       }
     }
     await settle();
-    expect(slow.received).toEqual(['snapshot', ...new Array(8).fill('chunk')]);
+    expect(slow.received).toEqual(['snapshot', ...new Array(16).fill('chunk')]);
     expect(quick.received.filter((kind) => kind === 'snapshot')).toHaveLength(1);
     expect(quick.samples()).toBe(31);
 
@@ -181,13 +184,13 @@ describe('live viewers', () => {
     await settle();
     push();
     await settle();
-    expect(slow.received.slice(9)).toEqual(['snapshot']);
+    expect(slow.received.slice(17)).toEqual(['snapshot']);
     expect(slow.samples()).toBe(32);
     slow.acknowledge();
     await settle();
     push();
     await settle();
-    expect(slow.received.slice(9)).toEqual(['snapshot', 'chunk']);
+    expect(slow.received.slice(17)).toEqual(['snapshot', 'chunk']);
     expect(slow.samples()).toBe(33);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Live viewers: each gets a snapshot, then chunks, and acknowledges one in four. One that falls behind is sent nothing until
+ * Live viewers: each gets a snapshot, then chunks, and acknowledges one in eight. One that falls behind is sent nothing until
  * it has caught up, then a new snapshot: nothing is buffered for it without bound.
  */
 
@@ -14,8 +14,8 @@ export type LiveServer = Server<BrowserToServer, ServerToBrowser>;
 type LiveSocket = Socket<BrowserToServer, ServerToBrowser>;
 
 /** To read an acknowledgement costs as much as to send a chunk, so it is asked of one chunk in so many, and for all before. */
-const ACKNOWLEDGED_EVERY = 4;
-/** With so many acknowledgements to come a viewer is sent nothing more: a snapshot's, say, and those of eight chunks. */
+const ACKNOWLEDGED_EVERY = 8;
+/** With so many acknowledgements to come a viewer is sent nothing more: a snapshot's, say, and those of sixteen chunks. */
 const MAX_AWAITED = 3;
 
 interface Viewer {
