@@ -61,6 +61,8 @@ export class CollectorError extends Error {
 /** Four chunks a second look live; each costs about a millisecond. */
 const TICK_MS = 240;
 const STATUS_MS = 1000;
+/** Reading the counters takes longer than cutting a chunk. */
+const LOSSES_NS = 0.9e9;
 /** A heatmap's columns are a second wide at most, five ticks. */
 const LATENCY_NS = 0.9e9;
 const SETTLE_POLL_MS = 20;
@@ -121,6 +123,7 @@ export class Collector {
   /** Losses that this process counts itself, since the start. */
   readonly #ownLosses = { 'stack-unknown': 0, 'process-event-ring-full': 0 };
   #reportedLosses: Readonly<Record<string, number>> = {};
+  #lossesReadNs = 0;
   #epoch: Epoch;
   #offCpu: OffCpu | undefined;
   #offCpuProblem: string | undefined;
@@ -255,6 +258,7 @@ export class Collector {
     await this.#latency.set([]);
     await this.#addLatencies(monotonicNs());
     await this.#namer.settled(LAST_NAMES_MS);
+    this.#lossesReadNs = 0;
     this.#cutChunk(monotonicNs());
     this.#runTimes.dispose();
     this.#mmapEvents.dispose();
@@ -296,7 +300,7 @@ export class Collector {
           frequencyHz: this.#sampler.frequencyHz,
           thresholdNs: this.#offCpu?.thresholdNs,
         },
-        this.#newLosses(),
+        endNs - this.#lossesReadNs >= LOSSES_NS ? this.#newLosses(endNs) : [],
       ),
     );
     this.#sliceStartNs = endNs;
@@ -430,8 +434,9 @@ export class Collector {
     this.#sampler.resendStacks();
   }
 
-  /** Losses since the last chunk. */
-  #newLosses(): Loss[] {
+  /** Losses since the last call. */
+  #newLosses(nowNs: number): Loss[] {
+    this.#lossesReadNs = nowNs;
     const total = this.#losses();
     const losses = Object.entries(total)
       .map(([reason, count]) => ({ reason, count: count - (this.#reportedLosses[reason] ?? 0) }))

@@ -61,8 +61,9 @@ export class Namer {
   }
 
   /**
-   * Names those of `pending` that need no question, takes note of the others, and asks for what is due: at once where it is much, else on the next full second. Resolves when
-   * the names that were asked for are there, or after `waitMs`; what comes later is written then.
+   * Names those of `pending` that need no question, takes note of the others, and asks for what is due: at once where it is
+   * much, else on the next full second. Resolves when the names that were asked for are there, or after `waitMs`; what comes
+   * later is written then.
    */
   async name(
     builder: ProfileBuilder,
