@@ -7,7 +7,7 @@
  * called `module+0xoffset`.
  */
 import { frameName, STACK_LOST } from '@/profile/names';
-import { PairTable } from '@/profile/pair-table';
+import { PairRows } from '@/profile/pair-rows';
 import type { Profile } from '@/profile/profile';
 import {
   type FrameIndex,
@@ -149,26 +149,19 @@ class PprofWriter {
   /** One pprof sample per (thread, stack). */
   #samples(width: number): void {
     const { columns, length } = this.#profile.samples;
-    const pairs = new PairTable(1024);
-    const threads = new U32List(1024);
-    const stacks = new U32List(1024);
+    const pairs = new PairRows(1024);
     const values: number[] = [];
     for (let row = 0; row < length; row++) {
-      let pair = pairs.get(columns.thread[row], columns.stack[row]);
-      if (pair === NONE) {
-        pair = threads.push(columns.thread[row]);
-        stacks.push(columns.stack[row]);
-        pairs.set(columns.thread[row], columns.stack[row], pair);
-        for (let i = 0; i < width; i++) values.push(0);
-      }
+      const pair = pairs.intern(columns.thread[row], columns.stack[row]);
+      while (values.length < pairs.length * width) values.push(0);
       const column = this.#columnOfType[columns.sampleType[row]];
       values[pair * width] += column === 0 ? columns.weight[row] : 1;
       if (column > 0) values[pair * width + column] += columns.weight[row];
     }
-    for (let pair = 0; pair < threads.length; pair++) {
+    for (let pair = 0; pair < pairs.length; pair++) {
       this.#sample(
-        threads.values[pair],
-        stacks.values[pair],
+        pairs.first[pair],
+        pairs.second[pair],
         values.slice(pair * width, (pair + 1) * width),
       );
     }
