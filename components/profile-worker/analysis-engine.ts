@@ -31,7 +31,7 @@ export interface LiveBounds {
 
 /** As much as the server's ring holds: a tab that is open for days stays as small as one that was just opened. */
 const LIVE_BOUNDS: LiveBounds = {
-  ringNs: 600e9,
+  ringNs: 300e9,
   samples: 1_000_000,
   latencies: 1_000_000,
   stacks: 400_000,
