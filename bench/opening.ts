@@ -3,24 +3,33 @@ import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
-import { type Browser, chromium, type Page } from '@playwright/test';
+import { chromium, type Page } from '@playwright/test';
 import { CHROMIUM } from '@/e2e/chromium';
 import { startServer } from '@/e2e/real-server';
 import { ROOT } from '@/server/root';
 import { type Bench, median } from './bench';
 import { writeCollapsedTree } from './collapsed-tree';
-import { ownBytes, residentBytes } from './processes';
+import { heapMemory, processMemory } from './page-memory';
 
 const SIZES = [20_000, 200_000, 1_000_000];
+/** What a viewer takes for itself: with hardly a profile in it. */
+const TINY = 5;
 const ROUNDS = 3;
 const TIMEOUT_MS = 180_000;
 const MIB = 1024 * 1024;
 
-interface Opened {
+interface Opened extends Memory {
   readonly seconds: number;
-  /** Of the process that shows the page, with its workers: all, and without the browser's program, which is most of it. */
-  readonly residentMib: number;
-  readonly ownMib: number;
+}
+
+/** MiB. */
+interface Memory {
+  /** When the picture is there, as the kernel counts it. */
+  readonly resident: number;
+  readonly own: number;
+  /** After a collection of garbage, as V8 counts it. */
+  readonly javascript: number;
+  readonly heaps: number;
 }
 
 /** A way to open a file and to know that it is drawn. */
@@ -66,19 +75,40 @@ async function openIn(viewer: Viewer, file: string): Promise<Opened> {
     await page.locator('input[type=file]').first().setInputFiles(file);
     await viewer.isDrawn(page);
     const seconds = (performance.now() - start) / 1000;
-    const pid = await largestRenderer(browser);
-    return { seconds, residentMib: residentBytes(pid) / MIB, ownMib: ownBytes(pid) / MIB };
+    return { seconds, ...(await memoryOf(page)) };
   } finally {
     await browser.close();
   }
 }
 
-async function largestRenderer(browser: Browser): Promise<number> {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  const pids = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
-  return pids.reduce((a, b) => (residentBytes(a) >= residentBytes(b) ? a : b));
+async function emptyPage(): Promise<Memory> {
+  const browser = await chromium.launch(CHROMIUM);
+  try {
+    const page = await browser.newPage();
+    await page.goto('about:blank');
+    return await memoryOf(page);
+  } finally {
+    await browser.close();
+  }
 }
+
+async function memoryOf(page: Page): Promise<Memory> {
+  const browser = page.context().browser();
+  if (browser === null) throw new Error('the page has no browser');
+  await page.evaluate(TWO_FRAMES);
+  const { resident, own } = await processMemory(browser);
+  const { javascript, all } = await heapMemory(page);
+  return {
+    resident: resident / MIB,
+    own: own / MIB,
+    javascript: javascript / MIB,
+    heaps: all / MIB,
+  };
+}
+
+/** What was drawn is on the screen by then. */
+const TWO_FRAMES =
+  'new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))';
 
 export const opening: Bench = {
   name: 'opening',
@@ -104,49 +134,53 @@ export const opening: Bench = {
       isDrawn: (page) =>
         page
           .waitForFunction(() => document.body.textContent.includes('Time Order'))
-          .then(() =>
-            page.evaluate(
-              () =>
-                new Promise((resolve) =>
-                  requestAnimationFrame(() => requestAnimationFrame(resolve)),
-                ),
-            ),
-          ),
+          .then(() => page.evaluate(TWO_FRAMES)),
+    };
+    const openInBoth = async (size: number) => {
+      const file = join(directory, `${size}.txt`);
+      const { nodes } = writeCollapsedTree(file, size);
+      const opened = { nodes, hearth: [] as Opened[], speedscope: [] as Opened[] };
+      for (let round = 0; round < ROUNDS; round++) {
+        opened.hearth.push(await openIn(hearth, file));
+        opened.speedscope.push(await openIn(speedscope, file));
+      }
+      rmSync(file);
+      return opened;
     };
     try {
+      const empty = await emptyPage();
+      const tiny = await openInBoth(TINY);
       for (const size of SIZES) {
-        const file = join(directory, `${size}.txt`);
-        const { nodes } = writeCollapsedTree(file, size);
-        const results = { hearth: [] as Opened[], speedscope: [] as Opened[] };
-        for (let round = 0; round < ROUNDS; round++) {
-          results.hearth.push(await openIn(hearth, file));
-          results.speedscope.push(await openIn(speedscope, file));
-        }
-        const pick = (key: keyof Opened, viewer: keyof typeof results): number =>
-          median(results[viewer].map((opened) => opened[key]));
+        const results = await openInBoth(size);
+        const { nodes } = results;
         const what = `${nodes.toLocaleString('en')} nodes`;
-        report(
-          `${what}: first picture`,
-          's',
-          pick('seconds', 'hearth'),
-          'speedscope',
-          pick('seconds', 'speedscope'),
-        );
-        report(
-          `${what}: resident memory`,
-          'MiB',
-          pick('residentMib', 'hearth'),
-          'speedscope',
-          pick('residentMib', 'speedscope'),
-        );
-        report(
-          `${what}: resident memory without mapped files`,
-          'MiB',
-          pick('ownMib', 'hearth'),
-          'speedscope',
-          pick('ownMib', 'speedscope'),
-        );
-        rmSync(file);
+        /** `less`: what is taken away of each viewer's number. */
+        const compare = (
+          metric: string,
+          unit: string,
+          of: (opened: Opened) => number,
+          less: (viewer: 'hearth' | 'speedscope') => number = () => 0,
+        ): void =>
+          report(
+            `${what}: ${metric}`,
+            unit,
+            median(results.hearth.map(of)) - less('hearth'),
+            'speedscope',
+            median(results.speedscope.map(of)) - less('speedscope'),
+          );
+        compare('first picture', 's', ({ seconds }) => seconds);
+        compare('resident', 'MiB', ({ resident }) => resident);
+        for (const [metric, of] of [
+          ['resident without files', ({ own }: Memory) => own],
+          ['heaps after GC', ({ heaps }: Memory) => heaps],
+        ] as const) {
+          compare(metric, 'MiB', of);
+          compare(`${metric}, over an empty page`, 'MiB', of, () => of(empty));
+          compare(`${metric}, over ${tiny.nodes} nodes`, 'MiB', of, (viewer) =>
+            median(tiny[viewer].map(of)),
+          );
+        }
+        compare('JavaScript heaps after GC', 'MiB', ({ javascript }) => javascript);
       }
     } finally {
       peer.close();

@@ -29,7 +29,12 @@ export function ownBytes(pid: number): number {
 }
 
 /** Resident bytes. */
-export function residentBytes(pid: number): number {
-  const match = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(match?.[1] ?? 0) * 1024;
+export const residentBytes = (pid: number): number => statusBytes(pid, 'VmRSS');
+
+/** The most that were resident at any moment of its life. */
+export const mostResidentBytes = (pid: number): number => statusBytes(pid, 'VmHWM');
+
+function statusBytes(pid: number, field: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
 }

@@ -37,9 +37,9 @@ export interface CallTree {
   readonly self: Float64Array<ArrayBuffer>;
   /** The same of the node and all below it. */
   readonly total: Float64Array<ArrayBuffer>;
-  /** Number of samples that end in the node. */
+  /** Number of samples that end in the node; where weights are numbers of samples, the same array as `self`. */
   readonly selfSamples: Float64Array<ArrayBuffer>;
-  /** Number of samples that end in the node or below it. */
+  /** Number of samples that end in the node or below it; the same array as `total` there. */
   readonly totalSamples: Float64Array<ArrayBuffer>;
   /** The deepest node's depth. */
   readonly maxDepth: number;
@@ -47,16 +47,9 @@ export interface CallTree {
 
 /** The tree's buffers, to be moved to another thread and not copied. */
 export function transferables(tree: CallTree): ArrayBuffer[] {
-  return [
-    tree.parent.buffer,
-    tree.depth.buffer,
-    tree.label.buffer,
-    tree.subtreeEnd.buffer,
-    tree.self.buffer,
-    tree.total.buffer,
-    tree.selfSamples.buffer,
-    tree.totalSamples.buffer,
-  ];
+  const { parent, depth, label, subtreeEnd, self, total, selfSamples, totalSamples } = tree;
+  const columns = [parent, depth, label, subtreeEnd, self, total, selfSamples, totalSamples];
+  return Array.from(new Set(columns), ({ buffer }) => buffer);
 }
 
 /**
@@ -71,7 +64,11 @@ export function buildCallTree(
 ): CallTree {
   functions.update();
   const { pathOfStack, pathParent, pathLabel } = functions;
-  const tree = new UnorderedTree(functions.rootLabel, Math.min(functions.pathCount, 1 << 16));
+  const tree = new UnorderedTree(
+    functions.rootLabel,
+    Math.min(functions.pathCount + 1, Math.max(1 << 16, 8 * weights.length)),
+    weights.samples === weights.weight,
+  );
   // A path's node in the current group. Nodes are numbered upwards, so smaller ones than the group's are of earlier groups.
   const nodeOfPath = new Uint32Array(functions.pathCount);
 

@@ -9,7 +9,7 @@
  */
 import { type LabelIndex, LabelKind, LabelTable } from './labels';
 import { frameName, moduleName, processName, STACK_LOST } from './names';
-import { PairTable } from './pair-table';
+import { PairRows } from './pair-rows';
 import type { Profile } from './profile';
 import {
   type FrameIndex,
@@ -36,9 +36,8 @@ export class FunctionTable {
   readonly #frameName = new U32List();
   readonly #frameInlinedInto = new U32List();
   readonly #pathOfStack = new U32List();
-  #pathParent = new U32List();
-  #pathLabel = new U32List();
-  #paths = new PairTable(64);
+  /** (parent, label) */
+  #paths = new PairRows(64);
   /** How often a stack was given another path: its old one may be unused since. */
   #movedStacks = 0;
   #symbolGeneration: number;
@@ -56,7 +55,7 @@ export class FunctionTable {
 
   /** Number of paths. */
   get pathCount(): number {
-    return this.#pathLabel.length;
+    return this.#paths.length;
   }
 
   /** By stack: its path. These three are as of the last update, longer than needed, and not to be kept. */
@@ -66,11 +65,11 @@ export class FunctionTable {
 
   /** By path: the caller's path, NONE at the root, always a smaller index than the path's own. */
   get pathParent(): Uint32Array {
-    return this.#pathParent.values;
+    return this.#paths.first;
   }
 
   get pathLabel(): Uint32Array {
-    return this.#pathLabel.values;
+    return this.#paths.second;
   }
 
   /** Takes in what was added to the profile, and symbols that came late. Costs little where nothing did. */
@@ -83,6 +82,7 @@ export class FunctionTable {
       this.#renameFrames(knownFrames);
     }
     const { parent, frame } = profile.stacks.columns;
+    this.#pathOfStack.reserve(profile.stacks.length);
     for (let stack = this.#pathOfStack.length; stack < profile.stacks.length; stack++) {
       this.#pathOfStack.push(this.#extend(this.#callerPath(parent[stack]), frame[stack]));
     }
@@ -153,9 +153,7 @@ export class FunctionTable {
   #forgetPaths(): void {
     this.#movedStacks = 0;
     this.#pathOfStack.clear();
-    this.#pathParent = new U32List(this.#pathParent.length);
-    this.#pathLabel = new U32List(this.#pathLabel.length);
-    this.#paths = new PairTable(64);
+    this.#paths = new PairRows(this.profile.stacks.length);
   }
 
   #moveStacks(changed: Uint8Array): void {
@@ -188,7 +186,7 @@ export class FunctionTable {
   /** The path below `caller` of a frame and of all that it was inlined into. */
   #extend(caller: PathIndex, frame: FrameIndex): PathIndex {
     const outer = this.#frameInlinedInto.values[frame];
-    if (outer === NONE) return this.#path(caller, this.#frameLabel.values[frame]);
+    if (outer === NONE) return this.#paths.intern(caller, this.#frameLabel.values[frame]);
     const chain: FrameIndex[] = [frame];
     for (let at = outer; at !== NONE && chain.length < MAX_INLINE_DEPTH; ) {
       chain.push(at);
@@ -196,16 +194,7 @@ export class FunctionTable {
     }
     let path = caller;
     for (let i = chain.length - 1; i >= 0; i--)
-      path = this.#path(path, this.#frameLabel.values[chain[i]]);
-    return path;
-  }
-
-  #path(parent: PathIndex, label: LabelIndex): PathIndex {
-    const known = this.#paths.get(parent, label);
-    if (known !== NONE) return known;
-    const path = this.#pathLabel.push(label);
-    this.#pathParent.push(parent);
-    this.#paths.set(parent, label, path);
+      path = this.#paths.intern(path, this.#frameLabel.values[chain[i]]);
     return path;
   }
 }

@@ -2,7 +2,7 @@
  * Labels: what the nodes of call trees are called. A label is one integer, and keeps its index for the life of its
  * table, also when symbols come late, so that it can be sent to a page once (`since`, `append`).
  */
-import { FrameKind } from './schema';
+import { FrameKind, NONE } from './schema';
 
 /** A label's kind: that of its frames, or one of the nodes that are no code. */
 export const LabelKind = { ...FrameKind, Process: 16, Root: 17, Lost: 18 } as const;
@@ -45,7 +45,9 @@ export class LabelTable implements Labels {
   readonly inlined: boolean[] = [];
   readonly named: boolean[] = [];
   readonly outOfLine: LabelIndex[] = [];
-  readonly #indices = new Map<string, LabelIndex>();
+  /** The first label of each text, and by label the next of the same text, NONE after the last. */
+  readonly #byText = new Map<string, LabelIndex>();
+  readonly #nextOfText: LabelIndex[] = [];
   /** Labels in the order of their names, and each label's place in it. */
   #order: Uint32Array = new Uint32Array(0);
   #ranks: Uint32Array = new Uint32Array(0);
@@ -55,12 +57,12 @@ export class LabelTable implements Labels {
   }
 
   intern(label: Label): LabelIndex {
-    const key = `${label.kind} ${label.inlined ? 1 : 0}${label.named ? 1 : 0} ${label.module}\0${label.text}`;
-    const known = this.#indices.get(key);
-    if (known !== undefined) return known;
+    const first = this.#byText.get(label.text) ?? NONE;
+    for (let at = first; at !== NONE; at = this.#nextOfText[at]) if (this.#is(at, label)) return at;
     const twin = label.inlined ? this.intern({ ...label, inlined: false }) : this.length;
     const index = this.length;
-    this.#indices.set(key, index);
+    this.#nextOfText.push(this.#byText.get(label.text) ?? NONE);
+    this.#byText.set(label.text, index);
     this.#push(label, twin);
     return index;
   }
@@ -112,6 +114,15 @@ export class LabelTable implements Labels {
     this.#ranks = new Uint32Array(length);
     for (let rank = 0; rank < length; rank++) this.#ranks[order[rank]] = rank;
     return this.#ranks;
+  }
+
+  #is(index: LabelIndex, { kind, inlined, named, module }: Label): boolean {
+    return (
+      this.kind[index] === kind &&
+      this.inlined[index] === inlined &&
+      this.named[index] === named &&
+      this.module[index] === module
+    );
   }
 
   #compare(a: LabelIndex, b: LabelIndex): number {

@@ -9,16 +9,24 @@ export class U32List {
   }
 
   push(value: number): number {
-    if (this.length === this.values.length) {
-      const grown = new Uint32Array(this.length * 2);
-      grown.set(this.values);
-      this.values = grown;
-    }
+    if (this.length === this.values.length) this.#grow(this.length * 2);
     this.values[this.length] = value;
     return this.length++;
   }
 
+  /** Makes room for `length` values at least: exactly that where there were none, doubled where there were some. */
+  reserve(length: number): void {
+    if (length <= this.values.length) return;
+    this.#grow(this.length === 0 ? length : Math.max(length, this.length * 2));
+  }
+
   clear(): void {
     this.length = 0;
+  }
+
+  #grow(capacity: number): void {
+    const grown = new Uint32Array(capacity);
+    grown.set(this.values.subarray(0, this.length));
+    this.values = grown;
   }
 }

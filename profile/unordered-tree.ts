@@ -10,15 +10,16 @@ export class UnorderedTree {
   #parent: Uint32Array;
   #label: Uint32Array;
   #self: Float64Array;
+  /** The same as `#self` where weights are numbers of samples. */
   #selfSamples: Float64Array;
 
-  /** Makes node 0, the root. */
-  constructor(rootLabel: LabelIndex, capacity: number) {
+  /** Makes node 0, the root. `weighsSamples`: weights are numbers of samples, and are kept once. */
+  constructor(rootLabel: LabelIndex, capacity: number, weighsSamples: boolean) {
     const room = Math.max(16, capacity);
     this.#parent = new Uint32Array(room);
     this.#label = new Uint32Array(room);
     this.#self = new Float64Array(room);
-    this.#selfSamples = new Float64Array(room);
+    this.#selfSamples = weighsSamples ? this.#self : new Float64Array(room);
     this.add(NONE, rootLabel);
   }
 
@@ -35,7 +36,11 @@ export class UnorderedTree {
 
   addSamples(node: Node, weight: number, samples: number): void {
     this.#self[node] += weight;
-    this.#selfSamples[node] += samples;
+    if (!this.#weighsSamples) this.#selfSamples[node] += samples;
+  }
+
+  get #weighsSamples(): boolean {
+    return this.#selfSamples === this.#self;
   }
 
   /** The tree in depth-first order, siblings by `rankOfLabel`, with its totals. Siblings must differ in their labels. */
@@ -47,7 +52,7 @@ export class UnorderedTree {
     const label = new Uint32Array(length);
     const subtreeEnd = new Uint32Array(length);
     const self = new Float64Array(length);
-    const selfSamples = new Float64Array(length);
+    const selfSamples = this.#weighsSamples ? self : new Float64Array(length);
     const place = new Uint32Array(length);
     let maxDepth = 0;
 
@@ -57,7 +62,7 @@ export class UnorderedTree {
       place[node] = at;
       label[at] = this.#label[node];
       self[at] = this.#self[node];
-      selfSamples[at] = this.#selfSamples[node];
+      if (selfSamples !== self) selfSamples[at] = this.#selfSamples[node];
       parent[at] = at === 0 ? NONE : place[this.#parent[node]];
       depth[at] = at === 0 ? 0 : depth[parent[at]] + 1;
       if (depth[at] > maxDepth) maxDepth = depth[at];
@@ -70,13 +75,13 @@ export class UnorderedTree {
     }
 
     const total = self.slice();
-    const totalSamples = selfSamples.slice();
+    const totalSamples = selfSamples === self ? total : selfSamples.slice();
     for (let at = length - 1; at >= 0; at--) {
       if (subtreeEnd[at] === 0) subtreeEnd[at] = at + 1;
       if (at === 0) break;
       const above = parent[at];
       total[above] += total[at];
-      totalSamples[above] += totalSamples[at];
+      if (totalSamples !== total) totalSamples[above] += totalSamples[at];
       // Children come from the last to the first: the last one's end is the parent's.
       if (subtreeEnd[above] === 0) subtreeEnd[above] = subtreeEnd[at];
     }
@@ -131,7 +136,8 @@ export class UnorderedTree {
     };
     this.#parent = u32(this.#parent);
     this.#label = u32(this.#label);
+    const weighsSamples = this.#weighsSamples;
     this.#self = f64(this.#self);
-    this.#selfSamples = f64(this.#selfSamples);
+    this.#selfSamples = weighsSamples ? this.#self : f64(this.#selfSamples);
   }
 }

@@ -44,6 +44,13 @@ export function weightVariance(
       : weights.weight[entry] ** 2 / weights.samples[entry],
   );
   // The same entries make the same nodes.
-  const { self, total } = buildCallTree(profile, functions, { ...weights, weight: variance });
+  const { length, process: processes, stack: stacks, samples } = weights;
+  const { self, total } = buildCallTree(profile, functions, {
+    length,
+    process: processes,
+    stack: stacks,
+    weight: variance,
+    samples,
+  });
   return { self, total };
 }

@@ -2,9 +2,9 @@
  * Weights per (process, stack): what call trees, process lists and all that is derived from them are made of. They are
  * keyed by the profile's own stacks, which never change, so they stay valid when symbols come late.
  */
-import { PairTable } from './pair-table';
+import { PairRows } from './pair-rows';
 import type { Profile } from './profile';
-import { NONE, type ProcessIndex, type SampleTypeIndex, type StackIndex } from './schema';
+import type { ProcessIndex, SampleTypeIndex, StackIndex } from './schema';
 import type { TimeRange, View } from './view';
 
 /** The unit of profiles in which a row of weight w stands for w samples. */
@@ -40,7 +40,7 @@ export interface StackWeights {
   readonly stack: Uint32Array;
   /** In the sample type's unit. */
   readonly weight: Float64Array;
-  /** Number of samples; in profiles whose unit is 'count' the weight, for there a row stands for many. */
+  /** Number of samples; in profiles whose unit is 'count' the same array as `weight`, for there a row stands for many. */
   readonly samples: Float64Array;
 }
 
@@ -84,12 +84,16 @@ export function filterByProcess(
     if (passes(weights.process[entry])) entries[length++] = entry;
   }
   const kept = entries.subarray(0, length);
+  const weight = Float64Array.from(kept, (entry) => weights.weight[entry]);
   return {
     length,
     process: kept.map((entry) => weights.process[entry]),
     stack: kept.map((entry) => weights.stack[entry]),
-    weight: Float64Array.from(kept, (entry) => weights.weight[entry]),
-    samples: Float64Array.from(kept, (entry) => weights.samples[entry]),
+    weight,
+    samples:
+      weights.samples === weights.weight
+        ? weight
+        : Float64Array.from(kept, (entry) => weights.samples[entry]),
   };
 }
 
@@ -98,18 +102,19 @@ export const ALL_TIME: TimeRange = {
   endNs: Number.POSITIVE_INFINITY,
 };
 
+const INITIAL_ENTRIES = 256;
+
 /** Sums that samples are added to and taken from. Integer weights keep them exact up to 2^53. */
 export class WeightSums implements StackWeights {
-  length = 0;
-  process = new Uint32Array(256);
-  stack = new Uint32Array(256);
-  weight = new Float64Array(256);
-  samples = new Float64Array(256);
+  weight = new Float64Array(INITIAL_ENTRIES);
+  /** Not used where the unit is 'count'. */
+  #samples = new Float64Array(0);
+  /** (process, stack) */
+  #entries = new PairRows(INITIAL_ENTRIES);
   readonly #profile: Profile;
   readonly #sampleType: SampleTypeIndex;
   readonly #tids: ReadonlySet<number>;
   readonly #passes: (process: ProcessIndex) => boolean;
-  #entries = new PairTable(256);
   #emptyEntries = 0;
   #hasCountUnit: boolean | undefined;
 
@@ -119,6 +124,22 @@ export class WeightSums implements StackWeights {
     this.#sampleType = selection.sampleType;
     this.#tids = new Set(selection.tids);
     this.#passes = processFilter(profile, selection);
+  }
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  get process(): Uint32Array {
+    return this.#entries.first;
+  }
+
+  get stack(): Uint32Array {
+    return this.#entries.second;
+  }
+
+  get samples(): Float64Array {
+    return this.#hasCountUnit === true ? this.weight : this.#samples;
   }
 
   /** Adds a row of the profile's samples if the selection has it. */
@@ -132,9 +153,10 @@ export class WeightSums implements StackWeights {
   }
 
   clear(): void {
-    this.length = 0;
+    this.weight.fill(0);
+    this.#samples.fill(0);
     this.#emptyEntries = 0;
-    this.#entries = new PairTable(256);
+    this.#entries = new PairRows(INITIAL_ENTRIES);
   }
 
   #apply(row: number, sign: 1 | -1): void {
@@ -144,13 +166,13 @@ export class WeightSums implements StackWeights {
     if (this.#tids.size > 0 && !this.#tids.has(threads.columns.tid[thread[row]])) return;
     const process = threads.columns.process[thread[row]];
     if (!this.#passes(process)) return;
-    let entry = this.#entries.get(process, stack[row]);
-    if (entry === NONE) entry = this.#addEntry(process, stack[row]);
-    const before = this.samples[entry];
-    const count = this.#isCount() ? weight[row] : 1;
+    const hasCountUnit = this.#isCount();
+    const entry = this.#entry(process, stack[row]);
+    const { samples: sums } = this;
+    const before = sums[entry];
     this.weight[entry] += sign * weight[row];
-    this.samples[entry] += sign * count;
-    if (this.samples[entry] === 0) {
+    if (!hasCountUnit) sums[entry] += sign;
+    if (sums[entry] === 0) {
       this.weight[entry] = 0;
       if (before !== 0) this.#emptyEntries++;
       if (this.#emptyEntries > 1024 && this.#emptyEntries * 2 > this.length) this.#compact();
@@ -164,46 +186,38 @@ export class WeightSums implements StackWeights {
     return this.#hasCountUnit;
   }
 
-  #addEntry(process: ProcessIndex, stack: StackIndex): number {
-    const entry = this.length++;
-    if (entry === this.process.length) this.#resize(entry * 2);
-    this.process[entry] = process;
-    this.stack[entry] = stack;
-    this.weight[entry] = 0;
-    this.samples[entry] = 0;
-    this.#entries.set(process, stack, entry);
+  #entry(process: ProcessIndex, stack: StackIndex): number {
+    const known = this.length;
+    const entry = this.#entries.intern(process, stack);
+    if (entry < known) return entry;
+    if (entry === this.weight.length) this.weight = resized(this.weight, entry * 2);
+    if (this.#hasCountUnit === false && entry >= this.#samples.length)
+      this.#samples = resized(this.#samples, this.weight.length);
     // Empty until its first sample is added, which follows.
     this.#emptyEntries++;
     return entry;
   }
 
   #compact(): void {
-    this.#entries = new PairTable(this.length - this.#emptyEntries);
-    let to = 0;
-    for (let from = 0; from < this.length; from++) {
-      if (this.samples[from] === 0) continue;
-      this.process[to] = this.process[from];
-      this.stack[to] = this.stack[from];
-      this.weight[to] = this.weight[from];
-      this.samples[to] = this.samples[from];
-      this.#entries.set(this.process[to], this.stack[to], to);
-      to++;
+    const { length, process, stack, weight, samples } = this;
+    const entries = new PairRows(length - this.#emptyEntries);
+    for (let from = 0; from < length; from++) {
+      if (samples[from] === 0) continue;
+      const to = entries.intern(process[from], stack[from]);
+      weight[to] = weight[from];
+      samples[to] = samples[from];
     }
-    this.length = to;
+    weight.fill(0, entries.length);
+    samples.fill(0, entries.length);
+    this.#entries = entries;
     this.#emptyEntries = 0;
   }
+}
 
-  #resize(room: number): void {
-    const { process, stack, weight, samples } = this;
-    this.process = new Uint32Array(room);
-    this.process.set(process);
-    this.stack = new Uint32Array(room);
-    this.stack.set(stack);
-    this.weight = new Float64Array(room);
-    this.weight.set(weight);
-    this.samples = new Float64Array(room);
-    this.samples.set(samples);
-  }
+function resized(from: Float64Array, length: number): Float64Array<ArrayBuffer> {
+  const to = new Float64Array(length);
+  to.set(from);
+  return to;
 }
 
 /** Tells which processes pass; remembers the answer, for rows of processes never change. */

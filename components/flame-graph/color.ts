@@ -49,6 +49,12 @@ const TONES: Readonly<
   dark: { middle: 33, spread: 5, saturation: 0.7 },
 };
 const TEXT: Readonly<Record<Scheme, string>> = { light: '#1d1712', dark: '#f8f4f0' };
+const TEXT_RGB: Readonly<Record<Scheme, number>> = {
+  light: Number.parseInt(TEXT.light.slice(1), 16),
+  dark: Number.parseInt(TEXT.dark.slice(1), 16),
+};
+/** Lightness changes by this where text could not be read. */
+const GIVES_WAY: Readonly<Record<Scheme, number>> = { light: 1, dark: -1 };
 /** WCAG 2.1, level AA, for text of this size, and a little more for rounding. */
 const MIN_CONTRAST = 4.6;
 
@@ -61,6 +67,11 @@ export function hashText(text: string): number {
   return (hash ^ (hash >>> 13)) >>> 0;
 }
 
+/** Linear light of a channel's value. Source: WCAG 2.1, "relative luminance". */
+const LINEAR = Float64Array.from({ length: 256 }, (_, value) =>
+  value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4,
+);
+
 /** The colour of a label, the same wherever and whenever it is drawn; `waits`: of its time off the CPU. */
 export function boxColor(
   text: string,
@@ -69,48 +80,51 @@ export function boxColor(
   scheme: Scheme,
   waits = false,
 ): BoxColor {
-  const { hue, hueSpread, lightSpread, ...family } = (waits ? WAITING_FAMILIES : FAMILIES)[kind];
+  const family = (waits ? WAITING_FAMILIES : FAMILIES)[kind];
+  const tone = TONES[scheme];
   const hash = hashText(`${module}\0${text}`);
-  const { middle, spread, ...tone } = TONES[scheme];
   const saturation = family.saturation * tone.saturation;
-  const vary = (bits: number): number => ((hash >>> bits) & 0xff) / 127.5 - 1;
-  const ownHue = hue + vary(0) * hueSpread;
-  let lightness = middle + vary(8) * spread * lightSpread;
-  let color = rgb(ownHue, saturation, lightness);
+  const hue = family.hue + varied(hash, 0) * family.hueSpread;
+  let lightness = tone.middle + varied(hash, 8) * tone.spread * family.lightSpread;
+  let color = rgb(hue, saturation, lightness);
   // Yellow is brighter than red of the same lightness: where text could not be read, it gives way.
-  const step = scheme === 'light' ? 1 : -1;
-  while (contrast(color, TEXT[scheme]) < MIN_CONTRAST && lightness > 0 && lightness < 100) {
-    lightness += step;
-    color = rgb(ownHue, saturation, lightness);
+  while (contrast(color, TEXT_RGB[scheme]) < MIN_CONTRAST && lightness > 0 && lightness < 100) {
+    lightness += GIVES_WAY[scheme];
+    color = rgb(hue, saturation, lightness);
   }
-  return { fill: color, text: TEXT[scheme] };
+  return { fill: `#${color.toString(16).padStart(6, '0')}`, text: TEXT[scheme] };
 }
 
-/** `#rrggbb` of a colour in HSL. Source: CSS Color 4, "HSL to RGB". */
-function rgb(hue: number, saturation: number, lightness: number): string {
+/** -1 to 1, by eight bits of a hash. */
+const varied = (hash: number, firstBit: number): number => ((hash >>> firstBit) & 0xff) / 127.5 - 1;
+
+/**
+ * A colour in HSL, as 0xrrggbb: thousands of them are looked for before the first picture, and numbers leave no garbage.
+ * Source: CSS Color 4, "HSL to RGB".
+ */
+function rgb(hue: number, saturation: number, lightness: number): number {
   const [s, l] = [saturation / 100, lightness / 100];
-  const channel = (n: number): string => {
-    const k = (n + (hue + 360) / 30) % 12;
-    const value = l - s * Math.min(l, 1 - l) * Math.max(-1, Math.min(k - 3, 9 - k, 1));
-    return Math.round(value * 255)
-      .toString(16)
-      .padStart(2, '0');
-  };
-  return `#${channel(0)}${channel(8)}${channel(4)}`;
+  return (channel(hue, s, l, 0) << 16) | (channel(hue, s, l, 8) << 8) | channel(hue, s, l, 4);
 }
 
-/** How well two colours, `#rrggbb`, can be told apart: 1 to 21. Source: WCAG 2.1, "contrast ratio". */
-export function contrast(a: string, b: string): number {
-  const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
-  return (high + 0.05) / (low + 0.05);
+function channel(hue: number, s: number, l: number, n: number): number {
+  const k = (n + (hue + 360) / 30) % 12;
+  const value = l - s * Math.min(l, 1 - l) * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+  return Math.round(value * 255);
 }
 
-function luminance(color: string): number {
-  const channel = (at: number): number => {
-    const value = Number.parseInt(color.slice(at, at + 2), 16) / 255;
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  };
-  return 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+/** How well two colours, 0xrrggbb, can be told apart: 1 to 21. Source: WCAG 2.1, "contrast ratio". */
+export function contrast(a: number, b: number): number {
+  const [x, y] = [luminance(a), luminance(b)];
+  return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+}
+
+function luminance(color: number): number {
+  return (
+    0.2126 * LINEAR[color >>> 16] +
+    0.7152 * LINEAR[(color >>> 8) & 0xff] +
+    0.0722 * LINEAR[color & 0xff]
+  );
 }
 
 /** Labels as far as their colour depends on them. */

@@ -23,7 +23,7 @@ export function WindowSwitch({ value, sinceMs, onChange }: WindowSwitchProps) {
         {
           value: 'all',
           label: since,
-          title: 'All that is kept: at most the last 10 minutes, or a million samples',
+          title: 'All that is kept: at most the last 5 minutes, or a million samples',
         },
       ]}
       value={String(value)}

@@ -64,7 +64,7 @@ function whole(encoded: readonly Uint8Array[]): AnalysisEngine {
   return engine;
 }
 
-const update = (engine: AnalysisEngine) => engine.update({ keepsTree: true });
+const update = (engine: AnalysisEngine) => engine.update();
 const resultOf = (engine: AnalysisEngine): ProfileResult => {
   const result = update(engine)?.profile?.result;
   if (result === undefined) throw new Error('nothing new');
@@ -322,7 +322,7 @@ describe('AnalysisEngine', () => {
       } as const;
       const stacksOf = (change: Partial<LatencyQuery>) => {
         const result = { ...engine.latency({ ...query, ...change }), label: query.label };
-        return engine.latencyStacks(result, { keepsTree: false })?.profile?.result;
+        return engine.latencyStacks(result)?.profile?.result;
       };
       expect(stacksOf({})?.tree.total[0]).toBe(1057);
       expect(stacksOf({})).toBeUndefined();

@@ -31,7 +31,7 @@ export interface LiveBounds {
 
 /** As much as the server's ring holds: a tab that is open for days stays as small as one that was just opened. */
 const LIVE_BOUNDS: LiveBounds = {
-  ringNs: 600e9,
+  ringNs: 300e9,
   samples: 1_000_000,
   latencies: 1_000_000,
   stacks: 400_000,
@@ -129,19 +129,13 @@ export class AnalysisEngine {
     this.#window = window;
   }
 
-  /**
-   * What has changed since the last call; undefined where nothing has. With `keepsTree`, a later search is done in the same
-   * tree, whose buffers must then be copied, not moved.
-   */
-  update({ keepsTree }: { readonly keepsTree: boolean }): AnalysisUpdate | undefined {
-    return this.#update(this.#view, this.#range(), keepsTree);
+  /** What has changed since the last call; undefined where nothing has. All buffers of the answer are the caller's. */
+  update(): AnalysisUpdate | undefined {
+    return this.#update(this.#view, this.#range());
   }
 
   /** The same for the stacks of what is selected of latencies; of the view only what the query leaves open counts. */
-  latencyStacks(
-    { query, label }: LatencyResult,
-    { keepsTree }: { readonly keepsTree: boolean },
-  ): AnalysisUpdate | undefined {
+  latencyStacks({ query, label }: LatencyResult): AnalysisUpdate | undefined {
     const { source, buckets, pids, range, windowSeconds } = query;
     const endNs = this.#profile.header?.endNs ?? 0;
     const startNs = windowSeconds === undefined ? ALL_TIME.startNs : endNs - windowSeconds * 1e9;
@@ -154,22 +148,19 @@ export class AnalysisEngine {
       tids: [],
       containers: [],
     };
-    return this.#update(view, range ?? { startNs, endNs: ALL_TIME.endNs }, keepsTree);
+    return this.#update(view, range ?? { startNs, endNs: ALL_TIME.endNs });
   }
 
-  #update(view: View, range: TimeRange, keepsTree: boolean): AnalysisUpdate | undefined {
-    return this.#shown(view).update(
-      {
-        view,
-        selected: this.#selected,
-        range,
-        isLive: this.#isLive,
-        heldFromNs: this.#isLive ? this.#heldFromNs : this.#profile.startNs,
-        lossRevision: this.#lossRevision,
-        hasWaits: this.#profile.waits.length > 0,
-      },
-      keepsTree,
-    );
+  #update(view: View, range: TimeRange): AnalysisUpdate | undefined {
+    return this.#shown(view).update({
+      view,
+      selected: this.#selected,
+      range,
+      isLive: this.#isLive,
+      heldFromNs: this.#isLive ? this.#heldFromNs : this.#profile.startNs,
+      lossRevision: this.#lossRevision,
+      hasWaits: this.#profile.waits.length > 0,
+    });
   }
 
   /** Latencies; of a live profile as far back as it is held. */

@@ -81,11 +81,12 @@ export interface AnalysisUpdate {
   readonly found: SearchOutcome;
 }
 
-/** The buffers of an update that can be moved to another thread. The tree is not among them: see `treeBuffers`. */
+/** The buffers of an update, to be moved to another thread and not copied. */
 export function buffersOf({ profile, found }: AnalysisUpdate): ArrayBuffer[] {
   const buffers: ArrayBuffer[] = [];
   if (profile !== undefined) {
-    const { functions, activity } = profile.result;
+    const { tree, functions, activity } = profile.result;
+    buffers.push(...transferables(tree));
     const { label, self, total, selfSamples, totalSamples } = functions;
     for (const column of [label, self, total, selfSamples, totalSamples, activity.weights])
       buffers.push(column.buffer);
@@ -96,5 +97,3 @@ export function buffersOf({ profile, found }: AnalysisUpdate): ArrayBuffer[] {
   if (found.search !== undefined) buffers.push(found.search.matches.buffer);
   return buffers;
 }
-
-export const treeBuffers = transferables;

@@ -58,7 +58,7 @@ export class ProfileClient {
 
   /** The machine as it runs. */
   openLive(): void {
-    this.#open({ type: 'live' });
+    this.#open();
     this.#change({ connection: 'connecting' });
     const socket: LiveSocket = io({
       transports: ['websocket'],
@@ -145,7 +145,8 @@ export class ProfileClient {
     this.#labels = new ReceivedLabels();
   }
 
-  #open(message: ToWorker): void {
+  /** `message`: what the worker is to read by itself. */
+  #open(message?: ToWorker): void {
     this.dispose();
     this.#change({ ...EMPTY, phase: 'loading' }, true);
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
@@ -163,7 +164,7 @@ export class ProfileClient {
       this.#post({ type: 'latency', query: this.#latencyQuery });
     if (this.#threadsQuery !== undefined)
       this.#post({ type: 'threads', query: this.#threadsQuery });
-    this.#post(message);
+    if (message !== undefined) this.#post(message);
   }
 
   #onDisconnect(socket: LiveSocket): void {

@@ -3,6 +3,9 @@ import { CollapsedParser } from '@/profile/formats/collapsed';
 import type { Profile } from '@/profile/profile';
 import { ChunkSplitter } from './chunk-splitter';
 
+/** As much of a file is read at once. */
+const PIECE_BYTES = 256 * 1024;
+
 export type Progress = (loadedBytes: number, totalBytes: number | undefined) => void;
 
 /** The profile can't be loaded; the message says why and what to do. */
@@ -49,19 +52,39 @@ export async function loadSession(
 /** Reads a file of collapsed stacks. Throws LoadError, CollapsedFormatError. */
 export async function loadFile(file: File, progress: Progress): Promise<Profile> {
   const parser = new CollapsedParser();
-  const reader = file.stream().getReader();
+  const read = pieceReader(file);
   let loaded = 0;
   for (;;) {
-    const { done, value } = await reader.read().catch((error: unknown) => {
+    const piece = await read().catch((error: unknown) => {
       const why = error instanceof Error ? ` (${error.message})` : '';
       throw new LoadError(
         `The file could not be read: it may have changed or gone since it was chosen${why}.`,
       );
     });
-    if (done) break;
-    parser.push(value);
-    loaded += value.length;
+    if (piece === undefined) break;
+    parser.push(piece);
+    loaded += piece.length;
     progress(loaded, file.size);
   }
   return parser.end().profile;
+}
+
+/** Gives a file's next bytes with each call, valid until the next one; undefined at its end. */
+function pieceReader(file: File): () => Promise<Uint8Array | undefined> {
+  const stream = file.stream();
+  let buffer = new Uint8Array(PIECE_BYTES);
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = stream.getReader({ mode: 'byob' });
+  } catch {
+    // Safari: each piece has memory of its own, and the whole file is there until it is collected.
+    const plain = stream.getReader();
+    return async () => (await plain.read()).value;
+  }
+  return async () => {
+    const { done, value } = await reader.read(buffer);
+    if (done) return undefined;
+    buffer = new Uint8Array(value.buffer);
+    return value;
+  };
 }

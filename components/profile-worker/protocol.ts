@@ -5,8 +5,7 @@ import type { AnalysisUpdate, LiveWindow } from './analysis';
 import type { ThreadsQuery, ThreadsUpdate } from './thread-analysis';
 
 export type ToWorker =
-  /** What is to be opened; the first message but for `view` and `window`. */
-  | { readonly type: 'live' }
+  /** What is to be opened, where it is not a live stream; the first message but for `view` and `window`. */
   | { readonly type: 'session'; readonly url: string }
   | { readonly type: 'file'; readonly file: File }
   /** A snapshot starts the profile over. The answer is `applied` with the same number, whatever became of it. */

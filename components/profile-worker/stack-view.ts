@@ -42,8 +42,8 @@ interface Window {
 /** What the last tree was made of, for knowing whether the next one would be the same. */
 interface Made {
   readonly contents: string;
-  /** undefined where it was handed over with its buffers. */
-  readonly tree: CallTree | undefined;
+  /** undefined until something is searched for in it: the page has the one that it was made as. */
+  readonly tree?: CallTree;
   readonly search: SearchResult;
 }
 
@@ -104,7 +104,7 @@ export class StackView {
   }
 
   /** As AnalysisEngine.update. */
-  update(scope: Scope, keepsTree: boolean): AnalysisUpdate | undefined {
+  update(scope: Scope): AnalysisUpdate | undefined {
     const { view } = scope;
     const selection = selectionOf(this.#profile, view);
     this.order.update();
@@ -112,16 +112,28 @@ export class StackView {
     const made = this.#made;
     if (made?.contents === contents) {
       if (made.search.text === view.search) return undefined;
-      if (made.tree !== undefined) {
-        const search = searchTree(made.tree, this.#functions.labels, view.search);
-        this.#made = { ...made, search };
+      // The next tree of a live profile is another; that of a whole one is searched while somebody types.
+      if (!scope.isLive) {
+        const tree = made.tree ?? this.#tree(selection, scope.range);
+        const search = searchTree(tree, this.#functions.labels, view.search);
+        this.#made = { contents, tree, search };
         return { found: outcomeOf(search) };
       }
     }
     const result = this.#analyse(selection, scope);
     const search = searchTree(result.tree, this.#functions.labels, view.search, made?.search);
-    this.#made = { contents, tree: keepsTree ? result.tree : undefined, search };
+    this.#made = { contents, search };
     return { profile: { result, labels: this.#takeLabels() }, found: outcomeOf(search) };
+  }
+
+  #tree(selection: Selection, range: TimeRange): CallTree {
+    const everything = this.#weigh(
+      'all',
+      { ...EVERYTHING, sampleType: selection.sampleType },
+      range,
+    );
+    const weights = this.#filter(selection, everything, range);
+    return buildCallTree(this.#profile, this.#functions, weights);
   }
 
   #analyse(selection: Selection, scope: Scope): ProfileResult {

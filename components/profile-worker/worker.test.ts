@@ -38,7 +38,6 @@ beforeEach(async () => {
   scope = new Scope();
   vi.stubGlobal('self', scope);
   await import('./worker');
-  scope.send({ type: 'live' });
 });
 
 afterEach(() => {

@@ -3,7 +3,7 @@ import { ChunkFormatError } from '@/profile/chunk';
 import { CollapsedFormatError } from '@/profile/formats/collapsed';
 import { type LatencyQuery, latencyBuffers } from '@/profile/latency/analysis';
 import { Profile } from '@/profile/profile';
-import { type AnalysisUpdate, buffersOf, treeBuffers } from './analysis';
+import { buffersOf } from './analysis';
 import { AnalysisEngine } from './analysis-engine';
 import { LoadError, loadFile, loadSession, type Progress } from './load';
 import type { FromWorker, ToWorker } from './protocol';
@@ -13,7 +13,6 @@ import { UpdatePace } from './update-pace';
 const PROGRESS_MS = 100;
 
 const engine = new AnalysisEngine();
-let isLive = false;
 let needsSnapshot = false;
 /** Of a page that shows latencies, and call trees of them. */
 let latencyQuery: LatencyQuery | undefined;
@@ -26,10 +25,10 @@ const post = (message: FromWorker, transfer: Transferable[] = []): void =>
 function postNews(): boolean {
   if (latencyQuery !== undefined) {
     const result = engine.latency(latencyQuery);
-    const stacks = engine.latencyStacks(result, { keepsTree: !isLive });
+    const stacks = engine.latencyStacks(result);
     post({ type: 'latency', result, ...(stacks === undefined ? {} : { stacks }) }, [
       ...latencyBuffers(result),
-      ...(stacks === undefined ? [] : updateBuffers(stacks)),
+      ...(stacks === undefined ? [] : buffersOf(stacks)),
     ]);
     return true;
   }
@@ -39,18 +38,10 @@ function postNews(): boolean {
     post({ type: 'threads', update }, threadBuffers(update));
     return true;
   }
-  const news = engine.update({ keepsTree: !isLive });
+  const news = engine.update();
   if (news === undefined) return false;
-  post({ type: 'update', update: news }, updateBuffers(news));
+  post({ type: 'update', update: news }, buffersOf(news));
   return true;
-}
-
-function updateBuffers(update: AnalysisUpdate): ArrayBuffer[] {
-  const buffers = buffersOf(update);
-  // The next tree of a live profile is another; that of a whole profile is kept for searching.
-  if (isLive && update.profile !== undefined)
-    buffers.push(...treeBuffers(update.profile.result.tree));
-  return buffers;
 }
 
 const pace = new UpdatePace(postNews);
@@ -114,9 +105,6 @@ function resynchronize(): void {
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   switch (data.type) {
-    case 'live':
-      isLive = true;
-      break;
     case 'snapshot':
     case 'chunk':
       receive(data.type, new Uint8Array(data.bytes));

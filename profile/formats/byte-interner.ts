@@ -26,9 +26,17 @@ export class ByteInterner {
     return this.#add(slot, bytes, start, end, wanted);
   }
 
-  /** The text of a slice (UTF-8; what is not becomes U+FFFD). */
-  text(index: number): string {
-    return this.#decoder.decode(this.#arena.subarray(this.#starts[index], this.#starts[index + 1]));
+  /** The texts of all slices, in the order of their indices (UTF-8; what is not becomes U+FFFD). */
+  *texts(): Generator<string> {
+    const end = this.#starts[this.#length];
+    const all = this.#decoder.decode(this.#arena.subarray(0, end));
+    // One byte a character: slices of one string, which share its memory. A decoder's strings, each for itself, would
+    // cost a browser more than the names.
+    const isAscii = all.length === end && !all.includes('\ufffd');
+    for (let index = 0; index < this.#length; index++) {
+      const [from, to] = [this.#starts[index], this.#starts[index + 1]];
+      yield isAscii ? all.slice(from, to) : this.#decoder.decode(this.#arena.subarray(from, to));
+    }
   }
 
   #equals(index: number, bytes: Uint8Array, start: number, end: number): boolean {

@@ -3,7 +3,7 @@
  * slices of bytes, and what a line has in common with the line before it, which in sorted files is most of it, is only
  * compared, not looked up again.
  */
-import { PairTable } from '@/profile/pair-table';
+import { PairRows } from '@/profile/pair-rows';
 import { Profile } from '@/profile/profile';
 import { FrameKind, NONE, type StackIndex } from '@/profile/schema';
 import { U32List } from '@/profile/u32-list';
@@ -41,9 +41,8 @@ const SEMICOLON = 0x3b;
 
 export class CollapsedParser {
   readonly #names = new ByteInterner();
-  readonly #stackParent = new U32List(4096);
-  readonly #stackFrame = new U32List(4096);
-  readonly #stacks = new PairTable(4096);
+  /** (parent, frame) */
+  readonly #stacks = new PairRows(4096);
   readonly #sampleStack = new U32List(4096);
   #sampleWeight = new Float64Array(4096);
 
@@ -182,7 +181,8 @@ export class CollapsedParser {
         hash = Math.imul(hash ^ byte, HASH_PRIME);
         continue;
       }
-      stack = this.#child(stack, this.#names.intern(bytes, frameStart, at, hash));
+      // Frames have the indices of their names.
+      stack = this.#stacks.intern(stack, this.#names.intern(bytes, frameStart, at, hash));
       this.#lastStacks.push(stack);
       frameStart = at + 1;
       hash = HASH_SEED;
@@ -190,16 +190,6 @@ export class CollapsedParser {
     this.#lastBytes = bytes;
     this.#lastStart = start;
     this.#lastLength = end - start;
-    return stack;
-  }
-
-  /** Frames have the indices of their names. */
-  #child(parent: StackIndex, frame: number): StackIndex {
-    const known = this.#stacks.get(parent, frame);
-    if (known !== NONE) return known;
-    const stack = this.#stackFrame.push(frame);
-    this.#stackParent.push(parent);
-    this.#stacks.set(parent, frame, stack);
     return stack;
   }
 
@@ -245,8 +235,8 @@ export class CollapsedParser {
       startNs: 0,
     });
     const thread = profile.threads.push({ tid: NONE, process, name: NONE });
-    for (let name = 0; name < this.#names.length; name++) {
-      const { functionName, kind } = frameOf(this.#names.text(name));
+    for (const name of this.#names.texts()) {
+      const { functionName, kind } = frameOf(name);
       profile.frames.push({
         functionName: string(functionName),
         file: NONE,
@@ -258,9 +248,9 @@ export class CollapsedParser {
       });
     }
     profile.stacks.pushRange(
-      { parent: this.#stackParent.values, frame: this.#stackFrame.values },
+      { parent: this.#stacks.first, frame: this.#stacks.second },
       0,
-      this.#stackFrame.length,
+      this.#stacks.length,
     );
     const samples = this.#sampleStack.length;
     profile.samples.pushRange(

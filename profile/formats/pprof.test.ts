@@ -186,18 +186,19 @@ describe('pprof', () => {
 
   it('has mappings with build IDs, and addresses in them', () => {
     expect(pprof.mappings.map(({ file, buildId }) => [file, buildId])).toEqual([
-      ['[kernel]', 'ab12'],
       ['/usr/bin/prog', 'ab12'],
+      ['[kernel]', 'ab12'],
       ['/usr/bin/libz.so', 'ab12'],
     ]);
     const unnamed = pprof.samples[1].locations[0];
-    expect(unnamed.address - (unnamed.mapping?.start ?? 0)).toBe(6699);
-    expect(unnamed.mapping?.fileOffset).toBe(0);
+    const { start = 0, fileOffset = 0 } = unnamed.mapping ?? {};
+    expect(unnamed.address - start + fileOffset).toBe(6699);
+    expect(fileOffset).toBe(4096);
     // Functions are known everywhere: nothing is to be symbolized again from addresses that were made up.
     expect(pprof.mappings.every(({ has }) => has[0])).toBe(true);
     expect(pprof.mappings.map(({ has }) => has.slice(1))).toEqual([
-      [true, true, false],
       [true, true, true],
+      [true, true, false],
       [false, false, false],
     ]);
   });
@@ -208,6 +209,20 @@ describe('pprof', () => {
     expect(pprof.periodType).toEqual(['cpu/nanoseconds']);
     expect(pprof.period).toBe(1e7);
     expect(pprof.comments).toEqual(['lost: 3 sample-ring-full']);
+  });
+
+  it('says what a wait stands for at least, and nothing of samples of several kinds', () => {
+    const header = { ...HEADER, sequence: 0, startNs: 0, thresholdNs: 5e6 };
+    for (const [type, periodNs] of [
+      ['off-cpu', 5e6],
+      ['wall', 0],
+    ] as const) {
+      const waits = new TestProfile().add({ stack: ['main', 'read'], type: [type, 'nanoseconds'] });
+      waits.profile.header = header;
+      const { periodType, period } = written(waits.profile);
+      expect(periodType).toEqual(periodNs === 0 ? [] : [`${type}/nanoseconds`]);
+      expect(period).toBe(periodNs);
+    }
   });
 
   it('puts JIT code at its own addresses', () => {

@@ -6,8 +6,9 @@
  * not, for a reader that symbolized these addresses itself would name them wrongly; frames without a name are functions
  * called `module+0xoffset`.
  */
+import type { ChunkHeader } from '@/profile/chunk';
 import { frameName, STACK_LOST } from '@/profile/names';
-import { PairTable } from '@/profile/pair-table';
+import { PairRows } from '@/profile/pair-rows';
 import type { Profile } from '@/profile/profile';
 import {
   type FrameIndex,
@@ -59,6 +60,7 @@ const FUNCTION = { id: 1, name: 2, systemName: 3, filename: 4 } as const;
 const PAGE_BYTES = 4096;
 /** A longer chain of inlined functions is a cycle. */
 const MAX_INLINE_DEPTH = 512;
+const LIBRARY = /\.so(\.[^/]*)?$/;
 /** Values are int64; a number that would not fit is no measurement. */
 const MAX_VALUE = Number.MAX_SAFE_INTEGER;
 
@@ -80,6 +82,20 @@ interface MappingUse {
   hasInlines: boolean;
 }
 
+/** Addresses, and the offset in the file of the first. */
+interface MappedRange {
+  readonly start: number;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** How much of a sample type a sample stands for; undefined where it is not known, or samples are of several kinds. */
+function periodOf(type: string, header: ChunkHeader | undefined): number | undefined {
+  if (header === undefined || header.frequencyHz <= 0) return undefined;
+  if (type === 'cpu') return 1e9 / header.frequencyHz;
+  return type === 'off-cpu' ? header.thresholdNs : undefined;
+}
+
 function pageStart(offset: number): number {
   return Math.floor(offset / PAGE_BYTES) * PAGE_BYTES;
 }
@@ -97,6 +113,8 @@ class PprofWriter {
   readonly #locationFrames = new U32List();
   #lostLocation = 0;
   readonly #columnOfType: number[] = [];
+  /** By mapping, in how many frames of samples it is. */
+  readonly #framesIn = new Map<MappingIndex, number>();
   /** The mappings that are used; `base` is the address of offset 0. */
   readonly #placed = new Map<MappingIndex, { readonly id: number; readonly base: number }>();
 
@@ -149,26 +167,19 @@ class PprofWriter {
   /** One pprof sample per (thread, stack). */
   #samples(width: number): void {
     const { columns, length } = this.#profile.samples;
-    const pairs = new PairTable(1024);
-    const threads = new U32List(1024);
-    const stacks = new U32List(1024);
+    const pairs = new PairRows(1024);
     const values: number[] = [];
     for (let row = 0; row < length; row++) {
-      let pair = pairs.get(columns.thread[row], columns.stack[row]);
-      if (pair === NONE) {
-        pair = threads.push(columns.thread[row]);
-        stacks.push(columns.stack[row]);
-        pairs.set(columns.thread[row], columns.stack[row], pair);
-        for (let i = 0; i < width; i++) values.push(0);
-      }
+      const pair = pairs.intern(columns.thread[row], columns.stack[row]);
+      while (values.length < pairs.length * width) values.push(0);
       const column = this.#columnOfType[columns.sampleType[row]];
       values[pair * width] += column === 0 ? columns.weight[row] : 1;
       if (column > 0) values[pair * width + column] += columns.weight[row];
     }
-    for (let pair = 0; pair < threads.length; pair++) {
+    for (let pair = 0; pair < pairs.length; pair++) {
       this.#sample(
-        threads.values[pair],
-        stacks.values[pair],
+        pairs.first[pair],
+        pairs.second[pair],
         values.slice(pair * width, (pair + 1) * width),
       );
     }
@@ -181,8 +192,11 @@ class PprofWriter {
     const { parent, frame } = this.#profile.stacks.columns;
     if (stack === NONE) this.#list.element(this.#lost());
     // Leaf first, as a stack is walked.
-    for (let at = stack; at !== NONE; at = parent[at])
+    for (let at = stack; at !== NONE; at = parent[at]) {
       this.#list.element(this.#location(frame[at]));
+      const mapping: MappingIndex = this.#profile.frames.columns.mapping[frame[at]];
+      this.#framesIn.set(mapping, (this.#framesIn.get(mapping) ?? 0) + values[0]);
+    }
     sample.packed(SAMPLE.locationId, this.#list);
     this.#list.clear();
     for (const value of values) this.#list.element(Math.min(Math.round(value), MAX_VALUE));
@@ -225,7 +239,10 @@ class PprofWriter {
     return this.#lostLocation;
   }
 
-  /** Gives each mapping that locations are in, in the order of their first use, a range that holds its offsets. */
+  /**
+   * Gives each mapping that locations are in, in the order of their first use, a range that holds its offsets. The first
+   * is that of the program: pprof says that the profile is of it.
+   */
   #mappings(): void {
     const { columns } = this.#profile.frames;
     const uses = new Map<MappingIndex, MappingUse>();
@@ -247,28 +264,49 @@ class PprofWriter {
       use.hasInlines ||= columns.inlinedInto[frame] !== NONE;
       uses.set(columns.mapping[frame], use);
     }
+    const program = this.#program();
+    const ordered = Array.from(uses).sort(
+      ([a], [b]) => Number(b === program) - Number(a === program),
+    );
     let next = PAGE_BYTES;
-    for (const [mapping, use] of uses) {
+    for (const [mapping, use] of ordered) {
       const end = pageStart(use.highest) + PAGE_BYTES;
       // Offsets in JIT code are addresses already, far too large to be put one behind another.
       const isPlaced = this.#profile.mappings.columns.kind[mapping] === MappingKind.Jit;
       const base = isPlaced ? 0 : next;
       const id = this.#placed.size + 1;
       this.#placed.set(mapping, { id, base });
-      const start = isPlaced ? pageStart(use.lowest) : base;
-      this.#mapping(mapping, id, start, base + end, use);
+      // Only the pages that are needed, as code is mapped: readers find the file's segment by where it starts.
+      const first = pageStart(use.lowest);
+      const range = { start: base + first, limit: base + end, offset: isPlaced ? 0 : first };
+      this.#mapping(mapping, id, range, use);
       // A page between two: readers join ranges that touch.
       if (!isPlaced) next = base + end + PAGE_BYTES;
     }
   }
 
-  #mapping(mapping: MappingIndex, id: number, start: number, limit: number, use: MappingUse): void {
+  /** The file in which most frames are, libraries not counted; undefined where there is none. */
+  #program(): MappingIndex | undefined {
+    const { kind, path } = this.#profile.mappings.columns;
+    let program: MappingIndex | undefined;
+    let most = 0;
+    for (const [mapping, frames] of this.#framesIn) {
+      if (mapping === NONE || kind[mapping] !== MappingKind.Executable || frames <= most) continue;
+      if (LIBRARY.test(this.#profile.string(path[mapping]))) continue;
+      program = mapping;
+      most = frames;
+    }
+    return program;
+  }
+
+  #mapping(mapping: MappingIndex, id: number, range: MappedRange, use: MappingUse): void {
     const { buildId, path } = this.#profile.mappings.columns;
     const message = this.#message;
     message.clear();
     message.integer(MAPPING.id, id);
-    message.integer(MAPPING.memoryStart, start);
-    message.integer(MAPPING.memoryLimit, limit);
+    message.integer(MAPPING.memoryStart, range.start);
+    message.integer(MAPPING.memoryLimit, range.limit);
+    message.integer(MAPPING.fileOffset, range.offset);
     message.integer(MAPPING.filename, this.#string(this.#profile.string(path[mapping])));
     message.integer(MAPPING.buildId, this.#string(this.#profile.string(buildId[mapping])));
     message.boolean(MAPPING.hasFunctions, true);
@@ -334,9 +372,10 @@ class PprofWriter {
       );
       this.#out.integer(PROFILE.durationNanos, Math.round(header.endNs - startNs));
     }
-    if (header !== undefined && header.frequencyHz > 0) {
-      this.#valueType(PROFILE.periodType, 'cpu', 'nanoseconds');
-      this.#out.integer(PROFILE.period, Math.round(1e9 / header.frequencyHz));
+    const periodNs = periodOf(mainType, header);
+    if (periodNs !== undefined) {
+      this.#valueType(PROFILE.periodType, mainType, 'nanoseconds');
+      this.#out.integer(PROFILE.period, Math.round(periodNs));
     }
     for (const [reason, count] of losses) {
       if (count > 0) this.#out.integer(PROFILE.comment, this.#string(`lost: ${count} ${reason}`));

@@ -127,15 +127,28 @@ describe('hearth record', () => {
     expect(existsSync(path)).toBe(true);
   });
 
-  it('writes pprof that is gzipped and that Go reads', () => {
-    const path = join(directory, 'profile.pb.gz');
-    const run = hearth('record', '-F', '499', '-o', path, '--', shares, '2');
+  it.each(['cpu', 'off-cpu', 'wall'])('writes pprof of %s that Go reads, where Go is', (kind) => {
+    const path = join(directory, `${kind}.pb.gz`);
+    const run = hearth('record', `--${kind}`, '-F', '499', '-o', path, '--', shares, '2');
     expect(run.status, run.stderr).toBe(0);
     expect(gunzipSync(readFileSync(path)).length).toBeGreaterThan(100);
     if (spawnSync('go', ['version']).error !== undefined) return;
-    const top = spawnSync('go', ['tool', 'pprof', '-top', path], { encoding: 'utf8' });
-    expect(top.status, top.stderr).toBe(0);
-    expect(top.stdout).toContain('burn_sixty');
+    const pprof = (...args: string[]): string => {
+      const { status, stdout, stderr } = spawnSync('go', ['tool', 'pprof', ...args, path], {
+        encoding: 'utf8',
+      });
+      expect(status, stderr).toBe(0);
+      expect(stderr).toBe('');
+      return stdout;
+    };
+    const raw = pprof('-raw');
+    expect(raw).toContain(`samples/count ${kind}/nanoseconds[dflt]\n`);
+    // Mappings with build IDs, the program's first, which gives the profile its name.
+    expect(raw).toMatch(/^Mappings\n1: 0x\S+ \S*\/shares [0-9a-f]{40} \[FN\]/m);
+    const top = pprof('-top', '-nodefraction=0');
+    expect(top).toMatch(/^File: shares$/m);
+    expect(top).toContain(`Type: ${kind}\n`);
+    expect(top).toContain('burn_sixty');
   });
 
   it('leaves no file behind where it fails', () => {

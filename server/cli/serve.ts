@@ -150,7 +150,7 @@ class AgentKeeper {
     const agent = spawn(
       process.execPath,
       [...FRUGAL_V8, distFile('agent.js'), String(this.frequencyHz), this.#cacheDirectory],
-      { stdio: ['ignore', 'ignore', 'pipe', inherited] },
+      { stdio: ['ignore', 'ignore', 'pipe', inherited], env: { ...process.env, ...FRUGAL_MALLOC } },
     );
     inherited.destroy();
     this.#agent = agent;

@@ -1,5 +1,5 @@
 /**
- * The last minutes of the machine, as live viewers see them: tables of its own that outlive the agent's, and the newest
+ * The last five minutes of the machine, as live viewers see them: tables of its own that outlive the agent's, and the newest
  * samples, bounded in time and number.
  */
 import { ProfileBuilder } from '@/profile/builder';
@@ -32,7 +32,7 @@ export interface RingBounds {
 }
 
 const BOUNDS: RingBounds = {
-  seconds: 600,
+  seconds: 300,
   samples: 1_000_000,
   latencies: 1_000_000,
   tables: 250_000,

@@ -9,6 +9,7 @@ import next from 'next';
 import { Server } from 'socket.io';
 import parser from 'socket.io-msgpack-parser';
 import type { LiveStatus, ProcessCost } from '@/profile/status';
+import { garbageCollector } from '@/server/collect-garbage';
 import { ROOT } from '@/server/root';
 import { openStore } from '@/server/store/duckdb';
 import { StoreError } from '@/server/store/errors';
@@ -25,6 +26,8 @@ import { Sessions } from './sessions';
 
 /** Less than the time between two statuses of the agent. */
 const COST_MS = 900;
+/** Until what is sent to browsers then is on its way. */
+const COLLECT_MS = 1000;
 
 /** Something that the user can mend: printed without a stack. */
 class StartError extends Error {
@@ -72,7 +75,12 @@ async function main(): Promise<void> {
   const token = loadToken(dataDirectory, values['new-token']);
   const source = new LiveSource();
   let broadcast: Broadcast | undefined;
-  const ring = new LiveRing((update) => broadcast?.update(update));
+  const collectGarbage = garbageCollector();
+  const ring = new LiveRing((update) => {
+    broadcast?.update(update);
+    // Tables that were made anew leave the old ones.
+    if (update.kind === 'restart') setTimeout(collectGarbage, COLLECT_MS).unref();
+  });
   source.add(ring);
   const sessions = await Sessions.open(store, source, (known) => {
     broadcast?.sessions(known);

@@ -1,8 +1,7 @@
 /** The symbol worker's entry: one query after the other, each with an answer. */
 
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
+import { garbageCollector } from '../../collect-garbage';
 import { raisePriority } from '../priority';
 import {
   SymbolError,
@@ -18,10 +17,11 @@ import { SymbolService } from './symbol-service';
 const IDLE_MS = 60_000;
 /** After a pause of this length, memory that is not used any more is given back. */
 const PAUSE_MS = 500;
-/** What is left of making tables is as large as they are, and V8 sees no reason to look for it in its small heap. */
+/** Worth a collection in a pause, if there was none for a while: it takes 5 to 10 ms. */
 const GARBAGE_BYTES = 2 * 1024 * 1024;
-/** Looking takes about 10 ms. */
 const COLLECT_MS = 10_000;
+/** Worth one at once. */
+const MUCH_GARBAGE_BYTES = 8 * 1024 * 1024;
 /** Answers are sent together, but none waits so long for those behind it. */
 const HOLD_MS = 10;
 /** Moving memory to the other thread costs more than copying so little. */
@@ -31,8 +31,7 @@ const port = parentPort;
 if (port === null) throw new Error('symbol-worker.js runs as a worker thread, not by itself');
 
 raisePriority();
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
+const collectGarbage = garbageCollector();
 const settings = workerData as WorkerSettings;
 const service = new SymbolService({
   ...settings,
@@ -43,19 +42,24 @@ const service = new SymbolService({
 let heapAfterBytes = 0;
 let nextCollectMs = 0;
 let bytesBefore = 0;
-const pause = setTimeout(() => {
+const garbageBytes = (): number => {
   const { arrayBuffers, heapUsed } = process.memoryUsage();
-  const garbage = Math.max(arrayBuffers - service.bytes, heapUsed - heapAfterBytes);
-  if (garbage < GARBAGE_BYTES || performance.now() < nextCollectMs) return;
+  return Math.max(arrayBuffers - service.bytes, heapUsed - heapAfterBytes);
+};
+const collect = (): void => {
   collectGarbage();
   heapAfterBytes = process.memoryUsage().heapUsed;
   nextCollectMs = performance.now() + COLLECT_MS;
+};
+const pause = setTimeout(() => {
+  if (performance.now() >= nextCollectMs && garbageBytes() >= GARBAGE_BYTES) collect();
 }, PAUSE_MS).unref();
 /** Only where something was read: to wake up costs as much as to name a few addresses. */
 const giveMemoryBack = (): void => {
   if (service.bytes === bytesBefore) return;
   bytesBefore = service.bytes;
-  pause.refresh();
+  if (garbageBytes() > MUCH_GARBAGE_BYTES) collect();
+  else pause.refresh();
 };
 setInterval(() => {
   service.forgetUnused(performance.now() - IDLE_MS);

@@ -2,11 +2,15 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
+import { garbageCollector } from '../../collect-garbage';
 import { ElfError } from '../elf/elf-file';
 import { raisePriority } from '../priority';
 import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './protocol';
 import { UnwindError } from './unwind-error';
 import { UnwindService } from './unwind-service';
+
+/** Sections that were read, and tables that were made: more of them are not left to V8. */
+const MUCH_GARBAGE_BYTES = 4 * 1024 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error('unwind-worker.js runs as a worker thread, not by itself');
@@ -15,20 +19,27 @@ raisePriority();
 // The compiler is a few functions that V8 would put into each other, over and over while it learns of them: a quarter of the
 // CPU time of a process's first large table. Later ones are as fast without. It holds for the whole process.
 setFlagsFromString('--max-inlined-bytecode-size-cumulative=150');
+const collectGarbage = garbageCollector();
 const service = new UnwindService(workerData as WorkerSettings);
-port.on('message', ({ id, module }: WorkerRequest) => {
+port.on('message', (request: WorkerRequest) => {
+  answer(request);
+  // Nothing outlives an answer.
+  if (process.memoryUsage().arrayBuffers > MUCH_GARBAGE_BYTES) collectGarbage();
+});
+
+function answer({ id, module }: WorkerRequest): void {
   try {
     const result = service.table(module);
     const { pages, rows, rules } = result.table;
     const buffers = new Set([pages.buffer, rows.buffer, rules.buffer]);
-    port.postMessage({ id, ...cacheState(), result } satisfies WorkerAnswer, [...buffers]);
+    port?.postMessage({ id, ...cacheState(), result } satisfies WorkerAnswer, [...buffers]);
   } catch (error) {
     const isKnown = error instanceof UnwindError || error instanceof ElfError;
     const kind = isKnown ? error.kind : 'internal';
     const message = isKnown ? error.message : String((error as Error).stack);
-    port.postMessage({ id, ...cacheState(), error: { kind, message } } satisfies WorkerAnswer);
+    port?.postMessage({ id, ...cacheState(), error: { kind, message } } satisfies WorkerAnswer);
   }
-});
+}
 
 const cacheState = (): Pick<WorkerAnswer, 'cacheUsed' | 'cacheProblem'> => ({
   cacheUsed: service.cacheUsed,
