@@ -5,6 +5,7 @@
  *
  *   latency getpid N            N calls of getpid
  *   latency sleep N NS          N sleeps
+ *   latency varied N            N sleeps of 50 us to 1 ms, and how long each was, in order of length
  *   latency sleeps N            N sleeps of 1 ms in short_sleeps, and a twentieth of them, of 20 ms, in long_sleeps
  *   latency futex N NS          N waits for a futex that time out, and as many whose value has changed
  *   latency file N PATH         N writes of 64 KiB with an fsync each in write_synced, then as many reads that are not in
@@ -80,6 +81,22 @@ static void sleeps(uint64_t ns)
 		durations[i] = now_ns() - start;
 	}
 	print_quantiles("sleep");
+}
+
+static void varied_sleeps(void)
+{
+	for (int i = 0; i < count; i++) {
+		struct timespec t = {0, 50000 * (i % 20 + 1)};
+		uint64_t start = now_ns();
+
+		nanosleep(&t, NULL);
+		durations[i] = now_ns() - start;
+	}
+	qsort(durations, count, sizeof(*durations), ascending);
+	printf("\"durations\":[");
+	for (int i = 0; i < count; i++)
+		printf("%s%lu", i ? "," : "", durations[i]);
+	printf("]");
 }
 
 static uint64_t sleep_often(int times, uint64_t ns)
@@ -218,6 +235,8 @@ int main(int argc, char **argv)
 		printf("\"done\":true");
 	} else if (strcmp(argv[1], "sleep") == 0) {
 		sleeps(strtoull(argv[3], NULL, 10));
+	} else if (strcmp(argv[1], "varied") == 0) {
+		varied_sleeps();
 	} else if (strcmp(argv[1], "sleeps") == 0) {
 		uint64_t brief = short_sleeps();
 

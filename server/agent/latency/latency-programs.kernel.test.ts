@@ -201,11 +201,13 @@ describe('switching', () => {
         .map(({ name }) => name)
         .sort(),
     ).toEqual([
+      'latency_runqueue_free',
       'latency_runqueue_new',
       'latency_runqueue_switch',
       'latency_runqueue_wakeup',
       'latency_syscall_enter',
       'latency_syscall_exit',
+      'latency_syscall_last',
     ]);
     await sleep(100);
     await programs.set([]);
