@@ -86,6 +86,10 @@ struct file___latency {
 	struct inode___latency *f_inode;
 } __attribute__((preserve_access_index));
 
+struct llist_node {
+	struct llist_node *next;
+} __attribute__((preserve_access_index));
+
 /* Reads through what it returns are loads, not calls, and give 0 where there is nothing. */
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 
@@ -188,12 +192,16 @@ static __always_inline void count_file(struct task_struct *task, __u32 fd, __u8 
 		fd = result;
 	if ((class == CALL_OPEN && result < 0) || fd >= table->max_fds)
 		return;
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	if (bpf_rdonly_cast) {
+		/* There is no structure with a pointer to a file alone: any with a pointer does. */
+		file = (void *)((struct llist_node *)bpf_rdonly_cast(files + fd,
+								      bpf_core_type_id_kernel(struct llist_node)))
+			       ->next;
 		inode = ((struct file___latency *)bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file)))->f_inode;
 		mode = inode->i_mode;
 		super_block = inode->i_sb;
 	} else {
+		bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 		inode = (void *)BPF_CORE_READ(file, f_inode);
 		mode = BPF_CORE_READ(inode, i_mode);
 		super_block = BPF_CORE_READ(inode, i_sb);

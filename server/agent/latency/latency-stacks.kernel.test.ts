@@ -177,7 +177,7 @@ describe('stacks of system calls', () => {
     }
     for (const { weight, durationNs } of through(samples, 'long_sleeps', 'clock_nanosleep'))
       expect(weight).toBe(ONE_IN * durationNs);
-    expect(profile.rates.at(-1)?.latencyOneIn).toBe(ONE_IN);
+    expect(profile.rates.map(({ latencyOneIn }) => latencyOneIn)).toContain(ONE_IN);
   });
 });
 
