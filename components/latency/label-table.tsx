@@ -69,9 +69,10 @@ export function LabelTable({
   );
 }
 
-/** A share of 1 as '0.3 %', with a digit that tells something. */
+/** A share of 1 as '0.3%'. */
 function formatError(error: number): string {
-  return `${(100 * error).toPrecision(error < 0.1 ? 1 : 2)} %`;
+  const percent = 100 * error;
+  return percent < 0.1 ? '<0.1%' : `${percent.toFixed(percent < 10 ? 1 : 0)}%`;
 }
 
 function Quantiles({ row: { histogram, baseline, unit } }: { readonly row: LatencyLabelRow }) {

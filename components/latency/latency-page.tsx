@@ -144,7 +144,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
 /** Where counts are estimates: why, and what is exact all the same. */
 function Thinned({
   result: { oneIn, query },
-  view: { source, range },
+  view: { source },
 }: {
   readonly result: LatencyResult;
   readonly view: LatencyView;
@@ -152,9 +152,9 @@ function Thinned({
   if (oneIn === 1 || query.source !== source) return null;
   return (
     <Banner look="warn">
-      <strong>Counts are estimates.</strong> To keep to the budget, one event in {oneIn} is timed
-      and counts for all{range === undefined ? '' : ', at least for a part of this time'}; those of{' '}
-      {LONG_LATENCY_NS / 1e6} ms and more are all there. ± is the standard error.
+      <strong>Counts are estimates.</strong> To keep to the budget, at least for a part of this time
+      one event in {oneIn} is timed, and counts for {oneIn}. Those of {LONG_LATENCY_NS / 1e6} ms and
+      more are all there, each once. ± is the standard error.
     </Banner>
   );
 }
