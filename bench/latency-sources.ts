@@ -11,6 +11,18 @@ import type { Bench } from './bench';
 const ROUNDS = 10;
 const BATCHES = 100;
 const RATIO_LIMIT = 1.35;
+/** Of how many events one is timed, after two steps of the budget, and after all of them: this load is far above it. */
+const THINNED = [4, 16] as const;
+const EVERY = 'every source, all timed';
+const thinnedName = (oneIn: number): string => `every source, one in ${oneIn} timed`;
+
+interface Way {
+  readonly name: string;
+  readonly sources: readonly LatencySource[];
+  readonly oneIn?: number;
+  readonly statistics?: boolean;
+  readonly stacks?: readonly LatencySource[];
+}
 
 /** Microseconds for four bytes there and back between two processes on one CPU: two switches and four system calls. */
 function pipeUs(): number {
@@ -37,25 +49,26 @@ export const latencySources: Bench = {
     // For its maps: no CPU is sampled.
     const sampler = CpuSampler.load(99, { kind: 'all' });
     const programs = new LatencyPrograms({ maps: sampler.sharedMaps() });
-    const ways: readonly (readonly [
-      name: string,
-      sources: readonly LatencySource[],
-      statistics: boolean,
-      stacks?: readonly LatencySource[],
-    ])[] = [
-      ['nothing', [], false],
-      ...LATENCY_SOURCES.map((source) => [source, [source], false] as const),
-      ['every source', LATENCY_SOURCES, false],
-      ['every source, with run-time statistics', LATENCY_SOURCES, true],
-      ['every source, with stacks', LATENCY_SOURCES, false, STACK_SOURCES],
+    const ways: readonly Way[] = [
+      { name: 'nothing', sources: [] },
+      ...LATENCY_SOURCES.map((source) => ({ name: source, sources: [source] })),
+      { name: EVERY, sources: LATENCY_SOURCES },
+      {
+        name: 'every source, with run-time statistics',
+        sources: LATENCY_SOURCES,
+        statistics: true,
+      },
+      { name: 'every source, with stacks', sources: LATENCY_SOURCES, stacks: STACK_SOURCES },
+      ...THINNED.map((oneIn) => ({ name: thinnedName(oneIn), sources: LATENCY_SOURCES, oneIn })),
     ];
     // The least of several rounds: what else runs on the machine only ever makes it longer.
     const least = new Map<string, number>();
     let [events, stacks] = [0, 0];
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [name, sources, withStatistics, withStacks] of ways) {
+      for (const { name, sources, oneIn = 1, statistics, stacks: withStacks } of ways) {
         await programs.set(sources, withStacks);
-        const stop = withStatistics ? enableRunTimeStatistics() : undefined;
+        await programs.setThinning(oneIn);
+        const stop = statistics === true ? enableRunTimeStatistics() : undefined;
         least.set(name, Math.min(least.get(name) ?? Number.POSITIVE_INFINITY, pipeUs()));
         stop?.();
         for (const { count } of await programs.take()) events += count;
@@ -77,8 +90,8 @@ export const latencySources: Bench = {
     for (const [name, us] of least) {
       if (name !== 'nothing') report(`pipe, ${name}`, 'us/operation', us, 'nothing', bareUs);
     }
-    const all = (least.get('every source') ?? 0) / bareUs;
-    report('every source', 'times as long', all, 'limit', RATIO_LIMIT);
+    for (const name of [EVERY, ...THINNED.map(thinnedName)])
+      report(name, 'times as long', (least.get(name) ?? 0) / bareUs, 'limit', RATIO_LIMIT);
     report('page fault, faults', 'ns/fault', leastFault.measured, 'nothing', leastFault.bare);
     report(`events lost of ${events}`, 'events', programs.lost, 'all', events);
     report(

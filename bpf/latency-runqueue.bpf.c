@@ -5,60 +5,68 @@
  * has no time at all for a thread that is woken and takes the CPU at once.
  */
 #include "latency-slots.bpf.h"
+#include "latency-thin.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Since when a thread waits for a CPU; 0 where it doesn't. */
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, __u64);
-} runnable_since SEC(".maps");
-
-static __always_inline int begin_wait(struct task_struct *task, __u64 now)
+static __always_inline int begin_wait(struct task_struct *task, __u64 *now)
 {
-	__u64 *since;
+	struct thread_event *wait;
 
-	if (task->pid == 0 || !wanted_task(task))
+	if (!wanted_task(task))
 		return 0;
-	since = bpf_task_storage_get(&runnable_since, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (since)
-		*since = now;
+	wait = event_to_begin(identity(task), task);
+	if (wait)
+		begin_event(wait, now);
 	else
-		count_lost();
+		count_lost(1);
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(latency_runqueue_wakeup, struct task_struct *task)
 {
-	return begin_wait(task, bpf_ktime_get_ns());
+	__u64 now = 0;
+
+	return begin_wait(task, &now);
 }
 
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(latency_runqueue_new, struct task_struct *task)
 {
-	return begin_wait(task, bpf_ktime_get_ns());
+	__u64 now = 0;
+
+	return begin_wait(task, &now);
 }
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(latency_runqueue_switch, bool preempt, struct task_struct *previous, struct task_struct *next,
 	     unsigned int state)
 {
-	struct latency_key key = {.kind = LATENCY_RUNQUEUE, .pid = next->tgid};
-	__u64 now = bpf_ktime_get_ns(), *since;
+	struct latency_key key = {.kind = LATENCY_RUNQUEUE};
+	struct thread_event *wait;
+	__u64 now = 0, ns;
+	__u32 times;
 
-	if (preempt || state == 0)
-		begin_wait(previous, now);
+	/* The idle task, which has no pid, never waits. */
+	if ((preempt || state == 0) && previous->pid != 0)
+		begin_wait(previous, &now);
 	if (next->pid == 0)
 		return 0;
-	since = bpf_task_storage_get(&runnable_since, next, NULL, 0);
-	/* A wait that began before this program did. */
-	if (!since || *since == 0)
-		return 0;
-	/* The clocks of two CPUs may differ by a little. */
-	count_latency_fast(&key, now > *since ? now - *since : 0);
-	*since = 0;
+	/* None is under way where the wait began before this program did. */
+	wait = event_to_end(identity(next), next);
+	times = wait ? end_event(wait, &now, &ns) : 0;
+	if (times) {
+		key.pid = next->tgid;
+		count_latencies_fast(&key, ns, times);
+	}
+	return 0;
+}
+
+/* Only now will nothing happen to the thread any more. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(latency_runqueue_free, struct task_struct *task)
+{
+	free_event(identity(task));
 	return 0;
 }

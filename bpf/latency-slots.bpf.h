@@ -25,7 +25,8 @@ struct {
 	.values = {&latency_slots_a},
 };
 
-static __always_inline void count_latency_fast(struct latency_key *key, __u64 value)
+/* As count_latencies. */
+static __always_inline void count_latencies_fast(struct latency_key *key, __u64 value, __u64 times)
 {
 	const __u64 *words = (const __u64 *)key;
 	__u32 zero = 0, index;
@@ -45,11 +46,16 @@ static __always_inline void count_latency_fast(struct latency_key *key, __u64 va
 	if (slot->value.count == 0) {
 		slot->key = *key;
 	} else if (owner[0] != words[0] || owner[1] != words[1] || owner[2] != words[2]) {
-		count_latency(key, value);
+		count_latencies(key, value, times);
 		return;
 	}
-	slot->value.count += 1;
-	slot->value.sum += value;
+	slot->value.count += times;
+	slot->value.sum += value * times;
+}
+
+static __always_inline void count_latency_fast(struct latency_key *key, __u64 value)
+{
+	count_latencies_fast(key, value, 1);
 }
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "latency-slots.bpf.h"
 #include "latency-stacks.bpf.h"
+#include "latency-thin.bpf.h"
 #include <linux/futex.h>
 #include <linux/errno.h>
 
@@ -19,6 +20,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* A call's arguments are still in its registers when it ends, where they need not be kept. */
 #if defined(__TARGET_ARCH_x86)
 
 struct pt_regs___latency {
@@ -39,9 +41,10 @@ struct thread_info___latency {
 
 struct pt_regs___latency {
 	__u64 regs[31];
+	__u64 orig_x0;
 } __attribute__((preserve_access_index));
 
-#define FIRST_ARGUMENT(regs) ((regs)->regs[0])
+#define FIRST_ARGUMENT(regs) ((regs)->orig_x0)
 #define SECOND_ARGUMENT(regs) ((regs)->regs[1])
 
 struct thread_info___latency {
@@ -81,6 +84,10 @@ struct inode___latency {
 
 struct file___latency {
 	struct inode___latency *f_inode;
+} __attribute__((preserve_access_index));
+
+struct llist_node {
+	struct llist_node *next;
 } __attribute__((preserve_access_index));
 
 /* Reads through what it returns are loads, not calls, and give 0 where there is nothing. */
@@ -125,35 +132,6 @@ const __u8 call_classes[CALLS] SEC(".rodata") = {
 	[455] = CALL_FUTEX_WAIT, /* futex_wait */
 };
 
-struct call {
-	__u64 start_ns;	/* 0: none is under way */
-	__u32 number;
-	__u32 is_compat;
-	__u64 first;
-	__u64 second;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct call);
-} calls SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} latency_modes SEC(".maps");
-
-static __always_inline __u32 modes(void)
-{
-	__u32 zero = 0, *value = bpf_map_lookup_elem(&latency_modes, &zero);
-
-	return value ? *value : 0;
-}
-
 static __always_inline bool is_compat_call(struct task_struct *task)
 {
 	struct task_struct___latency *latency_task = (void *)task;
@@ -183,44 +161,47 @@ static __always_inline bool is_needed(__u32 active, __u8 class)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(latency_syscall_enter, struct pt_regs___latency *regs, long number)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	bool is_compat = is_compat_call(task);
-	struct call *call;
+	struct thread_event *call;
+	__u64 now = 0;
 
-	if (number < 0 || !is_needed(modes(), class_of(number, is_compat)) || !wanted_task(task))
+	/* Whether it is one of the 32-bit table, where numbers mean other calls, is looked at when it ends. */
+	if (number < 0 || !is_needed(latency_control.modes, class_of(number, false)) || !wanted_current())
 		return 0;
-	call = bpf_task_storage_get(&calls, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	/* A thread's registers are always at the same place. */
+	call = event_to_begin(identity(regs), NULL);
 	if (!call) {
-		count_lost();
+		count_lost(1);
 		return 0;
 	}
 	call->number = number;
-	call->is_compat = is_compat;
-	call->first = FIRST_ARGUMENT(regs);
-	call->second = SECOND_ARGUMENT(regs);
-	call->start_ns = bpf_ktime_get_ns();
+	begin_event(call, &now);
 	return 0;
 }
 
 /* Leaves the key as it is where the call is none of a regular file. */
-static __always_inline void count_file(struct task_struct *task, const struct call *call, __u8 class, long result,
-				       __u64 ns, struct latency_key *key)
+static __always_inline void count_file(struct task_struct *task, __u32 fd, __u8 class, long result, __u64 ns,
+				       __u32 times, struct latency_key *key)
 {
 	struct fdtable *table = ((struct task_struct___latency *)task)->files->fdt;
-	__u32 fd = class == CALL_OPEN ? result : call->first;
 	struct file **files = table->fd, *file = NULL;
 	struct super_block___latency *super_block;
 	struct inode___latency *inode;
 	unsigned short mode;
 
+	if (class == CALL_OPEN)
+		fd = result;
 	if ((class == CALL_OPEN && result < 0) || fd >= table->max_fds)
 		return;
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	if (bpf_rdonly_cast) {
+		/* There is no structure with a pointer to a file alone: any with a pointer does. */
+		file = (void *)((struct llist_node *)bpf_rdonly_cast(files + fd,
+								      bpf_core_type_id_kernel(struct llist_node)))
+			       ->next;
 		inode = ((struct file___latency *)bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file)))->f_inode;
 		mode = inode->i_mode;
 		super_block = inode->i_sb;
 	} else {
+		bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 		inode = (void *)BPF_CORE_READ(file, f_inode);
 		mode = BPF_CORE_READ(inode, i_mode);
 		super_block = BPF_CORE_READ(inode, i_sb);
@@ -230,16 +211,15 @@ static __always_inline void count_file(struct task_struct *task, const struct ca
 	key->kind = LATENCY_FILE;
 	key->operation = class - CALL_READ;
 	bpf_probe_read_kernel_str(key->label, sizeof(key->label), BPF_CORE_READ(super_block, s_type, name));
-	count_latency_fast(key, ns);
+	count_latencies_fast(key, ns, times);
 }
 
 /* Leaves the key as it is where the call does not wait for a futex. */
-static __always_inline void count_futex(const struct call *call, __u8 class, long result, __u64 ns,
+static __always_inline void count_futex(__u32 operation, __u8 class, long result, __u64 ns, __u32 times,
 					struct latency_key *key)
 {
-	__u32 operation = call->second & FUTEX_CMD_MASK;
-
 	if (class == CALL_FUTEX) {
+		operation &= FUTEX_CMD_MASK;
 		if (operation == FUTEX_LOCK_PI || operation == 13 /* FUTEX_LOCK_PI2 */)
 			key->operation = FUTEX_OPERATION_LOCK_PI;
 		else if (operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET && operation != FUTEX_WAIT_REQUEUE_PI)
@@ -257,12 +237,12 @@ static __always_inline void count_futex(const struct call *call, __u8 class, lon
 		key->label[0] = FUTEX_INTERRUPTED;
 	else
 		key->label[0] = FUTEX_FAILED;
-	count_latency_fast(key, ns);
+	count_latencies_fast(key, ns, times);
 }
 
 /* The call that ends now, as one event or two, may be drawn: once for both. */
-static __always_inline void sample_call(struct task_struct *task, __u64 now, __u64 ns, const struct latency_key *call,
-					const struct latency_key *object)
+static __always_inline void sample_call(struct task_struct *task, __u64 now, __u64 ns, __u32 times,
+					const struct latency_key *call, const struct latency_key *object)
 {
 	const struct latency_stack_configuration *config = stack_configuration();
 	struct latency_stacks stacks;
@@ -276,6 +256,7 @@ static __always_inline void sample_call(struct task_struct *task, __u64 now, __u
 	weight = draw_weight(bpf_get_prandom_u32(), ns, config->threshold_ns);
 	if (!weight)
 		return;
+	weight *= times;
 	/* Where a call ends the kernel's part of the stack is the same for all. */
 	take_stacks(NULL, task, now, &stacks);
 	if (kinds & 1ULL << call->kind)
@@ -287,32 +268,42 @@ static __always_inline void sample_call(struct task_struct *task, __u64 now, __u
 SEC("tp_btf/sys_exit")
 int BPF_PROG(latency_syscall_exit, struct pt_regs___latency *regs, long result)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = bpf_task_storage_get(&calls, task, NULL, 0);
+	struct thread_event *call = event_to_end(identity(regs), NULL);
 	/* Of kind 0, which no system call is, where there is no such event. */
 	struct latency_key syscall = {}, object = {};
-	__u32 active = modes();
-	__u64 now, ns;
+	struct task_struct *task;
+	__u32 active, times;
+	__u64 now = 0, ns;
+	bool is_compat;
 	__u8 class;
 
-	if (!call || call->start_ns == 0)
+	times = call ? end_event(call, &now, &ns) : 0;
+	if (!times)
 		return 0;
-	now = bpf_ktime_get_ns();
-	ns = now - call->start_ns;
-	call->start_ns = 0;
-	class = class_of(call->number, call->is_compat);
+	active = latency_control.modes;
+	task = bpf_get_current_task_btf();
+	is_compat = is_compat_call(task);
+	class = class_of(call->number, is_compat);
 	syscall.pid = object.pid = task->tgid;
 	if (active & MODE_SYSCALLS) {
 		syscall.kind = LATENCY_SYSCALL;
-		syscall.operation = call->is_compat;
+		syscall.operation = is_compat;
 		syscall.label[0] = call->number;
-		count_latency_fast(&syscall, ns);
+		count_latencies_fast(&syscall, ns, times);
 	}
 	if (active & MODE_FILES && class >= CALL_READ && class <= CALL_FSYNC)
-		count_file(task, call, class, result, ns, &object);
+		count_file(task, FIRST_ARGUMENT(regs), class, result, ns, times, &object);
 	if (active & MODE_FUTEXES && class >= CALL_FUTEX)
-		count_futex(call, class, result, ns, &object);
+		count_futex(SECOND_ARGUMENT(regs), class, result, ns, times, &object);
 	if (takes_stacks)
-		sample_call(task, now, ns, &syscall, &object);
+		sample_call(task, now, ns, times, &syscall, &object);
+	return 0;
+}
+
+/* A call that never returns, as that to exit, is no call of the thread that has these registers next. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(latency_syscall_last, struct task_struct *task)
+{
+	free_event(identity((void *)bpf_task_pt_regs(task)));
 	return 0;
 }

@@ -41,13 +41,13 @@ struct {
 	__type(value, __u64);
 } latency_lost SEC(".maps");
 
-static __always_inline void count_lost(void)
+static __always_inline void count_lost(__u64 times)
 {
 	__u32 zero = 0;
 	__u64 *lost = bpf_map_lookup_elem(&latency_lost, &zero);
 
 	if (lost)
-		__sync_fetch_and_add(lost, 1);
+		__sync_fetch_and_add(lost, times);
 }
 
 /* Position of the highest bit that is set, of a value below 2^64 and above 0. */
@@ -90,10 +90,10 @@ static __always_inline __u16 bucket_of(__u64 value)
 	return (shift << SUB_BUCKET_BITS) + (value >> shift);
 }
 
-/* Counts one event of `value` nanoseconds or bytes. Everything in `key` but the bucket is set. */
-static __always_inline void count_latency(struct latency_key *key, __u64 value)
+/* Counts one event of `value` nanoseconds or bytes, which stands for so many. Everything in `key` but the bucket is set. */
+static __always_inline void count_latencies(struct latency_key *key, __u64 value, __u64 times)
 {
-	struct latency_value first = {.count = 1, .sum = value}, *known;
+	struct latency_value first = {.count = times, .sum = value * times}, *known;
 	__u32 zero = 0;
 	void *table = bpf_map_lookup_elem(&latency_tables, &zero);
 
@@ -107,13 +107,18 @@ static __always_inline void count_latency(struct latency_key *key, __u64 value)
 		/* Another CPU may have come first. */
 		known = bpf_map_lookup_elem(table, key);
 		if (!known) {
-			count_lost();
+			count_lost(times);
 			return;
 		}
 	}
 	/* The value is this CPU's own, but an interrupt may come in between. */
-	__sync_fetch_and_add(&known->count, 1);
-	__sync_fetch_and_add(&known->sum, value);
+	__sync_fetch_and_add(&known->count, times);
+	__sync_fetch_and_add(&known->sum, value * times);
+}
+
+static __always_inline void count_latency(struct latency_key *key, __u64 value)
+{
+	count_latencies(key, value, 1);
 }
 
 static __always_inline bool in_cgroup(struct task_struct *task, const struct configuration *config)
@@ -147,6 +152,14 @@ static __always_inline bool wanted_task(struct task_struct *task)
 		return in_cgroup(task, config);
 	}
 	return false;
+}
+
+/* The same of the current task, which is not asked for where all are let through. */
+static __always_inline bool wanted_current(void)
+{
+	const struct configuration *config = configuration();
+
+	return config && (config->filter == FILTER_ALL || wanted_task(bpf_get_current_task_btf()));
 }
 
 #endif

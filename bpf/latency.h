@@ -76,11 +76,19 @@ enum fault_outcome {
 /* Beside the answers' own RCODEs, which are less than 16. */
 #define DNS_NO_ANSWER 16
 
-/* Bits in `latency_modes`: what is to be counted at the end of a system call. */
+/* Bits of `modes` in struct latency_control: what is to be counted at the end of a system call. */
 enum syscall_mode {
 	MODE_SYSCALLS = 1,
 	MODE_FILES = 2,
 	MODE_FUTEXES = 4,
+};
+
+/* What the agent tells running programs that are thinned. */
+struct latency_control {
+	__u32 one_in;		/* so many short events one is timed; 1: all */
+	__u32 modes;		/* bits by enum syscall_mode */
+	__u32 tick_ns;		/* how long the kernel's tick is */
+	__u32 long_ticks;	/* from so many on an event is long */
 };
 
 struct latency_key {

@@ -23,6 +23,7 @@ enum filter_kind filter_kind;
 struct latency_slot latency_slot;
 struct record_latency latency_record;
 struct latency_stack_configuration latency_stack_configuration;
+struct latency_control latency_control;
 enum latency_limit latency_limit;
 enum latency_kind latency_kind;
 enum file_operation file_operation;

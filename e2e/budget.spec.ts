@@ -34,3 +34,44 @@ test('above the budget, less is sampled; it is said, and marked in recordings', 
     await server.stop();
   }
 });
+
+test('above the budget, latencies that cost most are thinned; it is said, live and in recordings', async ({
+  page,
+}) => {
+  const server = await startServer({ args: ['--budget', '0.01'] });
+  // Hundreds of thousands of system calls a second.
+  const workload = new RunningWorkload(compileWorkload('ping-pong'), [1, 100_000]);
+  try {
+    await page.goto(server.url);
+    await page.getByRole('button', { name: 'Record', exact: true }).click();
+    await page.getByRole('link', { name: 'Latency' }).first().click();
+    for (const source of ['System calls', 'CPU run queue']) {
+      await page.getByRole('radio', { name: source }).check();
+      await page.getByRole('button', { name: 'Measure' }).click();
+      await expect(page.getByRole('button', { name: 'Stop measuring' })).toBeVisible();
+    }
+    const table = page.getByRole('table', { name: 'Latencies by label' });
+    await expect(table.getByRole('button', { name: 'waiting for a CPU' })).toBeVisible();
+    const isEstimate = page.getByRole('alert').filter({ hasText: 'Counts are estimates' });
+    await expect(isEstimate).toBeHidden();
+    await expect(isEstimate).toContainText(/one event in \d+ is timed/, { timeout: 90_000 });
+    await expect(table.getByTitle(/^Standard error of the count/)).toBeVisible();
+
+    await page.goto(server.origin);
+    await page.getByRole('button', { name: /^Budget.*sampling is lowered/ }).click();
+    const changes = page.getByRole('list', { name: 'What the budget has changed' });
+    await expect(changes).toContainText(
+      /CPU run queue and System calls: one in 2 timed, those of 200 ms and more all: Hearth used/,
+    );
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Stop recording' }).click();
+    await page.getByRole('link', { name: 'Open recording' }).click();
+    const change = /latencies all timed → one in 2 timed/;
+    await expect(page.getByRole('img', { name: change })).toBeVisible();
+    await page.getByRole('link', { name: 'Latency' }).last().click();
+    await expect(isEstimate).toContainText(/one event in \d+ is timed/);
+  } finally {
+    workload.child.kill();
+    await server.stop();
+  }
+});

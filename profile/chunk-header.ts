@@ -14,6 +14,7 @@ export interface EncodedHeader {
 }
 
 const HEADER_FIELDS = ['sequence', 'startNs', 'endNs', 'wallOffsetNs', 'frequencyHz'] as const;
+const OPTIONAL_FIELDS = ['thresholdNs', 'latencyOneIn'] as const;
 
 /** The header that JSON text holds; undefined where it holds something else. */
 export function parseEncodedHeader(text: string): EncodedHeader | undefined {
@@ -45,7 +46,7 @@ function isHeader(value: unknown): boolean {
   return (
     isRecord(value) &&
     HEADER_FIELDS.every((field) => Number.isFinite(value[field])) &&
-    (value.thresholdNs === undefined || Number.isFinite(value.thresholdNs))
+    OPTIONAL_FIELDS.every((field) => value[field] === undefined || Number.isFinite(value[field]))
   );
 }
 

@@ -256,6 +256,29 @@ describe('bytes that are no chunk', () => {
     expect(profileOf([decodeChunk(older)]).latencySamples.length).toBe(0);
   });
 
+  it('keep of how many latency events one was timed, and had all timed in version 3', () => {
+    const { builder } = new TestProfile();
+    builder.latency({
+      timeNs: 1,
+      source: builder.string('syscalls'),
+      label: builder.string('read'),
+      process: NONE,
+      bucket: 3,
+      count: 8,
+      sum: 24,
+      oneIn: 4,
+    });
+    const header = { startNs: 0, endNs: 2, wallOffsetNs: 0, frequencyHz: 99, latencyOneIn: 4 };
+    const bytes = encodeChunk(builder.cutChunk(header, []));
+    const profile = profileOf([decodeChunk(bytes)]);
+    expect([...profile.latencies.columns.oneIn.subarray(0, 1)]).toEqual([4]);
+    expect(profile.rates).toMatchObject([{ latencyOneIn: 4 }]);
+    bytes[4] = 3;
+    const { latencies } = decodeChunk(bytes).tables;
+    expect([...latencies.columns.oneIn]).toEqual([1]);
+    expect([...latencies.columns.count]).toEqual([8]);
+  });
+
   it('are refused with a length smaller than the prefix', () => {
     const bytes = encodeChunk(someChunk());
     new DataView(bytes.buffer).setUint32(8, 4, true);
@@ -269,6 +292,10 @@ describe('bytes that are no chunk', () => {
     ['no header', (header) => delete header.header],
     ['losses that are no list', (header) => Object.assign(header, { losses: 3 })],
     ['losses without a count', (header) => Object.assign(header, { losses: [{ reason: 'x' }] })],
+    [
+      'a thinning that is no number',
+      (header) => Object.assign(header.header as object, { latencyOneIn: 'x' }),
+    ],
     [
       'a time that is no number',
       (header) => Object.assign(header.header as object, { startNs: null }),

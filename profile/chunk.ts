@@ -52,6 +52,8 @@ export interface ChunkHeader {
   readonly frequencyHz: number;
   /** From which length on all waits are taken, in ns; undefined where off-CPU profiling was off. */
   readonly thresholdNs?: number | undefined;
+  /** Of how many latency events one was timed, of the sources that are thinned; undefined where all were, or none is measured. */
+  readonly latencyOneIn?: number | undefined;
 }
 
 /** A table's new rows: `base` is the index of the first. */
@@ -76,8 +78,10 @@ export class ChunkFormatError extends Error {
 const MAGIC = 0x48545248; // "HRTH"
 /**
  * Version 1 had no waits and no thread times, version 2 no latency samples: a table that the header doesn't name is empty.
+ * Up to version 3 all latencies were timed, and had no column that says so.
  */
-export const CHUNK_VERSION = 3;
+export const CHUNK_VERSION = 4;
+const THINNING_VERSION = 4;
 const PREFIX_BYTES = 16;
 const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;
 
@@ -206,6 +210,10 @@ export function decodeChunk(received: Uint8Array): Chunk {
     }
     const columns: Record<string, unknown> = {};
     for (const [column, type] of Object.entries(SCHEMA[name])) {
+      if (column === 'oneIn' && view.getUint16(4, true) < THINNING_VERSION) {
+        columns[column] = new Uint16Array(length).fill(1);
+        continue;
+      }
       columns[column] = columnArray(type, length, bytes.buffer, take(length * COLUMN_BYTES[type]));
     }
     tables[name] = { base, length, columns };
@@ -258,10 +266,18 @@ export function applyChunk(profile: Profile, chunk: Chunk): void {
 }
 
 /** A slice in which a rate changed was taken with both; the change is where the slice begins. */
-function noteRates(profile: Profile, { startNs, frequencyHz, thresholdNs }: ChunkHeader): void {
+function noteRates(
+  profile: Profile,
+  { startNs, frequencyHz, thresholdNs, latencyOneIn = 1 }: ChunkHeader,
+): void {
   const last = profile.rates.at(-1);
-  if (last?.frequencyHz === frequencyHz && last.thresholdNs === thresholdNs) return;
-  profile.rates.push({ timeNs: startNs, frequencyHz, thresholdNs });
+  if (
+    last?.frequencyHz === frequencyHz &&
+    last.thresholdNs === thresholdNs &&
+    last.latencyOneIn === latencyOneIn
+  )
+    return;
+  profile.rates.push({ timeNs: startNs, frequencyHz, thresholdNs, latencyOneIn });
 }
 
 /** Folds chunks, in order, into a new profile. */

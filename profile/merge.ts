@@ -119,6 +119,7 @@ export class Merger {
         bucket: columns.bucket[i],
         count: columns.count[i],
         sum: columns.sum[i],
+        oneIn: columns.oneIn[i],
       });
     }
   }

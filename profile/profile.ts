@@ -25,6 +25,8 @@ export interface SamplingRates {
   readonly timeNs: number;
   readonly frequencyHz: number;
   readonly thresholdNs: number | undefined;
+  /** 1: all latency events were timed. */
+  readonly latencyOneIn: number;
 }
 
 export class Profile {

@@ -130,7 +130,8 @@ export const SCHEMA = {
   /**
    * Latencies, counted in the kernel: events of one process in one bucket (latency/buckets.ts), in the second or less that
    * starts at `timeNs`. `source` and `label` are strings: what was measured (latency/sources.ts), and of what. `process`
-   * is NONE where it is not known. `sum` adds up the values themselves: nanoseconds, or what `unitOf(label)` says.
+   * is NONE where it is not known. `sum` adds up the values themselves: nanoseconds, or what `unitOf(label)` says. Where
+   * `oneIn` is more than 1, one in so many events was timed, or in fewer, and counted for all of them.
    */
   latencies: {
     timeNs: 'f64',
@@ -140,6 +141,7 @@ export const SCHEMA = {
     bucket: 'u16',
     count: 'f64',
     sum: 'f64',
+    oneIn: 'u16',
   },
   /**
    * Single events of latency sources that were drawn, with the stack of who began them; `timeNs` is when the event ended,

@@ -128,6 +128,8 @@ export interface CollectorStatus {
   readonly latency: {
     readonly sources: readonly LatencySource[];
     readonly stacks: readonly LatencySource[];
+    /** Of so many events one is timed and counts for all, of the sources that are thinned (THINNED_SOURCES); 1: all are. */
+    readonly oneIn: number;
     readonly problems: Readonly<Record<string, string>>;
   };
   /** Undefined while off-CPU profiling is off. */

@@ -54,6 +54,8 @@ export const controlSchema = z.discriminatedUnion('set', [
     /** Of whose events stacks are taken, too. */
     stacks: z.array(z.enum(LATENCY_SOURCES)),
   }),
+  /** Of so many events of THINNED_SOURCES one is timed, and counts for all. */
+  z.strictObject({ set: z.literal('latencyThinning'), oneIn: z.int().min(1).max(1024) }),
   z.strictObject({
     set: z.literal('offCpu'),
     enabled: z.boolean(),

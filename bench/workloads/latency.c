@@ -4,7 +4,9 @@
  * input before it begins and before it ends, and prints one line of JSON in between.
  *
  *   latency getpid N            N calls of getpid
+ *   latency crowd N             N threads that are there at the same time, 10 calls of getpid in each
  *   latency sleep N NS          N sleeps
+ *   latency varied N            N sleeps of 50 us to 1 ms, and how long each was, in order of length
  *   latency sleeps N            N sleeps of 1 ms in short_sleeps, and a twentieth of them, of 20 ms, in long_sleeps
  *   latency futex N NS          N waits for a futex that time out, and as many whose value has changed
  *   latency file N PATH         N writes of 64 KiB with an fsync each in write_synced, then as many reads that are not in
@@ -56,6 +58,12 @@ static int ascending(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
 static void print_quantiles(const char *name)
 {
 	qsort(durations, count, sizeof(*durations), ascending);
@@ -63,10 +71,31 @@ static void print_quantiles(const char *name)
 	       durations[(count * 9 + 9) / 10 - 1], durations[count - 1]);
 }
 
-static void fail(const char *what)
+static pthread_barrier_t all_are_there;
+
+static void *getpid_in_crowd(void *nothing)
 {
-	perror(what);
-	exit(1);
+	pthread_barrier_wait(&all_are_there);
+	for (int i = 0; i < 10; i++)
+		syscall(SYS_getpid);
+	pthread_barrier_wait(&all_are_there);
+	return nothing;
+}
+
+static void crowd(void)
+{
+	pthread_t *threads = calloc(count, sizeof(*threads));
+	pthread_attr_t attributes;
+
+	pthread_barrier_init(&all_are_there, NULL, count);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 65536);
+	for (int i = 0; i < count; i++)
+		if (pthread_create(&threads[i], &attributes, getpid_in_crowd, NULL))
+			fail("pthread_create");
+	for (int i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
+	printf("\"done\":true");
 }
 
 static void sleeps(uint64_t ns)
@@ -80,6 +109,22 @@ static void sleeps(uint64_t ns)
 		durations[i] = now_ns() - start;
 	}
 	print_quantiles("sleep");
+}
+
+static void varied_sleeps(void)
+{
+	for (int i = 0; i < count; i++) {
+		struct timespec t = {0, 50000 * (i % 20 + 1)};
+		uint64_t start = now_ns();
+
+		nanosleep(&t, NULL);
+		durations[i] = now_ns() - start;
+	}
+	qsort(durations, count, sizeof(*durations), ascending);
+	printf("\"durations\":[");
+	for (int i = 0; i < count; i++)
+		printf("%s%lu", i ? "," : "", durations[i]);
+	printf("]");
 }
 
 static uint64_t sleep_often(int times, uint64_t ns)
@@ -216,8 +261,12 @@ int main(int argc, char **argv)
 		for (int i = 0; i < count; i++)
 			syscall(SYS_getpid);
 		printf("\"done\":true");
+	} else if (strcmp(argv[1], "crowd") == 0) {
+		crowd();
 	} else if (strcmp(argv[1], "sleep") == 0) {
 		sleeps(strtoull(argv[3], NULL, 10));
+	} else if (strcmp(argv[1], "varied") == 0) {
+		varied_sleeps();
 	} else if (strcmp(argv[1], "sleeps") == 0) {
 		uint64_t brief = short_sleeps();
 

@@ -27,6 +27,15 @@ export interface Measured {
   readonly readings: number;
   /** By the kernel's own count, of the process. */
   readonly pageFaults: number;
+  /** How often it got a CPU, by the scheduler's own count. */
+  readonly arrivals: number;
+}
+
+export interface MeasureOptions {
+  /** One in so many events is timed, of sources that are thinned. */
+  readonly oneIn?: number;
+  /** Runs beside it, until the signal says that the workload is done. */
+  readonly during?: (programs: LatencyPrograms, done: AbortSignal) => Promise<void>;
 }
 
 /** Runs a workload while `sources` are measured of it alone, and the tables are read all the time. */
@@ -34,6 +43,7 @@ export async function measureWorkload(
   workload: string,
   sources: readonly LatencySource[],
   args: readonly (string | number)[],
+  { oneIn = 1, during }: MeasureOptions = {},
 ): Promise<Measured> {
   const child = spawn(compileWorkload(workload), args.map(String), {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -43,29 +53,37 @@ export async function measureWorkload(
   try {
     await readsInput(pid);
     await programs.set(sources);
+    await programs.setThinning(oneIn);
     expect(programs.problems).toEqual({});
     expect(programs.sources).toEqual(sources);
     const line = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>;
-    let isDone = false;
-    void line.then(() => {
-      isDone = true;
-    });
-    const faultsBefore = pageFaults(pid);
+    const done = new AbortController();
+    void line.then(() => done.abort());
+    const [faultsBefore, arrivalsBefore] = [pageFaults(pid), arrivals(pid)];
     child.stdin.write('go\n');
+    const beside = during?.(programs, done.signal);
     const buckets: LatencyBucket[] = [];
     let readings = 0;
-    while (!isDone) {
+    while (!done.signal.aborted) {
       buckets.push(...(await programs.take()));
       readings++;
       await sleep(10);
     }
+    await beside;
     await readsInput(pid);
-    const faultsAfter = pageFaults(pid);
+    const [faultsAfter, arrivalsAfter] = [pageFaults(pid), arrivals(pid)];
     await programs.set([]);
     buckets.push(...(await programs.take()));
     expect(programs.lost).toBe(0);
     const truth = JSON.parse((await line)[0]);
-    return { pid, truth, buckets, readings, pageFaults: faultsAfter - faultsBefore };
+    return {
+      pid,
+      truth,
+      buckets,
+      readings,
+      pageFaults: faultsAfter - faultsBefore,
+      arrivals: arrivalsAfter - arrivalsBefore,
+    };
   } finally {
     programs.dispose();
     child.kill('SIGKILL');
@@ -89,6 +107,11 @@ function pageFaults(pid: number): number {
   const [MINOR, MAJOR] = [7, 9];
   const fields = stat(pid).map(Number);
   return fields[MINOR] + fields[MAJOR];
+}
+
+/** The third field of /proc/PID/schedstat (Documentation/scheduler/sched-stats.rst), of the first thread. */
+function arrivals(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[2]);
 }
 
 export function histogram(buckets: readonly LatencyBucket[], label: string): Histogram {

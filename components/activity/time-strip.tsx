@@ -227,7 +227,7 @@ function scaleText(unit: string, mode: ProfileMode, max: number, bucketNs: numbe
   return mode === 'wall' ? `Threads, peak ${peak}` : `Waiting, peak ${peak} threads`;
 }
 
-/** '99 Hz → 49 Hz, waits all taken from 10 ms → 20 ms on' */
+/** 'sampling 99 Hz → 49 Hz, waits all from 10 ms on → all from 20 ms on, latencies all timed → one in 2 timed' */
 function rateChange(from: SamplingRates, to: SamplingRates): string {
   const changes: string[] = [];
   if (from.frequencyHz !== to.frequencyHz)
@@ -236,6 +236,10 @@ function rateChange(from: SamplingRates, to: SamplingRates): string {
     const text = (ns: number | undefined): string =>
       ns === undefined ? 'off' : `all from ${ns / 1e6} ms on`;
     changes.push(`waits ${text(from.thresholdNs)} → ${text(to.thresholdNs)}`);
+  }
+  if (from.latencyOneIn !== to.latencyOneIn) {
+    const text = (oneIn: number): string => (oneIn === 1 ? 'all timed' : `one in ${oneIn} timed`);
+    changes.push(`latencies ${text(from.latencyOneIn)} → ${text(to.latencyOneIn)}`);
   }
   return changes.join(', ');
 }

@@ -46,7 +46,17 @@ export function LabelTable({
                   {row.label}
                 </button>
               </th>
-              <td className="px-2 py-1 text-right">{formatShortCount(row.histogram.count)}</td>
+              <td className="whitespace-nowrap px-2 py-1 text-right">
+                {formatShortCount(row.histogram.count)}
+                {row.countError === 0 ? null : (
+                  <span
+                    className="ml-1 text-dim"
+                    title="Standard error of the count: of these events only some were timed, and count for all"
+                  >
+                    ±{formatError(row.countError)}
+                  </span>
+                )}
+              </td>
               <td className="whitespace-nowrap px-2 py-1 text-right">
                 {formatLatency(row.histogram.sum, row.unit)}
               </td>
@@ -57,6 +67,12 @@ export function LabelTable({
       </table>
     </div>
   );
+}
+
+/** A share of 1 as '0.3%'. */
+function formatError(error: number): string {
+  const percent = 100 * error;
+  return percent < 0.1 ? '<0.1%' : `${percent.toFixed(percent < 10 ? 1 : 0)}%`;
 }
 
 function Quantiles({ row: { histogram, baseline, unit } }: { readonly row: LatencyLabelRow }) {

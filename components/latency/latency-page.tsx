@@ -16,7 +16,7 @@ import { formatClock } from '@/components/ui/format';
 import { Notice } from '@/components/ui/notice';
 import { RadioGroup } from '@/components/ui/radio-group';
 import type { LatencyResult } from '@/profile/latency/analysis';
-import { LATENCY_TEXTS } from '@/profile/latency/sources';
+import { LATENCY_TEXTS, LONG_LATENCY_NS } from '@/profile/latency/sources';
 import { DEFAULT_VIEW, type TimeRange } from '@/profile/view';
 import { BucketTable } from './bucket-table';
 import { LabelTable } from './label-table';
@@ -95,6 +95,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
         )}
         <CopyLink />
       </div>
+      {state.latency === undefined ? null : <Thinned result={state.latency} view={view} />}
       {isLive ? (
         <Warnings state={state} failure={failure} problem={problem} isMeasured={isMeasured} />
       ) : null}
@@ -137,6 +138,24 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
         )}
       </main>
     </>
+  );
+}
+
+/** Where counts are estimates: why, and what is exact all the same. */
+function Thinned({
+  result: { oneIn, query },
+  view: { source },
+}: {
+  readonly result: LatencyResult;
+  readonly view: LatencyView;
+}) {
+  if (oneIn === 1 || query.source !== source) return null;
+  return (
+    <Banner look="warn">
+      <strong>Counts are estimates.</strong> To keep to the budget, at least for a part of this time
+      one event in {oneIn} is timed, and counts for {oneIn}. Those of {LONG_LATENCY_NS / 1e6} ms and
+      more are all there, each once. ± is the standard error.
+    </Banner>
   );
 }
 

@@ -173,6 +173,7 @@ describe('AnalysisEngine', () => {
           bucket,
           count: 1,
           sum: 1,
+          oneIn: 1,
         });
       }
       source.add({ stack: ['main'], timeNs: second * 1e9 });

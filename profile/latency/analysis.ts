@@ -2,9 +2,15 @@
 import type { Profile } from '../profile';
 import { NONE, type ProcessIndex } from '../schema';
 import type { TimeRange } from '../view';
-import { BUCKETS } from './buckets';
+import { BUCKETS, bucketLow } from './buckets';
 import { Histogram } from './histogram';
-import { LATENCY_SOURCES, type LatencySource, type LatencyUnit, unitOf } from './sources';
+import {
+  LATENCY_SOURCES,
+  type LatencySource,
+  type LatencyUnit,
+  LONG_LATENCY_NS,
+  unitOf,
+} from './sources';
 
 export interface LatencyQuery {
   readonly source: LatencySource;
@@ -26,6 +32,8 @@ export interface LatencyLabelRow {
   readonly label: string;
   readonly unit: LatencyUnit;
   readonly histogram: Histogram;
+  /** Standard error of its count, as a share of it; 0 where all events were timed. */
+  readonly countError: number;
   /** Of the baseline's range; undefined where none is asked for. */
   readonly baseline: Histogram | undefined;
 }
@@ -56,6 +64,8 @@ export interface LatencyResult {
   readonly sources: Readonly<Partial<Record<LatencySource, number>>>;
   /** Those with most events first. */
   readonly labels: readonly LatencyLabelRow[];
+  /** Of so many events of these one was timed and counts for all, somewhere in the range; 1: all were. */
+  readonly oneIn: number;
   /** The one that heatmap and processes are of; undefined where there is none. */
   readonly label: string | undefined;
   readonly heatmap: Heatmap;
@@ -72,15 +82,20 @@ const SLICE_NS = 1e9;
 const MAX_SLICE_NS = 1.5e9;
 const MAX_COLUMNS = 600;
 
+/** From here on all events were timed, however few of the others: those that the tick may have taken for short are below. */
+const SURELY_LONG_NS = 1.05 * LONG_LATENCY_NS;
+
 interface LabelSums {
   readonly histogram: Histogram;
+  /** Of its count. */
+  variance: number;
   readonly baseline: Histogram | undefined;
 }
 
 /** Never throws: a source or label of which there is nothing gives an empty result. */
 export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyResult {
   const { columns, length } = profile.latencies;
-  const { timeNs, source, label, process, bucket, count, sum } = columns;
+  const { timeNs, source, label, process, bucket, count, sum, oneIn } = columns;
   const endNs = profile.header?.endNs ?? 0;
   // A second that had begun before the profile did is in it as well.
   const startNs =
@@ -91,6 +106,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
   const sources: Partial<Record<LatencySource, number>> = {};
   const sourceNames = new Map<number, LatencySource | undefined>();
   const labels = new Map<number, LabelSums>();
+  let mostOneIn = 1;
   const inRange = rangeTest(query.range);
   const inBaseline = query.baseline === undefined ? undefined : rangeTest(query.baseline);
   for (let row = 0; row < length; row++) {
@@ -109,17 +125,26 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     if (sums === undefined) {
       sums = {
         histogram: new Histogram(),
+        variance: 0,
         baseline: inBaseline === undefined ? undefined : new Histogram(),
       };
       labels.set(label[row], sums);
     }
-    if (isCovered && inRange(timeNs[row])) sums.histogram.add(bucket[row], count[row], sum[row]);
+    if (isCovered && inRange(timeNs[row])) {
+      sums.histogram.add(bucket[row], count[row], sum[row]);
+      if (oneIn[row] > 1) {
+        mostOneIn = Math.max(mostOneIn, oneIn[row]);
+        if (bucketLow(bucket[row]) < SURELY_LONG_NS)
+          sums.variance += thinnedVariance(count[row], oneIn[row]);
+      }
+    }
     if (isBaseline) sums.baseline?.add(bucket[row], count[row], sum[row]);
   }
   const rows = [...labels]
-    .map(([index, sums]) => {
+    .map(([index, { variance, ...sums }]) => {
       const text = profile.string(index);
-      return { index, row: { label: text, unit: unitOf(text), ...sums } };
+      const countError = Math.sqrt(variance) / Math.max(1, sums.histogram.count);
+      return { index, row: { label: text, unit: unitOf(text), countError, ...sums } };
     })
     .filter(({ row }) => row.histogram.count + (row.baseline?.count ?? 0) > 0)
     .sort((a, b) => b.row.histogram.count - a.row.histogram.count);
@@ -128,6 +153,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     query,
     sources,
     labels: rows.map(({ row }) => row),
+    oneIn: mostOneIn,
     label: chosen?.row.label,
     heatmap: heatmapOf(profile, query, chosen?.index ?? NONE, startNs, isWanted),
     processes: processesOf(profile, query, chosen?.index ?? NONE, startNs),
@@ -165,6 +191,14 @@ export function forgetLatencies({ latencies }: Profile, timeNs: number): void {
   ) as unknown as typeof columns;
   latencies.clear();
   latencies.pushRange(kept, 0, length - dropped);
+}
+
+/**
+ * Variance of a count to which each of the events adds N with probability 1/N: of n events n (N - 1), and the count estimates
+ * n. Of k that were timed its root is sqrt((1 - 1/N) / k) of the count.
+ */
+function thinnedVariance(count: number, oneIn: number): number {
+  return count * (oneIn - 1);
 }
 
 function rangeTest(range: TimeRange | undefined): (timeNs: number) => boolean {

@@ -88,10 +88,12 @@ interface Event {
   readonly source: string;
   readonly label: string;
   readonly value: number;
+  /** It was drawn, one in so many, and counts for all. */
+  readonly oneIn?: number;
 }
 
 function add(builder: ProfileBuilder, processes: Map<number, number>, event: Event): void {
-  const { timeNs, pid, source, label, value } = event;
+  const { timeNs, pid, source, label, value, oneIn = 1 } = event;
   if (pid !== 0 && !processes.has(pid)) {
     const name = builder.string(`prog${pid}`);
     processes.set(
@@ -105,8 +107,9 @@ function add(builder: ProfileBuilder, processes: Map<number, number>, event: Eve
     label: builder.string(label),
     process: processes.get(pid) ?? NONE,
     bucket: bucketOf(value),
-    count: 1,
-    sum: value,
+    count: oneIn,
+    sum: value * oneIn,
+    oneIn,
   });
 }
 
@@ -127,6 +130,19 @@ const events: Event[] = [
   { timeNs: 1e9, pid: 8, source: 'syscalls', label: 'read', value: 2e6 },
   { timeNs: 1e9, pid: 0, source: 'tcp', label: 'sent to 10.0.0.1, bytes', value: 2048 },
   { timeNs: 2e9, pid: 7, source: 'syscalls', label: 'read', value: 1e9 },
+];
+
+/** What a thinned second holds: drawn ones count four times, long ones once. */
+const thinned: Event[] = [
+  ...Array.from({ length: 25 }, () => ({
+    timeNs: 3e9,
+    pid: 7,
+    source: 'syscalls',
+    label: 'write',
+    value: 1000,
+    oneIn: 4,
+  })),
+  { timeNs: 3e9, pid: 7, source: 'syscalls', label: 'fsync', value: 3e8 },
 ];
 
 function profileWith(all: readonly Event[]) {
@@ -200,6 +216,23 @@ describe('what the page shows', () => {
     const result = analyseLatency(late, QUERY);
     expect(result.labels[0].histogram.count).toBe(1);
     expect(result.startNs).toBe(0.4e9);
+  });
+
+  it('has counts with their standard error where only some events were timed', () => {
+    const whole = analyseLatency(profileWith([...events, ...thinned]), QUERY);
+    expect(whole.oneIn).toBe(4);
+    const errorOf = (label: string): number | undefined =>
+      whole.labels.find((row) => row.label === label)?.countError;
+    // 25 of 100 were drawn, the long one was not left to chance, and one was timed before that.
+    expect(whole.labels[0]).toMatchObject({ label: 'write', histogram: { count: 101 } });
+    expect(errorOf('write')).toBeCloseTo((Math.sqrt((1 - 1 / 4) / 25) * 100) / 101);
+    expect(errorOf('fsync')).toBe(0);
+    expect(errorOf('read')).toBe(0);
+    const before = analyseLatency(profileWith([...events, ...thinned]), {
+      ...QUERY,
+      range: { startNs: 0, endNs: 3e9 },
+    });
+    expect(before.oneIn).toBe(1);
   });
 
   it('forgets what is old', () => {

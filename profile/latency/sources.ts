@@ -30,6 +30,12 @@ export const STACK_SOURCES: readonly LatencySource[] = [
  */
 export const DEFAULT_STACK_THRESHOLD_NS = 10e6;
 
+/** Those whose events are so many that the budget may thin them: one in so many is timed, and counts for all. */
+export const THINNED_SOURCES: readonly LatencySource[] = ['runqueue', 'syscalls', 'fs', 'futex'];
+
+/** Events of this length or longer are never thinned. By the kernel's tick: it is right to within 5 %. */
+export const LONG_LATENCY_NS = 200e6;
+
 /** Whether events of a label can have stacks, of the source's own or of off-CPU profiling. */
 export function hasStacks(source: LatencySource, label: string): boolean {
   if (source === 'tcp') return label.startsWith(CONNECT_PREFIX);

@@ -203,6 +203,11 @@ export class Collector {
     await this.#latency.set(sources, stacks);
   }
 
+  /** Of how many events of latency sources that are thinned one is timed, and counts for all; see LatencyPrograms. */
+  async setLatencyThinning(oneIn: number): Promise<void> {
+    await this.#latency.setThinning(oneIn);
+  }
+
   /** Off with undefined. Throws BpfError where the kernel refuses. */
   setOffCpu(options: OffCpuOptions | undefined): void {
     if (options !== undefined && this.#offCpu !== undefined) {
@@ -299,6 +304,7 @@ export class Collector {
           wallOffsetNs: wallOffsetNs(),
           frequencyHz: this.#sampler.frequencyHz,
           thresholdNs: this.#offCpu?.thresholdNs,
+          latencyOneIn: this.#latency.oneIn > 1 ? this.#latency.oneIn : undefined,
         },
         endNs - this.#lossesReadNs >= LOSSES_NS ? this.#newLosses(endNs) : [],
       ),
@@ -312,7 +318,7 @@ export class Collector {
     this.#latencyStartNs = endNs;
     const buckets = await this.#latency.take();
     const { builder, rows } = this.#epoch;
-    for (const { source, label, pid, bucket, count, sum } of buckets) {
+    for (const { source, label, pid, bucket, count, sum, oneIn } of buckets) {
       builder.latency({
         timeNs,
         source: builder.string(source),
@@ -321,6 +327,7 @@ export class Collector {
         bucket,
         count,
         sum,
+        oneIn,
       });
     }
   }
@@ -472,7 +479,7 @@ export class Collector {
       losses: this.#reportedLosses,
       agent: this.#cost.read(),
       ...this.#runTimes.read(
-        `${this.#offCpu !== undefined} ${this.#latency.sources} ${this.#latency.stacks}`,
+        `${this.#offCpu !== undefined} ${this.#latency.sources} ${this.#latency.stacks} ${this.#latency.oneIn}`,
         () => [
           ...this.#sampler.runTimes(),
           ...this.#latency.runTimes(),
@@ -489,6 +496,7 @@ export class Collector {
       latency: {
         sources: this.#latency.sources,
         stacks: this.#latency.stacks,
+        oneIn: this.#latency.oneIn,
         problems: this.#latency.problems,
       },
       offCpu: this.#offCpu?.status(),

@@ -31,8 +31,19 @@ const pageSizeCall = libc.func('int getpagesize()');
 const perfEventOpenCall = libc.func(
   'long syscall(long number, _Inout_ uint8_t *attributes, int pid, int cpu, int group, unsigned long flags)',
 );
+const clockResolutionCall = libc.func('int clock_getres(int clock, _Out_ uint8_t *resolution)');
 const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, unsigned long argument)');
 const ioctlPointerCall = libc.func('ioctl', 'int', ['int', 'unsigned long', '_Inout_ uint8_t *']);
+
+const CLOCK_MONOTONIC_COARSE = 6;
+
+/** How long the kernel's tick is, in ns: the coarse clocks have it for their resolution. */
+export function tickNs(): number {
+  const timespec = new DataView(new ArrayBuffer(16));
+  if (clockResolutionCall(CLOCK_MONOTONIC_COARSE, new Uint8Array(timespec.buffer)) !== 0)
+    throw new SystemError('clock_getres', koffi.errno());
+  return Number(timespec.getBigInt64(8, true));
+}
 
 export const PAGE_BYTES: number = pageSizeCall();
 

@@ -61,6 +61,9 @@ async function main(): Promise<void> {
       case 'latency':
         void collector.setLatency(control.sources, control.stacks);
         break;
+      case 'latencyThinning':
+        void collector.setLatencyThinning(control.oneIn);
+        break;
       case 'offCpu':
         collector.trySetOffCpu(control.enabled ? { thresholdNs: control.thresholdNs } : undefined);
         break;

@@ -16,11 +16,14 @@ it('tells a new agent what the one before it was told last', () => {
   link.tell({ set: 'latency', sources: ['tcp'], stacks: [] });
   link.tell({ set: 'latency', sources: ['fs', 'tcp'], stacks: ['fs'] });
   link.tell({ set: 'offCpu', enabled: true, thresholdNs: 10e6 });
+  link.tell({ set: 'latencyThinning', oneIn: 2 });
+  link.tell({ set: 'latencyThinning', oneIn: 4 });
   link.exited('killed', 1000);
   expect(link.tell({ set: 'frequency', frequencyHz: 49 })).toBe(false);
   link.connect(second as unknown as Socket, 1);
   expect(lines.filter((line) => line.startsWith('second'))).toEqual([
     'second {"set":"latency","sources":["fs","tcp"],"stacks":["fs"]}\n',
     'second {"set":"offCpu","enabled":true,"thresholdNs":10000000}\n',
+    'second {"set":"latencyThinning","oneIn":4}\n',
   ]);
 });

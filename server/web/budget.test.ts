@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CollectorStatus, ProcessCost } from '@/profile/status';
-import { BudgetKeeper, BudgetSteps, settingAfter, type Wish } from './budget';
+import { BudgetKeeper, BudgetSteps, type Setting, settingAfter, type Wish } from './budget';
 
 /** Readings of a cost that halves with each step, until `seconds` have gone by; the steps at each second. */
 function follow(steps: BudgetSteps, cost: number, seconds: number): number[] {
@@ -10,6 +10,15 @@ function follow(steps: BudgetSteps, cost: number, seconds: number): number[] {
     return steps.steps;
   });
 }
+
+const WEB: ProcessCost = { cpu: { value: 0.02 }, residentBytes: { value: 100e6 } };
+/** With the web process, 2.5 % of the machine. */
+const DEAR = {
+  cpus: 2,
+  agent: { cpu: { value: 0.03 }, residentBytes: { value: 120e6 } },
+  bpfCpu: { notMeasured: 'not yet' },
+  bpfMapBytes: { value: 50e6 },
+} as unknown as CollectorStatus;
 
 describe('the budget', () => {
   it('is kept step by step, after the start', () => {
@@ -43,34 +52,35 @@ describe('the budget', () => {
   });
 
   it('halves the frequency and doubles the threshold, within bounds', () => {
-    const wish = { frequencyHz: 99, thresholdNs: 10e6 };
-    expect(settingAfter(wish, 0)).toEqual(wish);
+    const wish = { frequencyHz: 99, thresholdNs: 10e6, latencies: [] };
+    expect(settingAfter(wish, 0)).toEqual({ frequencyHz: 99, thresholdNs: 10e6 });
     expect(settingAfter(wish, 1)).toEqual({ frequencyHz: 49, thresholdNs: 20e6 });
     expect(settingAfter(wish, 4)).toEqual({ frequencyHz: 11, thresholdNs: 160e6 });
-    expect(settingAfter({ frequencyHz: 5, thresholdNs: 500e6 }, 3)).toEqual({
+    expect(settingAfter({ frequencyHz: 5, thresholdNs: 500e6, latencies: [] }, 3)).toEqual({
       frequencyHz: 5,
       thresholdNs: 500e6,
     });
     expect(
-      settingAfter({ frequencyHz: 99, thresholdNs: undefined }, 1).thresholdNs,
+      settingAfter({ frequencyHz: 99, thresholdNs: undefined, latencies: [] }, 1).thresholdNs,
     ).toBeUndefined();
   });
 
+  it('times half as many latency events with each step, of what is measured', () => {
+    const wish: Wish = { frequencyHz: 99, thresholdNs: undefined, latencies: ['syscalls'] };
+    expect([0, 1, 2, 3, 4].map((steps) => settingAfter(wish, steps).latencyOneIn)).toEqual([
+      1, 2, 4, 8, 16,
+    ]);
+    expect(settingAfter({ ...wish, latencies: [] }, 3).latencyOneIn).toBeUndefined();
+  });
+
   it('says what it did and why, and follows a new wish', () => {
-    const applied: Wish[] = [];
+    const applied: Setting[] = [];
     const keeper = new BudgetKeeper(
       { cpuPercent: 1, memoryBytes: 300e6 },
-      { frequencyHz: 99, thresholdNs: undefined },
+      { frequencyHz: 99, thresholdNs: undefined, latencies: [] },
       (setting) => applied.push(setting),
     );
-    const web: ProcessCost = { cpu: { value: 0.02 }, residentBytes: { value: 100e6 } };
-    const collector = {
-      cpus: 2,
-      agent: { cpu: { value: 0.03 }, residentBytes: { value: 120e6 } },
-      bpfCpu: { notMeasured: 'not yet' },
-      bpfMapBytes: { value: 50e6 },
-    } as unknown as CollectorStatus;
-    for (let second = 0; second < 45; second++) keeper.read(collector, web);
+    for (let second = 0; second < 45; second++) keeper.read(DEAR, WEB);
     expect(applied).toEqual([{ frequencyHz: 49, thresholdNs: undefined }]);
     expect(keeper.status).toMatchObject({ isLowered: true, usedBytes: 270e6, wishedHz: 99 });
     expect(keeper.status.changes.map(({ text }) => text)).toEqual([
@@ -79,5 +89,35 @@ describe('the budget', () => {
     keeper.wish({ frequencyHz: 199 });
     expect(applied.at(-1)).toEqual({ frequencyHz: 199, thresholdNs: undefined });
     expect(keeper.status.isLowered).toBe(false);
+  });
+
+  it('thins the latencies that are measured and can be, and says which', () => {
+    const applied: Setting[] = [];
+    const keeper = new BudgetKeeper(
+      { cpuPercent: 1, memoryBytes: 300e6 },
+      { frequencyHz: 99, thresholdNs: undefined, latencies: [] },
+      (setting) => applied.push(setting),
+    );
+    const lower = (): void => {
+      for (let second = 0; second < 50; second++) keeper.read(DEAR, WEB);
+    };
+    const last = (): string | undefined => keeper.status.changes.at(-1)?.text;
+    lower();
+    keeper.measure(['tcp', 'futex', 'syscalls']);
+    expect(applied.at(-1)).toEqual({ frequencyHz: 99, latencyOneIn: 1 });
+    lower();
+    expect(applied.at(-1)).toEqual({ frequencyHz: 24, latencyOneIn: 4 });
+    expect(last()).toMatch(
+      /^sampling lowered to \d+ Hz, System calls and Futex waits: one in \d+ timed, those of 200 ms and more all: Hearth used/,
+    );
+
+    // Neither of them is another wish: what is in force stays.
+    const before = applied.length;
+    keeper.measure(['syscalls', 'futex', 'dns']);
+    expect(applied).toHaveLength(before);
+    keeper.measure(['block']);
+    expect(applied.at(-1)).toEqual({ frequencyHz: 99, thresholdNs: undefined });
+    lower();
+    expect(last()).toMatch(/^sampling lowered to \d+ Hz: /);
   });
 });

@@ -1,7 +1,14 @@
 /**
- * Keeps what Hearth costs below what the user allows: above the budget, samples are taken less often and fewer of the
- * short waits, a step at a time; below it, a step back. Weights say how much time a sample stands for, so they stay right.
+ * Keeps what Hearth costs below what the user allows: above the budget, samples are taken less often, fewer of the
+ * short waits, and fewer of the latency events that are most, a step at a time; below it, a step back. Weights say how much
+ * a sample, a wait or an event stands for, so they stay right.
  */
+import {
+  LATENCY_TEXTS,
+  type LatencySource,
+  LONG_LATENCY_NS,
+  THINNED_SOURCES,
+} from '@/profile/latency/sources';
 import type { BudgetStatus, CollectorStatus, Measured, ProcessCost } from '@/profile/status';
 
 export interface Budget {
@@ -18,6 +25,16 @@ export interface Wish {
   readonly frequencyHz: number;
   /** Undefined while off-CPU profiling is off. */
   readonly thresholdNs: number | undefined;
+  /** Those of THINNED_SOURCES that are measured. */
+  readonly latencies: readonly LatencySource[];
+}
+
+/** What is in force. */
+export interface Setting {
+  readonly frequencyHz: number;
+  readonly thresholdNs: number | undefined;
+  /** Of how many latency events one is timed; undefined while none of those sources is measured. */
+  readonly latencyOneIn: number | undefined;
 }
 
 const LEAST_HZ = 11;
@@ -35,8 +52,11 @@ const STEP_COST = 2;
 const HEADROOM = 0.8;
 const KEPT_CHANGES = 20;
 
-/** What is in force after so many steps: half the frequency and twice the threshold each. */
-export function settingAfter({ frequencyHz, thresholdNs }: Wish, steps: number): Wish {
+/** What is in force after so many steps: with each, half the frequency, twice the threshold, half the latency events. */
+export function settingAfter(
+  { frequencyHz, thresholdNs, latencies }: Wish,
+  steps: number,
+): Setting {
   const factor = 2 ** steps;
   return {
     frequencyHz: Math.max(Math.min(frequencyHz, LEAST_HZ), Math.floor(frequencyHz / factor)),
@@ -44,8 +64,13 @@ export function settingAfter({ frequencyHz, thresholdNs }: Wish, steps: number):
       thresholdNs === undefined
         ? undefined
         : Math.min(Math.max(thresholdNs, MOST_THRESHOLD_NS), thresholdNs * factor),
+    latencyOneIn: latencies.length === 0 ? undefined : factor,
   };
 }
+
+/** 'a, b and c' */
+const listed = (names: readonly string[]): string =>
+  names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 
 const mean = (readings: readonly number[]): number =>
   readings.reduce((sum, reading) => sum + reading, 0) / readings.length;
@@ -109,21 +134,21 @@ export class BudgetKeeper {
   #budget: Budget;
   #wish: Wish;
   readonly #steps: BudgetSteps;
-  readonly #apply: (setting: Wish) => void;
+  readonly #apply: (setting: Setting) => void;
   #usedBytes: number | undefined;
   /** The last readings, whether they count for the budget or not. */
   #recent: number[] = [];
   #changes: { readonly timeMs: number; readonly text: string }[] = [];
 
   /** `apply` is told each setting that comes into force. */
-  constructor(budget: Budget, wish: Wish, apply: (setting: Wish) => void) {
+  constructor(budget: Budget, wish: Wish, apply: (setting: Setting) => void) {
     this.#budget = budget;
     this.#wish = wish;
     this.#steps = new BudgetSteps(budget.cpuPercent);
     this.#apply = apply;
   }
 
-  get setting(): Wish {
+  get setting(): Setting {
     return settingAfter(this.#wish, this.#steps.steps);
   }
 
@@ -150,6 +175,12 @@ export class BudgetKeeper {
     this.#begin(false);
   }
 
+  /** What latencies are measured now. Others of those that can be thinned are another wish. */
+  measure(sources: readonly LatencySource[]): void {
+    const latencies = THINNED_SOURCES.filter((source) => sources.includes(source));
+    if (latencies.join() !== this.#wish.latencies.join()) this.wish({ latencies });
+  }
+
   agentStarted(): void {
     this.#begin(true);
   }
@@ -169,12 +200,25 @@ export class BudgetKeeper {
     if (cause === undefined) return;
     const isLowered = this.#steps.steps > before;
     const used = `Hearth used ${cause.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
-    const { frequencyHz, thresholdNs } = this.setting;
-    const threshold =
-      thresholdNs === undefined ? '' : `, waits all taken from ${thresholdNs / 1e6} ms on`;
-    const text = `sampling ${isLowered ? 'lowered' : 'raised'} to ${frequencyHz} Hz${threshold}: ${used}`;
+    const text = `sampling ${isLowered ? 'lowered' : 'raised'} to ${this.#settingText()}: ${used}`;
     this.#changes = [...this.#changes, { timeMs: Date.now(), text }].slice(-KEPT_CHANGES);
     this.#apply(this.setting);
+  }
+
+  /** '49 Hz, waits all taken from 20 ms on, system calls and futex waits: one in 2 timed, those of 200 ms and more all' */
+  #settingText(): string {
+    const { frequencyHz, thresholdNs, latencyOneIn } = this.setting;
+    const parts = [`${frequencyHz} Hz`];
+    if (thresholdNs !== undefined) parts.push(`waits all taken from ${thresholdNs / 1e6} ms on`);
+    if (latencyOneIn !== undefined) {
+      const names = this.#wish.latencies.map((source) => LATENCY_TEXTS[source].title);
+      const timed =
+        latencyOneIn === 1
+          ? 'all timed'
+          : `one in ${latencyOneIn} timed, those of ${LONG_LATENCY_NS / 1e6} ms and more all`;
+      parts.push(`${listed(names)}: ${timed}`);
+    }
+    return parts.join(', ');
   }
 
   #begin(isNewAgent: boolean): void {

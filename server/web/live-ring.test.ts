@@ -40,6 +40,7 @@ class Live {
       bucket,
       count: 1,
       sum: 1,
+      oneIn: 1,
     });
   }
 

@@ -22,7 +22,7 @@ export interface RingBounds {
   readonly seconds: number;
   /** Samples and other events but counted latencies; 27 bytes each, a wait 45. */
   readonly samples: number;
-  /** Rows of latencies, 38 bytes each. A bound of their own: sources with many processes must not push samples out. */
+  /** Rows of latencies, 40 bytes each. A bound of their own: sources with many processes must not push samples out. */
   readonly latencies: number;
   /**
    * Size of the tables, as `sizeOf` weighs them, at which they are made anew from the samples that are left. Where those

@@ -104,10 +104,11 @@ async function main(): Promise<void> {
   });
   const budget = new BudgetKeeper(
     { ...DEFAULT_BUDGET, cpuPercent: Number(values.budget) },
-    { frequencyHz: Number(values.frequency), thresholdNs: undefined },
-    ({ frequencyHz, thresholdNs }) => {
+    { frequencyHz: Number(values.frequency), thresholdNs: undefined, latencies: [] },
+    ({ frequencyHz, thresholdNs, latencyOneIn }) => {
       agent.tell({ set: 'frequency', frequencyHz });
       if (thresholdNs !== undefined) agent.tell({ set: 'offCpu', enabled: true, thresholdNs });
+      if (latencyOneIn !== undefined) agent.tell({ set: 'latencyThinning', oneIn: latencyOneIn });
     },
   );
   const status = (): LiveStatus => ({
@@ -147,8 +148,11 @@ async function main(): Promise<void> {
       return enabled ? agent.isConnected : agent.tell({ set: 'offCpu', enabled, thresholdNs });
     },
     setBudget: (wanted) => budget.setBudget(wanted),
-    setLatency: (sources, stacks) =>
-      agent.tell({ set: 'latency', sources: [...sources], stacks: [...stacks] }),
+    setLatency: (sources, stacks) => {
+      if (!agent.isConnected) return false;
+      budget.measure(sources);
+      return agent.tell({ set: 'latency', sources: [...sources], stacks: [...stacks] });
+    },
   });
 
   let pages: PageHandler | undefined;

@@ -54,9 +54,51 @@ it('latencies are in the chunks, second by second, of the processes that the fil
   expect(statuses.at(-1)?.latency).toEqual({
     sources: ['syscalls'],
     stacks: [],
+    oneIn: 1,
     problems: {},
   });
   expect(
     statuses.some(({ bpfPrograms }) => (bpfPrograms.latency_syscall_exit?.runs ?? 0) > 0),
   ).toBe(true);
+});
+
+it('thinned latencies are marked, estimate what there was, and say how well', async () => {
+  const child = spawn(compileWorkload('latency'), ['getpid', String(CALLS)]);
+  const chunks: Chunk[] = [];
+  const statuses: CollectorStatus[] = [];
+  const collector = await Collector.start({
+    frequencyHz: 49,
+    filter: { kind: 'processes', pids: [child.pid ?? 0] },
+    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
+    onStatus: (status) => statuses.push(status),
+  });
+  try {
+    await collector.setLatencyThinning(8);
+    await collector.setLatency(['syscalls']);
+    await sleep(500);
+    child.stdin.write('go\n');
+    await once(child.stdout, 'data');
+    await sleep(1500);
+  } finally {
+    await collector.stop();
+    child.kill();
+  }
+  const profile = profileOf(chunks);
+  const { labels, oneIn } = analyseLatency(profile, {
+    source: 'syscalls',
+    label: 'getpid',
+    windowSeconds: undefined,
+    range: undefined,
+    baseline: undefined,
+    buckets: undefined,
+    pids: [],
+  });
+  expect(oneIn).toBe(8);
+  expect(profile.rates.map(({ latencyOneIn }) => latencyOneIn)).toContain(8);
+  expect(statuses.at(-1)?.latency.oneIn).toBe(8);
+  const row = labels.find(({ label }) => label === 'getpid');
+  const { countError = 0, histogram } = row ?? {};
+  expect(countError).toBeCloseTo(Math.sqrt(7 / CALLS), 4);
+  // Four standard errors.
+  expect(Math.abs((histogram?.count ?? 0) / CALLS - 1)).toBeLessThan(4 * countError);
 });

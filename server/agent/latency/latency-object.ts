@@ -1,9 +1,13 @@
 /** One object of latency programs, and its two tables of histograms: one is written to while the other is read. */
+import { LONG_LATENCY_NS } from '@/profile/latency/sources';
 import { distFile } from '@/server/root';
 import { type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
+import { tickNs } from '../libc';
 import { CONFIGURATION, CONFIGURATION_BYTES, FILTER_KINDS } from '../records';
 import { type CountedEventPrograms, CountedEvents } from './counted-events';
 import {
+  LATENCY_CONTROL,
+  LATENCY_CONTROL_BYTES,
   LATENCY_KEY_BYTES,
   LATENCY_SLOT,
   LATENCY_SLOT_BYTES,
@@ -43,6 +47,9 @@ const EVENT_PROGRAMS: Readonly<Record<string, CountedEventPrograms>> = {
     latency_fault_major: PERF_COUNT_SW_PAGE_FAULTS_MAJ,
   },
 };
+
+/** A data section, which programs read without a look-up. */
+const CONTROL_MAP = '.data.control';
 
 const ZERO_KEY = new Uint8Array(4);
 
@@ -119,9 +126,15 @@ export class LatencyObject {
     }
   }
 
-  /** Writes a map of the object's own with one value of 32 bits. */
-  set(mapName: string, value: number): void {
-    this.#object.map(mapName).update(ZERO_KEY, new Uint8Array(Uint32Array.of(value).buffer));
+  /** Of how many events that are not long one is timed, and what is counted of system calls; of objects that are thinned. */
+  control(oneIn: number, modes: number): void {
+    if (!this.#object.hasMap(CONTROL_MAP)) return;
+    const value = new DataView(new ArrayBuffer(LATENCY_CONTROL_BYTES));
+    value.setUint32(LATENCY_CONTROL.one_in, oneIn, true);
+    value.setUint32(LATENCY_CONTROL.modes, modes, true);
+    value.setUint32(LATENCY_CONTROL.tick_ns, tickNs(), true);
+    value.setUint32(LATENCY_CONTROL.long_ticks, Math.round(LONG_LATENCY_NS / tickNs()), true);
+    this.#object.map(CONTROL_MAP).update(ZERO_KEY, new Uint8Array(value.buffer));
   }
 
   /** Which kinds of events get stacks, as `kindsOf` has them, and from which length on all of them, in ns. */

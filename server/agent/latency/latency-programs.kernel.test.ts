@@ -40,6 +40,15 @@ describe('system calls', () => {
     expect(readings).toBeGreaterThan(2);
   });
 
+  it('are counted exactly where threads are so many that not all have a place of their own', async () => {
+    const THREADS = 4000;
+    // Of 8192 places; by their hashes 800 of these threads find theirs taken.
+    const { buckets } = await measure(['runqueue', 'syscalls'], ['crowd', THREADS]);
+    expect(histogram(buckets, 'getpid').count).toBe(10 * THREADS);
+    // Each waited until it ran first, and when all were there.
+    expect(histogram(buckets, 'waiting for a CPU').count).toBeGreaterThan(2 * THREADS - 100);
+  });
+
   it('last as long as the program itself says', async () => {
     const { buckets, truth } = await measure(['syscalls'], ['sleep', 300, 2_000_000]);
     expectQuantiles(histogram(buckets, 'clock_nanosleep'), truth.sleep);
@@ -201,11 +210,13 @@ describe('switching', () => {
         .map(({ name }) => name)
         .sort(),
     ).toEqual([
+      'latency_runqueue_free',
       'latency_runqueue_new',
       'latency_runqueue_switch',
       'latency_runqueue_wakeup',
       'latency_syscall_enter',
       'latency_syscall_exit',
+      'latency_syscall_last',
     ]);
     await sleep(100);
     await programs.set([]);

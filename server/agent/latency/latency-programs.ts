@@ -4,6 +4,7 @@ import {
   LATENCY_SOURCES,
   type LatencySource,
   STACK_SOURCES,
+  THINNED_SOURCES,
 } from '@/profile/latency/sources';
 import { BpfError, type ProgramRunTime } from '../libbpf';
 import { SystemError } from '../libc';
@@ -21,6 +22,8 @@ export interface LatencyBucket {
   readonly count: number;
   /** Of all values: nanoseconds or bytes, as `unitOf` says of the label. */
   readonly sum: number;
+  /** Of so many events one was timed, or of fewer, and counts for all of them; 1: all were. */
+  readonly oneIn: number;
 }
 
 /** Sources by the object that measures them. */
@@ -42,6 +45,10 @@ export class LatencyPrograms {
   #sources: readonly LatencySource[] = [];
   #stacks: readonly LatencySource[] = [];
   #thresholdNs = DEFAULT_STACK_THRESHOLD_NS;
+  #oneIn = 1;
+  /** The most since the last reading, and before that: events that began then may have ended since. */
+  #mostOneIn = 1;
+  #mostOneInBefore = 1;
   readonly #problems = new Map<LatencySource, string>();
   /** What objects that were switched off have left. */
   #left: LatencyBucket[] = [];
@@ -84,6 +91,23 @@ export class LatencyPrograms {
     });
   }
 
+  /**
+   * Of so many events of the sources that are thinned (THINNED_SOURCES) one is timed, drawn by itself, and counts for all of
+   * them; those of LONG_LATENCY_NS or more are all timed. 1: all. Of events under way, what was so when they began holds.
+   */
+  setThinning(oneIn: number): Promise<void> {
+    return this.#inOrder(async () => {
+      this.#oneIn = oneIn;
+      this.#mostOneIn = Math.max(this.#mostOneIn, oneIn);
+      this.#control();
+    });
+  }
+
+  /** Of how many events of these sources one is timed. */
+  get oneIn(): number {
+    return this.#sources.some((source) => THINNED_SOURCES.includes(source)) ? this.#oneIn : 1;
+  }
+
   /** Of the struct latency_key that starts at `at`. */
   labelOf(keys: Buffer, at: number): Label {
     return this.#labels.of(keys, at);
@@ -97,6 +121,8 @@ export class LatencyPrograms {
       await Promise.all(
         [...this.#objects.values()].map((object) => object.take(this.#receiver(buckets))),
       );
+      this.#mostOneInBefore = this.#mostOneIn;
+      this.#mostOneIn = this.#oneIn;
       return buckets;
     });
   }
@@ -145,7 +171,12 @@ export class LatencyPrograms {
       (source) => this.#objects.get(OBJECT_OF[source])?.takesStacks === true,
     );
     this.#configureStacks();
-    this.#objects.get('syscalls')?.set('latency_modes', modesOf(this.#sources));
+    this.#control();
+  }
+
+  #control(): void {
+    const modes = modesOf(this.#sources);
+    for (const object of this.#objects.values()) object.control(this.#oneIn, modes);
   }
 
   #configureStacks(): void {
@@ -178,6 +209,9 @@ export class LatencyPrograms {
         bucket: keys.readUInt16LE(at + LATENCY_KEY.bucket),
         count,
         sum,
+        oneIn: THINNED_SOURCES.includes(source)
+          ? Math.max(this.#mostOneIn, this.#mostOneInBefore)
+          : 1,
       });
     };
   }

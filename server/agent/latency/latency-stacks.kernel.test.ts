@@ -39,6 +39,7 @@ async function measure(
   args: readonly (string | number)[],
   thresholdNs?: number,
   workload = 'latency',
+  oneIn = 1,
 ): Promise<Measured> {
   const child = spawn(compileWorkload(workload), args.map(String), {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -59,11 +60,12 @@ async function measure(
     await collector.settled(10_000);
     if (thresholdNs !== undefined) collector.setOffCpu({ thresholdNs });
     await collector.setLatency(sources, sources);
+    await collector.setLatencyThinning(oneIn);
     const line = once(createInterface({ input: child.stdout }), 'line');
     child.stdin.write('go\n');
     truth = JSON.parse((await line)[0]);
     await sleep(1500);
-    expect(status).toEqual({ sources, stacks: sources, problems: {} });
+    expect(status).toEqual({ sources, stacks: sources, oneIn, problems: {} });
   } finally {
     await collector.stop();
     child.kill();
@@ -151,6 +153,31 @@ describe('stacks of system calls', () => {
     expect(short.length).toBeLessThan(300);
     for (const { weight, durationNs } of short)
       expect(weight).toBe(Math.max(durationNs, DEFAULT_STACK_THRESHOLD_NS));
+  });
+
+  it('weigh the same where one call in 4 is timed', async () => {
+    const ONE_IN = 4;
+    const { truth, samples, profile } = await measure(
+      ['syscalls'],
+      ['sleeps', 1000],
+      undefined,
+      'latency',
+      ONE_IN,
+    );
+    // A call of length d has a stack with probability min(1, d/T) / N: that adds d (N max(d, T) - d) to the variance.
+    for (const [name, longest] of [
+      ['short_sleeps', DEFAULT_STACK_THRESHOLD_NS],
+      ['long_sleeps', 25e6],
+    ] as const) {
+      const ns = truth[name];
+      expectWeight(through(samples, name, 'clock_nanosleep'), {
+        ns,
+        variance: ns * ONE_IN * longest,
+      });
+    }
+    for (const { weight, durationNs } of through(samples, 'long_sleeps', 'clock_nanosleep'))
+      expect(weight).toBe(ONE_IN * durationNs);
+    expect(profile.rates.map(({ latencyOneIn }) => latencyOneIn)).toContain(ONE_IN);
   });
 });
 

@@ -18,6 +18,7 @@ describe('what the latency programs count', () => {
       layout.LATENCY_STACK_CONFIGURATION,
       layout.LATENCY_STACK_CONFIGURATION_BYTES,
     ],
+    ['latency_control', layout.LATENCY_CONTROL, layout.LATENCY_CONTROL_BYTES],
     ['latency_slot', layout.LATENCY_SLOT, layout.LATENCY_SLOT_BYTES],
   ])('%s is where the compiled programs have it', (name, offsets, bytes) => {
     const members = btf.structs.get(name);

@@ -66,5 +66,8 @@ export const FAULT_OUTCOMES = ['minor', 'major', 'ended in a signal'] as const;
 /** DNS_NO_ANSWER. */
 export const DNS_NO_ANSWER = 16;
 
-/** Bits of `latency_modes`. */
+export const LATENCY_CONTROL = { one_in: 0, modes: 4, tick_ns: 8, long_ticks: 12 } as const;
+export const LATENCY_CONTROL_BYTES = 16;
+
+/** Bits of its `modes`. */
 export const SYSCALL_MODES = { syscalls: 1, fs: 2, futex: 4 } as const;
