@@ -186,7 +186,9 @@ describe('whatever is in a file', { timeout: 120_000 }, () => {
           const builder = new SymbolTableBuilder();
           builder.addSection(ElfFile.open(changed(original, changes)), '.symtab');
           const table = builder.build();
-          for (let i = 0; i < table.length; i++) if (table.nameOffsets[i] !== NONE) table.name(i);
+          table.allNameOffsets().forEach((name, i) => {
+            if (name !== NONE) table.name(i);
+          });
         });
       }),
       { numRuns: 300 },
