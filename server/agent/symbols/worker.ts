@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import { raisePriority } from '../priority';
+import { bytesOfFlattened } from './function-set';
 import {
   SymbolError,
   type SymbolQuery,
@@ -41,13 +42,19 @@ const service = new SymbolService({
   },
 });
 let heapAfterBytes = 0;
+let flattenedBytes = 0;
 let nextCollectMs = 0;
 let bytesBefore = 0;
 const pause = setTimeout(() => {
   const { arrayBuffers, heapUsed } = process.memoryUsage();
-  const garbage = Math.max(arrayBuffers - service.bytes, heapUsed - heapAfterBytes);
+  const garbage = Math.max(
+    arrayBuffers - service.bytes,
+    heapUsed - heapAfterBytes,
+    bytesOfFlattened() - flattenedBytes,
+  );
   if (garbage < GARBAGE_BYTES || performance.now() < nextCollectMs) return;
   collectGarbage();
+  flattenedBytes = bytesOfFlattened();
   heapAfterBytes = process.memoryUsage().heapUsed;
   nextCollectMs = performance.now() + COLLECT_MS;
 }, PAUSE_MS).unref();
@@ -91,7 +98,8 @@ function answerTo(id: number, query: SymbolQuery): WorkerAnswer {
 
 function movedBuffers(answer: WorkerAnswer): ArrayBuffer[] {
   if (!('result' in answer) || answer.result.kind !== 'frames') return [];
-  const columns: Uint8Array[] | Uint32Array[] = Object.values(answer.result.frames);
-  const buffers = columns.map(({ buffer }) => buffer as ArrayBuffer);
+  const buffers = Object.values(answer.result.frames).flatMap((column) =>
+    ArrayBuffer.isView(column) ? [column.buffer as ArrayBuffer] : [],
+  );
   return buffers.reduce((sum, { byteLength }) => sum + byteLength, 0) > COPIED_BYTES ? buffers : [];
 }
