@@ -3,8 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeChunk } from '@/profile/chunk';
-import { Collector } from '@/server/agent/collector';
 import { installedPrograms } from '@/server/agent/corpus/installed';
 import { PerfRecording } from '@/server/agent/corpus/perf';
 import { Profiling, RunningProgram, steadyStacks } from '@/server/agent/corpus/profiling';
@@ -12,7 +10,7 @@ import { compiledPrograms, programsForPerf } from '@/server/agent/corpus/program
 import { completeShare, type UserStack, userStacks } from '@/server/agent/corpus/user-stacks';
 import { UnwindCompiler, UnwindError } from '@/server/agent/unwind/unwind-compiler';
 import { type Bench, median, type Report } from './bench';
-import { scheduledSeconds } from './processes';
+import { costOfLooking } from './slowdown';
 import { compileWorkload } from './workloads/compile';
 import { RunningWorkload } from './workloads/run';
 
@@ -80,99 +78,10 @@ async function inKernel(report: Report): Promise<void> {
   }
 }
 
-const ROUNDS = 8;
-const WORK = ['30', '8000'];
-const SLOWDOWN_HZ = 999;
+const DATA_HZ = 999;
 const PEER = 'perf record --call-graph dwarf';
 /** perf's own default. */
 const COPIED_BYTES = 8192;
-/** In which the profiler itself has been compiled, and what runs all the time has its names. */
-const WARM_UP_MS = 3000;
-const SETTLE_MS = 60_000;
-
-/** CPU seconds of the fixed work: time in the interrupts of its samples is the program's, that of other programs is not. */
-async function workSeconds(): Promise<number> {
-  // On one CPU: what a move to another costs is not the profiler's.
-  const args = ['-c', String(availableParallelism() - 1)];
-  const program = compileWorkload('fixed-work', TABLE_FLAGS);
-  const workload = new RunningWorkload('taskset', [...args, program, ...WORK]);
-  return (await workload.result<{ cpuSeconds: number }>()).cpuSeconds;
-}
-
-/** Of the whole machine: CPU seconds of the work and of the profiler meanwhile, and of what perf does with its file. */
-interface Profiled {
-  readonly work: number;
-  readonly own: number;
-  readonly samples: number;
-}
-
-async function underHearth(): Promise<Profiled> {
-  let samples = 0;
-  const collector = await Collector.start({
-    frequencyHz: SLOWDOWN_HZ,
-    filter: { kind: 'all' },
-    // Nobody keeps them: on a busy machine the tables begin anew every few seconds.
-    onChunk: (chunk) => {
-      samples += chunk.tables.samples.length;
-      encodeChunk(chunk);
-    },
-    onStatus: () => {},
-  });
-  await collector.settled(SETTLE_MS);
-  await sleep(WARM_UP_MS);
-  samples = 0;
-  const used = process.cpuUsage();
-  const work = await workSeconds();
-  const { user, system } = process.cpuUsage(used);
-  const measured = { work, own: (user + system) / 1e6, samples };
-  await collector.stop();
-  return measured;
-}
-
-/** `stackBytes` 0: without stacks, so hardly more than the interrupts. */
-async function underPerf(stackBytes: number): Promise<Profiled> {
-  const perf = await PerfRecording.start({
-    frequencyHz: SLOWDOWN_HZ,
-    pid: 'all',
-    stackBytes,
-  });
-  const used = scheduledSeconds(perf.pid);
-  const work = await workSeconds();
-  const recording = scheduledSeconds(perf.pid) - used;
-  await perf.stop();
-  const script = perf.script();
-  await perf.dispose();
-  return { work, own: recording + script.cpuSeconds, samples: script.samples };
-}
-
-/** The same work under Hearth and under perf, in turns; and what it costs to have the stacks, with names. */
-async function slowdown(report: Report): Promise<void> {
-  const work = {
-    alone: [] as number[],
-    hearth: [] as number[],
-    perf: [] as number[],
-    bare: [] as number[],
-  };
-  const ownUs = { hearth: [] as number[], perf: [] as number[] };
-  for (let round = 0; round < ROUNDS; round++) {
-    work.alone.push(await workSeconds());
-    const hearth = await underHearth();
-    const perf = await underPerf(COPIED_BYTES);
-    work.hearth.push(hearth.work);
-    work.perf.push(perf.work);
-    work.bare.push((await underPerf(0)).work);
-    ownUs.hearth.push((hearth.own / hearth.samples) * 1e6);
-    ownUs.perf.push((perf.own / perf.samples) * 1e6);
-  }
-  const what = `more CPU time for the same work, ${SLOWDOWN_HZ} Hz`;
-  // The least of the rounds: what else runs on the machine only ever makes them longer.
-  const percent = (seconds: readonly number[]): number =>
-    (Math.min(...seconds) / Math.min(...work.alone) - 1) * 100;
-  report(what, '%', percent(work.hearth), PEER, percent(work.perf));
-  report(what, '%', percent(work.hearth), 'interrupts alone', percent(work.bare));
-  const ownWhat = 'own CPU time for a stack with names';
-  report(ownWhat, 'us', median(ownUs.hearth), `${PEER}, perf script`, median(ownUs.perf));
-}
 
 /** Both at once, of the same programs: what Hearth sends, names included, beside what perf writes. */
 async function data(report: Report): Promise<void> {
@@ -181,8 +90,8 @@ async function data(report: Report): Promise<void> {
     try {
       await running.ready();
       const { pid } = running;
-      const profiling = await Profiling.start(SLOWDOWN_HZ, { kind: 'processes', pids: [pid] });
-      const options = { frequencyHz: SLOWDOWN_HZ, pid, stackBytes: COPIED_BYTES };
+      const profiling = await Profiling.start(DATA_HZ, { kind: 'processes', pids: [pid] });
+      const options = { frequencyHz: DATA_HZ, pid, stackBytes: COPIED_BYTES };
       const perf = await PerfRecording.start(options);
       const sent = profiling.chunkBytes;
       const written = perf.bytes;
@@ -191,7 +100,7 @@ async function data(report: Report): Promise<void> {
       await perf.stop();
       await perf.dispose();
       await profiling.stop();
-      const what = `data in ${MEASURED_SECONDS} s at ${SLOWDOWN_HZ} Hz, ${program.title}`;
+      const what = `data in ${MEASURED_SECONDS} s at ${DATA_HZ} Hz, ${program.title}`;
       report(what, 'MB', ours / 1e6, PEER, theirs / 1e6);
     } finally {
       await running.stop();
@@ -286,7 +195,7 @@ export const unwinding: Bench = {
     await tables(report);
     await inKernel(report);
     await data(report);
-    await slowdown(report);
+    await costOfLooking(report);
     await corpus(report);
   },
 };

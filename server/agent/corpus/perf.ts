@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { UserStack } from './user-stacks';
 
@@ -17,6 +18,8 @@ export interface PerfOptions {
   readonly pid: number | 'all';
   /** Of stack that are copied with each sample, up to 65,528; 0 for no stacks. */
   readonly stackBytes: number;
+  /** Nothing is sampled until `setOn(true)`. */
+  readonly startsOff?: boolean;
 }
 
 /** `perf record` that runs. */
@@ -25,12 +28,15 @@ export class PerfRecording {
   readonly #file = join(this.#directory, 'perf.data');
   readonly #child: ChildProcess;
 
-  private constructor({ frequencyHz, pid, stackBytes }: PerfOptions) {
+  private constructor({ frequencyHz, pid, stackBytes, startsOff }: PerfOptions) {
     const args = ['record', '-q', '-e', 'cpu-clock', '-F', String(frequencyHz)];
     if (stackBytes > 0) args.push('--call-graph', `dwarf,${stackBytes}`);
-    args.push('-k', 'CLOCK_MONOTONIC');
+    args.push('-k', 'CLOCK_MONOTONIC', '--control', 'fd:3');
+    if (startsOff) args.push('-D', '-1');
     args.push(...(pid === 'all' ? ['-a'] : ['-p', String(pid)]));
-    this.#child = spawn('perf', [...args, '-o', this.#file], { stdio: 'ignore' });
+    this.#child = spawn('perf', [...args, '-o', this.#file], {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    });
   }
 
   /** Starts it, and waits until it records. */
@@ -48,6 +54,11 @@ export class PerfRecording {
   get pid(): number {
     if (this.#child.pid === undefined) throw new Error('perf did not start: install linux-perf');
     return this.#child.pid;
+  }
+
+  /** Switches sampling on or off, within a few milliseconds. */
+  setOn(on: boolean): void {
+    (this.#child.stdio[3] as Writable).write(on ? 'enable\n' : 'disable\n');
   }
 
   /** Written until now. */

@@ -7,10 +7,10 @@ import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ROOT } from '@/server/root';
 import { ElfFile } from '../elf/elf-file';
-import { FrameTexts } from '../symbols/frame-rows';
-import { type Naming, NONE } from '../symbols/protocol';
+import type { Naming } from '../symbols/protocol';
 import { SymbolService } from '../symbols/symbol-service';
 import { run, TestFolder } from '../symbols/test-binaries';
+import { toFrames } from '../symbols/to-frames';
 import { encodeFrame, FetchFrameReader, FrameType } from './protocol';
 import { debuginfodSettings } from './settings';
 
@@ -120,12 +120,8 @@ function ask(): Answer {
   const module = { key: `build-id:${buildId}`, path: stripped };
   const answer = service!.answer({ kind: 'module', module, fileOffsets: offsets });
   if (answer.kind !== 'frames') throw new Error('no frames');
-  const texts = new FrameTexts(answer.frames);
-  const { functionName, frame } = answer.frames;
   const { unnamedReason, isPoor, isFetching } = answer;
-  const names = Array.from(frame, (row) =>
-    row === NONE ? undefined : texts.at(functionName[row]),
-  );
+  const names = toFrames(answer.frames).map((frame) => frame?.functionName);
   return { names, unnamedReason, isPoor, isFetching };
 }
 

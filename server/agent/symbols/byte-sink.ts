@@ -3,11 +3,9 @@ export class ByteSink {
   /** Longer than `length`, and replaced when the sink grows: not to be kept. */
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
-  #view: DataView;
 
   constructor(capacity = 1024) {
     this.bytes = new Uint8Array(Math.max(16, capacity));
-    this.#view = new DataView(this.bytes.buffer);
   }
 
   /** Appends [from, to) of `source`, and returns where that starts. */
@@ -20,18 +18,6 @@ export class ByteSink {
     else this.bytes.set(source.subarray(from, to), start);
     this.length = start + count;
     return start;
-  }
-
-  /** Appends [from, to) of another sink: four bytes at a time, for many short pieces. */
-  appendFrom(source: ByteSink, from: number, to: number): void {
-    this.#reserve(this.length + to - from);
-    const [view, other] = [this.#view, source.#view];
-    let at = this.length;
-    let next = from;
-    for (; next + 4 <= to; next += 4, at += 4)
-      view.setUint32(at, other.getUint32(next, true), true);
-    for (; next < to; next++, at++) view.setUint8(at, other.getUint8(next));
-    this.length = at;
   }
 
   /** Appends text as UTF-8, and returns where that starts. */
@@ -62,6 +48,5 @@ export class ByteSink {
     const grown = new Uint8Array(Math.max(length, this.bytes.length * 2));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
-    this.#view = new DataView(grown.buffer);
   }
 }

@@ -19,6 +19,13 @@ const [UNDERSCORE, LETTER_Z, LETTER_R] = [0x5f, 0x5a, 0x52];
 /** Names remembered in each of two generations; an average entry takes about 300 bytes. */
 const REMEMBERED = 1024;
 
+/** Of C++ and Rust, with what most names have. */
+const USUAL_NAMES = [
+  '_ZNSt6vectorIN2v88internal6HandleINS1_6ObjectEEESaIS4_EE17_M_realloc_insertIJRKS4_EEEvN9__gnu_cxx17__normal_iteratorIPS4_S6_EEDpOT_',
+  '_ZNK4node11Environment3runEPKcmb.cold',
+  '_ZN4core3ptr45drop_in_place$LT$alloc..string..String$GT$17h0123456789abcdefE',
+];
+
 interface DemanglerExports {
   readonly memory: WebAssembly.Memory;
   readonly __wbindgen_export_0: WebAssembly.Table;
@@ -40,8 +47,8 @@ export class Demangler {
   constructor() {
     const path = createRequire(import.meta.url).resolve('gecko-profiler-demangle/index_bg.wasm');
     this.#module = new WebAssembly.Module(withMaxMemory(readFileSync(path), MAX_MEMORY_PAGES));
-    // Now, so that the first name does not wait for it.
-    this.#exports = instantiate(this.#module);
+    // Now, so that the first name does not wait: functions are compiled when they are first called.
+    for (const name of USUAL_NAMES) this.#compute(name);
   }
 
   /** The demangled name; the name itself where it is not mangled, or can't be demangled. */

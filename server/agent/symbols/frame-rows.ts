@@ -2,21 +2,15 @@
 import { isAscii } from 'node:buffer';
 import { U32List } from '@/profile/u32-list';
 import { ByteSink } from './byte-sink';
-import type { NameList } from './name-list';
+import { NameList } from './name-list';
 import { type FrameColumns, NONE } from './protocol';
 
-/** Of text, at first: most names have been sent before, and V8 collects garbage for memory that is not even written. */
-const TEXT_BYTES = 4096;
-const MAX_CAPACITY = 128 * 1024;
-
 export class FrameRows {
-  readonly #text: ByteSink;
-  readonly #textEnds: U32List;
+  readonly #text = new ByteSink();
+  readonly #textEnds = new U32List();
   readonly #textIndices = new Map<string, number>();
   readonly #rows = new Map<string, number>();
-  readonly #functionName: U32List;
-  readonly #name: U32List;
-  readonly #knownNames: number;
+  readonly #functionName = new U32List();
   /** Rows that are known by more than their function's name, and what is known of each. */
   readonly #detailed = new U32List();
   readonly #file = new U32List();
@@ -26,28 +20,9 @@ export class FrameRows {
   /** Rows, and the start and end of each. */
   readonly #extents: (readonly [row: number, start: number, end: number])[] = [];
 
-  /** For the answer to a request with so many addresses, of one who knows the module's names below `knownNames`. */
-  constructor(addresses: number, knownNames = 0) {
-    const capacity = Math.min(addresses, MAX_CAPACITY);
-    this.#text = new ByteSink(TEXT_BYTES);
-    this.#textEnds = new U32List(capacity);
-    this.#functionName = new U32List(capacity);
-    this.#name = new U32List(capacity);
-    this.#knownNames = knownNames;
-  }
-
-  /** A new row for a frame with this name of a module: for callers that know which names they have added. */
-  appendName(names: NameList, name: number): number {
-    this.#name.push(name);
-    if (name < this.#knownNames) return this.#functionName.push(NONE);
-    names.copyTo(this.#text, name);
-    return this.#functionName.push(this.#textEnds.push(this.#text.length));
-  }
-
-  /** The same with a name that is text. */
+  /** A new row for a frame with this name. */
   append(functionName: string, kernelModule?: string): number {
     this.#text.appendText(functionName);
-    this.#name.push(NONE);
     const row = this.#functionName.push(this.#textEnds.push(this.#text.length));
     if (kernelModule !== undefined) this.#detail(row, NONE, 0, NONE, this.#textOf(kernelModule));
     return row;
@@ -61,7 +36,6 @@ export class FrameRows {
     let row = this.#rows.get(key);
     if (row === undefined) {
       row = this.#functionName.push(name);
-      this.#name.push(NONE);
       this.#detail(row, fileIndex, line, outer, NONE);
       this.#rows.set(key, row);
     }
@@ -73,8 +47,11 @@ export class FrameRows {
     this.#extents.push([row, start, end]);
   }
 
-  /** The answer, of which nothing is shared with anything else; `frame[i]` is the row of the request's address i, or NONE. */
-  finish(frame: Uint32Array): FrameColumns {
+  /**
+   * The answer, of which nothing is shared with anything else. Of the module's names, if frames have some, those from
+   * `firstName` on come with it.
+   */
+  finish(frame: Uint32Array, names = new NameList(), firstName = 0): FrameColumns {
     const rows = this.#functionName.length;
     const column = ({ values, length }: U32List): Uint32Array => values.subarray(0, length);
     const detail = ({ values }: U32List, others: number): Uint32Array => {
@@ -87,13 +64,14 @@ export class FrameRows {
       text: this.#text.bytes.subarray(0, this.#text.length),
       textEnds: column(this.#textEnds),
       functionName: column(this.#functionName),
-      name: column(this.#name),
       file: detail(this.#file, NONE),
       line: detail(this.#line, 0),
       outer: detail(this.#outer, NONE),
       kernelModule: detail(this.#kernelModule, NONE),
       extents: this.#extentColumn(rows),
       frame,
+      firstName,
+      ...names.from(firstName),
     };
   }
 
@@ -123,16 +101,16 @@ export class FrameRows {
   }
 }
 
-/** The texts of an answer, each decoded when it is asked for. */
+/** Texts that lie one behind the other, each decoded when it is asked for. */
 export class FrameTexts {
   readonly #text: Buffer;
   readonly #isAscii: boolean;
   readonly #ends: Uint32Array;
 
-  constructor({ text, textEnds }: FrameColumns) {
+  constructor(text: Uint8Array<ArrayBuffer>, ends: Uint32Array) {
     this.#text = Buffer.from(text.buffer, text.byteOffset, text.length);
     this.#isAscii = isAscii(this.#text);
-    this.#ends = textEnds;
+    this.#ends = ends;
   }
 
   at(index: number): string {

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ElfError, ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
 import { decodeUnits, encodeUnits } from './dwarf/units-file';
-import { FrameRows, FrameTexts } from './frame-rows';
 import { KernelSymbols } from './kallsyms';
 import { ModuleSymbols } from './module-symbols';
 import { JitTable } from './perf-map';
@@ -14,6 +13,7 @@ import { NONE, SymbolError } from './protocol';
 import { decodeSymbols, encodeSymbols } from './symbol-file';
 import { SymbolTableBuilder } from './symbol-table';
 import { run, TestFolder } from './test-binaries';
+import { toFrames } from './to-frames';
 import { decompressXz } from './xz';
 
 const KINDS = ['io', 'not-elf', 'unsupported', 'malformed', 'too-large'];
@@ -49,11 +49,8 @@ function nameAll(path: string): void {
   survive(() => {
     const module = ModuleSymbols.load({ key: 'fuzz', path });
     try {
-      const rows = new FrameRows(OFFSETS.length);
-      const columns = rows.finish(module.symbolize(OFFSETS, rows, demangler));
-      const texts = new FrameTexts(columns);
-      for (const row of columns.frame) {
-        if (row !== NONE) expect(texts.at(columns.functionName[row])).toBeTypeOf('string');
+      for (const frame of toFrames(module.symbolize(OFFSETS, demangler))) {
+        if (frame !== undefined) expect(frame.functionName).toBeTypeOf('string');
       }
       expect(module.bytes).toBeLessThan(MAX_BYTES);
       expect(module.unnamedReason).not.toBe('');
@@ -156,7 +153,7 @@ describe('whatever is in a file', { timeout: 120_000 }, () => {
   });
 
   it('a program with damaged debug information, compressed or not', () => {
-    const sections = ['info', 'abbrev', 'line', 'str', 'line_str', 'rnglists', 'ranges'];
+    const sections = ['info', 'abbrev', 'line', 'str', 'line_str', 'rnglists', 'ranges', 'aranges'];
     const names = sections.map((name) => `.debug_${name}`);
     damage(folder.compile('debug.c', C, '-O1', '-g'), 600, ...names);
     damage(folder.compile('packed.c', C, '-O1', '-g', '-gz=zlib'), 300, ...names);
@@ -186,7 +183,9 @@ describe('whatever is in a file', { timeout: 120_000 }, () => {
           const builder = new SymbolTableBuilder();
           builder.addSection(ElfFile.open(changed(original, changes)), '.symtab');
           const table = builder.build();
-          for (let i = 0; i < table.length; i++) if (table.nameOffsets[i] !== NONE) table.name(i);
+          table.allNameOffsets().forEach((name, i) => {
+            if (name !== NONE) table.name(i);
+          });
         });
       }),
       { numRuns: 300 },
@@ -218,8 +217,7 @@ describe('whatever is in a file', { timeout: 120_000 }, () => {
       const module = ModuleSymbols.load({ key: 'large', path });
       writeFileSync(path, original.subarray(0, length));
       survive(() => {
-        const rows = new FrameRows(OFFSETS.length);
-        rows.finish(module.symbolize(OFFSETS, rows, demangler));
+        module.symbolize(OFFSETS, demangler);
       });
       module.close();
       writeFileSync(path, original);

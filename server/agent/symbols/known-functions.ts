@@ -36,14 +36,16 @@ export class KnownFunctions {
     return at >= 0 && address < ranges.ends[at] ? ranges.frames[at] : undefined;
   }
 
-  /** Those that start where one does that is known take its place. */
-  add(key: string, functions: readonly NamedFunction[]): void {
-    if (functions.length === 0) return;
-    if (this.#count + functions.length > MAX_FUNCTIONS) this.clear();
+  /** Those that start where one does that is known take its place. False where others had to be forgotten for them. */
+  add(key: string, functions: readonly NamedFunction[]): boolean {
+    if (functions.length === 0) return true;
+    const isFull = this.#count > 0 && this.#count + functions.length > MAX_FUNCTIONS;
+    if (isFull) this.clear();
     const known = this.#modules.get(key) ?? NONE_KNOWN;
     const merged = merge(known, functions);
     this.#modules.set(key, merged);
     this.#count += merged.frames.length - known.frames.length;
+    return !isFull;
   }
 
   /** Its names may be others now. */

@@ -12,10 +12,9 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ElfError, ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
-import { FrameRows, FrameTexts } from './frame-rows';
 import { ModuleSymbols } from './module-symbols';
-import { NONE } from './protocol';
 import { run, TestFolder } from './test-binaries';
+import { toFrames } from './to-frames';
 import { readVdso } from './vdso';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -37,13 +36,8 @@ afterAll(() => folder.remove());
 const demangler = new Demangler();
 
 function namesAt(module: ModuleSymbols, offsets: readonly number[]): (string | undefined)[] {
-  const rows = new FrameRows(offsets.length);
-  const frame = module.symbolize(Float64Array.from(offsets), rows, demangler);
-  const columns = rows.finish(frame);
-  const texts = new FrameTexts(columns);
-  return Array.from(frame, (row) =>
-    row === NONE ? undefined : texts.at(columns.functionName[row]),
-  );
+  const frames = toFrames(module.symbolize(Float64Array.from(offsets), demangler));
+  return frames.map((frame) => frame?.functionName);
 }
 
 /** Where functions are in the file, by the unstripped program. */

@@ -4,11 +4,18 @@ import { openBuild } from '../elf/open-build';
 import { type DebugFile, findDebugFile } from './debug-files';
 import type { Demangler } from './demangle';
 import { Dwarf, type DwarfPlace } from './dwarf/dwarf';
-import type { FrameRows } from './frame-rows';
+import { FrameRows } from './frame-rows';
 import { addGoFunctions } from './go-functions';
-import { IndexTable } from './index-table';
 import { NameList } from './name-list';
-import { addNote, type ModuleReference, type ModuleReport, NONE, type SentNames } from './protocol';
+import {
+  addNote,
+  type FrameColumns,
+  type ModuleReference,
+  type ModuleReport,
+  NAMED,
+  NONE,
+  type SentNames,
+} from './protocol';
 import type { SymbolCache } from './symbol-cache';
 import type { SymbolNames } from './symbol-names';
 import { type SymbolTable, SymbolTableBuilder } from './symbol-table';
@@ -20,8 +27,6 @@ const VDSO_PATH = '[vdso]';
 const MAX_DEBUGDATA_BYTES = 64 * 1024 * 1024;
 /** Tables of fewer functions are read as quickly from their file. */
 const MIN_CACHED_SYMBOLS = 2000;
-/** With more addresses than this share of a table's ranges, it pays to have a number for each range. */
-const RANGES_PER_ADDRESS = 8;
 /** Names that are kept demangled, of one module. */
 const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
 /** Objects, and what the kernel keeps for open files. */
@@ -119,7 +124,7 @@ export class ModuleSymbols {
     return 0;
   }
 
-  /** All names that `symbolize` has given to rows. */
+  /** All names that frames of `symbolize` have had. */
   get sentNames(): SentNames {
     return this.#names.all;
   }
@@ -130,27 +135,37 @@ export class ModuleSymbols {
     this.#dwarf?.close();
   }
 
-  /** The rows of the frames at these file offsets, NONE where nothing is known. */
-  symbolize(fileOffsets: Float64Array, columns: FrameRows, demangler: Demangler): Uint32Array {
-    const result = new Uint32Array(fileOffsets.length).fill(NONE);
-    const ranges = new Int32Array(fileOffsets.length).fill(-1);
+  /** The frames at these file offsets, for one who has the module's names below `firstName`. Throws ElfError. */
+  symbolize(fileOffsets: Float64Array, demangler: Demangler, firstName = 0): FrameColumns {
+    const rows = new FrameRows();
+    /** Ranges at first, where there is no debug information; -1 for nothing. */
+    const frames = new Int32Array(fileOffsets.length);
     const described: number[] = [];
     let unknownNames = 0;
     for (let i = 0; i < fileOffsets.length; i++) {
       const address = this.#elf.addressOfFileOffset(fileOffsets[i]);
+      frames[i] = -1;
       if (address === undefined) continue;
       if (this.#dwarf?.describes(address)) {
         described.push(i);
         continue;
       }
-      ranges[i] = this.#table.find(address);
-      if (ranges[i] >= 0 && !this.#isDemangled(ranges[i])) unknownNames++;
+      const range = this.#table.find(address);
+      frames[i] = range;
+      if (range >= 0 && !this.#isDemangled(range)) unknownNames++;
     }
+    const result = new Uint32Array(frames.buffer);
     this.#table.names.prepare(unknownNames + described.length);
     try {
-      const rows = this.#rowsOfRanges(fileOffsets.length, columns, demangler);
-      for (let i = 0; i < ranges.length; i++)
-        if (ranges[i] >= 0) result[i] = rows(ranges[i], fileOffsets[i]);
+      this.#nameOfRange ??= new Uint32Array(this.#table.length).fill(NONE);
+      const named = this.#nameOfRange;
+      for (let i = 0; i < frames.length; i++) {
+        const range = frames[i];
+        if (range < 0) continue;
+        const known = named[range];
+        result[i] =
+          NAMED + (known === NONE ? this.#demangle(range, fileOffsets[i], demangler) : known);
+      }
       // By address: debug information is read unit by unit, each once.
       described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
       for (const i of described) {
@@ -159,19 +174,19 @@ export class ModuleSymbols {
         const places = this.#dwarf?.find(address);
         if (places !== undefined) {
           const symbol = range < 0 ? undefined : this.#table.name(range);
-          result[i] = addPlaces(places, symbol, columns, demangler);
+          result[i] = addPlaces(places, symbol, rows, demangler);
         } else if (range >= 0) {
-          result[i] = rows(range, fileOffsets[i]);
+          result[i] = NAMED + this.#demangle(range, fileOffsets[i], demangler);
         }
       }
     } catch (error) {
-      // The rows are not sent, so their names are not known.
+      // They are not sent, so they are not known.
       this.#forgetNames();
       throw error;
     } finally {
       this.#table.names.release();
     }
-    return result;
+    return rows.finish(result, this.#names, firstName);
   }
 
   /** Drops the names where they have grown too many: those who know them get them anew. */
@@ -183,47 +198,17 @@ export class ModuleSymbols {
     return this.#nameOfRange !== undefined && this.#nameOfRange[range] !== NONE;
   }
 
-  /** The row of a range's name, for as many addresses: a new one when it is first asked for. */
-  #rowsOfRanges(
-    addresses: number,
-    columns: FrameRows,
-    demangler: Demangler,
-  ): (range: number, fileOffset: number) => number {
-    const { length } = this.#table;
-    const row = (range: number, fileOffset: number): number => {
-      const row = columns.appendName(this.#names, this.#demangle(range, demangler));
-      // Debug information may know more of some addresses than of others.
-      if (this.#dwarf !== undefined) return row;
-      const bias = fileOffset - this.#elf.addressOfFileOffset(fileOffset)!;
-      const [start, end] = this.#table.range(range);
-      columns.setExtent(row, start + bias, end + bias);
-      return row;
-    };
-    if (addresses > length / RANGES_PER_ADDRESS) {
-      const rows = new Uint32Array(length).fill(NONE);
-      return (range, fileOffset) => {
-        if (rows[range] === NONE) rows[range] = row(range, fileOffset);
-        return rows[range];
-      };
-    }
-    const rows = new IndexTable(Math.min(addresses, length));
-    return (range, fileOffset) => {
-      let known = rows.get(range);
-      if (known === undefined) {
-        known = row(range, fileOffset);
-        rows.set(range, known);
-      }
-      return known;
-    };
-  }
-
-  /** The number of a range's name. */
-  #demangle(range: number, demangler: Demangler): number {
+  /** The number of a range's name; the range has the code at `fileOffset`. */
+  #demangle(range: number, fileOffset: number, demangler: Demangler): number {
     this.#nameOfRange ??= new Uint32Array(this.#table.length).fill(NONE);
     const known = this.#nameOfRange[range];
     if (known !== NONE) return known;
-    const name = this.#names.add((sink) =>
-      demangler.demangleTo(this.#table.nameBytes(range), sink),
+    const bias = fileOffset - this.#elf.addressOfFileOffset(fileOffset)!;
+    const [start, end] = this.#table.range(range);
+    const name = this.#names.add(
+      (sink) => demangler.demangleTo(this.#table.nameBytes(range), sink),
+      // Debug information may know more of some addresses than of others.
+      this.#dwarf === undefined ? [start + bias, end + bias] : undefined,
     );
     this.#nameOfRange[range] = name;
     return name;

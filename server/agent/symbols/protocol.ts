@@ -126,15 +126,16 @@ export interface SentNames {
   readonly count: number;
 }
 
-/** Rows of distinct frames, as columns; `frame[i]` is the row of the request's address i, or NONE. */
+/** Added to the number of a module's name in place of a row, for frames of which no more is known. */
+export const NAMED = 0x80000000;
+
+/** Rows of distinct frames, as columns; `frame[i]` is the row of the request's address i, or what NAMED says, or NONE. */
 export interface FrameColumns {
   /** Names of functions and files as UTF-8, one behind the other, and where each ends. */
   readonly text: Uint8Array<ArrayBuffer>;
   readonly textEnds: Uint32Array;
-  /** Index of a text, as are `file` and `kernelModule`; NONE where `name` says which it is, and it has been sent before. */
+  /** Index of a text, as are `file` and `kernelModule`. */
   readonly functionName: Uint32Array;
-  /** The number of the name among those of its module; NONE where it has none. */
-  readonly name: Uint32Array;
   /**
    * NONE where unknown, as are `outer` and `kernelModule` where there is none. These and `line` are empty where nothing is
    * known of any row but its function's name.
@@ -150,6 +151,12 @@ export interface FrameColumns {
    */
   readonly extents: Float64Array;
   readonly frame: Uint32Array;
+  /** The module's names from this number on, as UTF-8, one behind the other, and where each ends. */
+  readonly firstName: number;
+  readonly nameText: Uint8Array<ArrayBuffer>;
+  readonly nameEnds: Uint32Array;
+  /** As `extents`, for each of these names. */
+  readonly nameExtents: Float64Array;
 }
 
 export type SymbolQuery =

@@ -5,19 +5,19 @@
  */
 import { ElfError, type ElfFile } from '../elf/elf-file';
 import { ByteSink } from './byte-sink';
+import { ALIASES } from './function-set';
 import { NONE } from './protocol';
 import { sortedOrder } from './sorted-order';
-import { IN_MEMORY_BYTES, SymbolNames } from './symbol-names';
+import { awkwardness, IN_MEMORY_BYTES, LOOKED_AT_BYTES, SymbolNames } from './symbol-names';
 
 const WHOLE_BYTES = 16 * 1024 * 1024;
 const SEQUENTIAL_BYTES = 4 * 1024 * 1024;
-const RANDOM_BYTES = 16 * 1024;
+const RANDOM_BYTES = 4 * 1024;
+/** After so many windows a table is read whole, if it is not too large: memory for all of it costs more than these. */
+const MANY_WINDOWS = 256;
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** Names that are nearer to each other than this are copied in one piece, with what is between them. */
 const JOIN_BYTES = 64;
-const UNDERSCORE = 0x5f;
-const MAX_UNDERSCORES = 8;
-const INTERNAL_ALIAS = Buffer.from('__GI_');
 
 interface Part {
   /** Where the part starts in the numbering of all parts. */
@@ -25,7 +25,9 @@ interface Part {
   readonly elf: ElfFile;
   readonly fileOffset: number;
   readonly size: number;
-  readonly isWhole: boolean;
+  readonly mayBeWhole: boolean;
+  /** That were read for single bytes. */
+  windows: number;
   window: Uint8Array;
   windowStart: number;
 }
@@ -35,7 +37,7 @@ export class StringSection {
   readonly #wholeBytes: number;
   #size = 0;
 
-  /** Up to `wholeBytes` a string table is read at once. */
+  /** Up to `wholeBytes` a string table is read at once, if much of it is needed. */
   constructor(wholeBytes = WHOLE_BYTES) {
     this.#wholeBytes = wholeBytes;
   }
@@ -46,10 +48,19 @@ export class StringSection {
       throw new ElfError('malformed', 'the table of symbol names is cut short');
     }
     const base = this.#size;
-    if (base + size >= NONE) throw new ElfError('too-large', 'symbol names of more than 4 GiB');
-    const isWhole = size <= this.#wholeBytes;
+    if (base + size > ALIASES) throw new ElfError('too-large', 'symbol names of more than 2 GiB');
+    const mayBeWhole = size <= this.#wholeBytes;
     const window = new Uint8Array(0);
-    this.#parts.push({ base, elf, fileOffset, size, isWhole, window, windowStart: 0 });
+    this.#parts.push({
+      base,
+      elf,
+      fileOffset,
+      size,
+      mayBeWhole,
+      windows: 0,
+      window,
+      windowStart: 0,
+    });
     this.#size += size;
     return base;
   }
@@ -59,39 +70,37 @@ export class StringSection {
     const offset = at - part.base;
     const inWindow = offset - part.windowStart;
     if (inWindow >= 0 && inWindow < part.window.length) return part.window[inWindow];
-    loadWindow(part, offset, RANDOM_BYTES);
+    const isWhole = part.mayBeWhole && ++part.windows > MANY_WINDOWS;
+    loadWindow(part, isWhole ? 0 : offset, isWhole ? part.size : RANDOM_BYTES);
     return part.window[offset - part.windowStart];
   }
 
-  /** How little a name is meant for people: by the underscores in front; glibc's internal aliases come last. */
+  /** Of the name at `at`. */
   awkwardness(at: number): number {
-    const first = this.byteAt(at);
-    if (first !== UNDERSCORE) return 0;
-    // C++ names that are mangled: by far the most.
-    if (at + 1 >= this.#size || this.byteAt(at + 1) !== UNDERSCORE) return 1;
-    let count = 2;
-    while (count < MAX_UNDERSCORES && at + count < this.#size) {
-      if (this.byteAt(at + count) !== UNDERSCORE) break;
-      count++;
+    const start = new Uint8Array(LOOKED_AT_BYTES);
+    let length = 0;
+    while (length < LOOKED_AT_BYTES && at + length < this.#size) {
+      const byte = this.byteAt(at + length);
+      if (byte === 0) break;
+      start[length++] = byte;
     }
-    return count === 2 && this.#startsWith(at, INTERNAL_ALIAS) ? 9 : count;
+    return awkwardness(start.subarray(0, length));
   }
 
-  #startsWith(at: number, bytes: Uint8Array): boolean {
-    return at + bytes.length < this.#size && bytes.every((byte, i) => this.byteAt(at + i) === byte);
+  /** Whether the names stay in their file: those of one large table do. */
+  get isLeftInFile(): boolean {
+    const [first] = this.#parts;
+    return this.#parts.length === 1 && first.size > IN_MEMORY_BYTES && !first.elf.isInMemory;
   }
 
   /**
-   * The names at `offsets` (NONE is left alone); makes `offsets` point into what it returns. One large table stays in its
-   * file, which is the caller's to close no more; else the names that are used are kept in memory.
+   * The names at `offsets` (NONE is left alone); makes `offsets` point into what it returns. A file in which names stay
+   * is the caller's to close no more; else the names that are used are kept in memory.
    */
   take(offsets: Uint32Array): SymbolNames {
-    const [first] = this.#parts;
-    if (first === undefined) return SymbolNames.inMemory(new Uint8Array(0));
-    if (this.#parts.length === 1 && first.size > IN_MEMORY_BYTES && !first.elf.isInMemory) {
-      return SymbolNames.inFile(first.elf, first.fileOffset, first.size);
-    }
-    return SymbolNames.inMemory(this.#compact(offsets));
+    if (!this.isLeftInFile) return SymbolNames.inMemory(this.#compact(offsets));
+    const [{ elf, fileOffset, size }] = this.#parts;
+    return SymbolNames.inFile(elf, fileOffset, size);
   }
 
   #compact(offsets: Uint32Array): Uint8Array {
@@ -133,9 +142,8 @@ export class StringSection {
 function loadWindow(part: Part, offset: number, length: number): void {
   const inWindow = offset - part.windowStart;
   if (inWindow >= 0 && inWindow < part.window.length) return;
-  part.windowStart = part.isWhole ? 0 : offset;
-  const size = part.isWhole ? part.size : Math.min(length, part.size - offset);
-  part.window = part.elf.readAt(part.fileOffset + part.windowStart, size);
+  part.windowStart = offset;
+  part.window = part.elf.readAt(part.fileOffset + offset, Math.min(length, part.size - offset));
 }
 
 /** Where the string at `offset` ends: after its zero, or with the part. */

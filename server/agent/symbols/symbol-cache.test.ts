@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
-import { FrameRows } from './frame-rows';
 import { ModuleSymbols } from './module-symbols';
 import { SymbolCache } from './symbol-cache';
 import { run, TestFolder } from './test-binaries';
@@ -54,9 +53,7 @@ function nameAll(path: string, withCache = true): Named {
   const text = elf.section('.text')!;
   elf.close();
   const offsets = Float64Array.from({ length: text.size >> 2 }, (_, i) => text.offset + i * 4);
-  const rows = new FrameRows(offsets.length);
-  const frame = module.symbolize(offsets, rows, demangler);
-  const names = toFrames(rows.finish(frame)).map((place) =>
+  const names = toFrames(module.symbolize(offsets, demangler)).map((place) =>
     place === undefined
       ? undefined
       : [place, ...(place.inlined ?? [])]

@@ -74,7 +74,7 @@ export function encodeSymbols(stored: StoredSymbols, files: SymbolFiles): Uint8A
     new Uint8Array(header.buffer),
     padded,
     bytesOf(table.starts),
-    bytesOf(table.nameOffsets),
+    bytesOf(table.allNameOffsets()),
     namesIn === NamesIn.Cache ? names.all() : new Uint8Array(0),
   ];
   header.setUint32(At.Checksum, checksumOf(parts), true);
@@ -115,7 +115,11 @@ export function decodeSymbols(bytes: Uint8Array<ArrayBuffer>, files: SymbolFiles
       ? SymbolNames.inMemory(bytes.subarray(namesAt))
       : namesInFile(namesIn === NamesIn.Module ? files.module : files.debugFile);
   return {
-    table: new SymbolTable(base, { starts, names: nameOffsets }, names),
+    table: new SymbolTable(
+      base,
+      { starts, names: nameOffsets, aliases: new Uint32Array(0) },
+      names,
+    ),
     symbols: u32(At.Symbols),
     sources,
     notes,

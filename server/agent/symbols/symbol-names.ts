@@ -86,6 +86,20 @@ export class SymbolNames {
   }
 }
 
+/** How many bytes of a name `awkwardness` looks at. */
+export const LOOKED_AT_BYTES = 8;
+const UNDERSCORE = 0x5f;
+const INTERNAL_ALIAS = Buffer.from('__GI_');
+
+/** How little a name is meant for people: by the underscores in front; glibc's internal aliases come last. */
+export function awkwardness(name: Uint8Array): number {
+  const length = Math.min(name.length, LOOKED_AT_BYTES);
+  let count = 0;
+  while (count < length && name[count] === UNDERSCORE) count++;
+  if (count !== 2 || length < INTERNAL_ALIAS.length) return count;
+  return INTERNAL_ALIAS.every((byte, i) => byte === name[i]) ? LOOKED_AT_BYTES + 1 : count;
+}
+
 /** The name that starts at `start`. */
 function cut(bytes: Uint8Array, start: number): Uint8Array {
   const limit = Math.min(bytes.length, start + MAX_NAME_BYTES);

@@ -24,9 +24,7 @@ afterAll(() => folder.remove());
 function names(service: SymbolService, query: SymbolQuery): (string | undefined)[] {
   const result = service.answer(query);
   if (result.kind !== 'frames') throw new Error('no frames');
-  const { functionName, frame } = result.frames;
-  const texts = new FrameTexts(result.frames);
-  return Array.from(frame, (row) => (row === NONE ? undefined : texts.at(functionName[row])));
+  return toFrames(result.frames).map((frame) => frame?.functionName);
 }
 
 const moduleQuery = (path: string, key: string, ...offsets: number[]): SymbolQuery => ({
@@ -98,12 +96,12 @@ describe('the symbol service', () => {
       sent = answer.sent;
       expect(toFrames(answer.frames, known)).toEqual(toFrames(ask(undefined, some(from)).frames));
     }
-    expect(ask(sent, some(150)).frames.text).toHaveLength(0);
+    expect(ask(sent, some(150)).frames.nameText).toHaveLength(0);
     // One who has forgotten them gets them under new numbers, and what others have counts no more.
     const again = ask({ generation: 0, count: 0 }, some(150));
     expect(again.sent.generation).not.toBe(sent.generation);
     expect(toFrames(again.frames)).toEqual(toFrames(ask(undefined, some(150)).frames));
-    expect(ask(sent, some(150)).frames.text.length).toBeGreaterThan(0);
+    expect(ask(sent, some(150)).frames.nameText.length).toBeGreaterThan(0);
   });
 
   it('stays within its bound', () => {
@@ -144,7 +142,7 @@ describe('the symbol service', () => {
     const result = new SymbolService().answer(moduleQuery(path, 'rows', ...offsets));
     if (result.kind !== 'frames') throw new Error('no frames');
     const { functionName, file, line, outer } = result.frames;
-    const texts = new FrameTexts(result.frames);
+    const texts = new FrameTexts(result.frames.text, result.frames.textEnds);
     const row = functionName.findIndex((name) => texts.at(name) === 'inner');
     expect(texts.at(file[row])).toBe(`${folder.path}/rows.c`);
     expect([line[row], line[outer[row]]]).toEqual([2, 3]);

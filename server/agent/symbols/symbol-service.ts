@@ -5,6 +5,7 @@ import { ElfError } from '../elf/elf-file';
 import { ByteLru } from './byte-lru';
 import { Demangler } from './demangle';
 import { FrameRows } from './frame-rows';
+import { compileFunctions } from './function-set';
 import { CurrentKernelSymbols } from './kallsyms';
 import { ModuleSymbols } from './module-symbols';
 import { PerfMap } from './perf-map';
@@ -67,6 +68,7 @@ export class SymbolService {
 
   constructor(options: SymbolServiceOptions = {}) {
     const { modulesBytes = MODULES_BYTES, cacheDirectory, environment = process.env } = options;
+    compileFunctions();
     this.#modules = new ByteLru(modulesBytes, (module) => module.close());
     this.#onSettled = options.onSettled ?? (() => {});
     if (cacheDirectory === undefined) return;
@@ -131,7 +133,7 @@ export class SymbolService {
 
   #kernelFrames(addresses: Float64Array): Frames {
     const symbols = this.#kernel.for(addresses);
-    const rows = new FrameRows(addresses.length);
+    const rows = new FrameRows();
     const rowOfEntry = new Map<number, number>();
     const frame = Uint32Array.from(addresses, (address) => {
       const entry = symbols.find(address);
@@ -157,9 +159,9 @@ export class SymbolService {
   ): Frames {
     const module = this.#module(reference);
     module.trimNames();
-    const rows = new FrameRows(fileOffsets.length, known && module.knownNames(known));
+    const firstName = known && module.knownNames(known);
     try {
-      const frames = rows.finish(module.symbolize(fileOffsets, rows, this.#demangler));
+      const frames = module.symbolize(fileOffsets, this.#demangler, firstName);
       const isFetching = this.#fetch(reference.key, module);
       const problem = this.#debuginfod?.problem(module.buildId) ?? '';
       return {
@@ -229,7 +231,7 @@ export class SymbolService {
       this.#jit.set(process.pid, map);
     }
     const table = map.table();
-    const rows = new FrameRows(addresses.length);
+    const rows = new FrameRows();
     const rowOfName = new Map<number, number>();
     const frame = Uint32Array.from(addresses, (address) => {
       const range = table.find(address);

@@ -88,6 +88,8 @@ export class Symbolizer {
   /** By the modules' keys. */
   readonly #names = new Map<string, KnownNames>();
   #nameCount = 0;
+  /** Where functions are comes with their names, so what was not kept of that comes again only when names do. */
+  #mustForget = false;
   readonly #functions = new KnownFunctions();
   /** Requests for names of modules without an answer. */
   #underWay = 0;
@@ -151,7 +153,8 @@ export class Symbolizer {
     const blocked = this.#blocked.get(module.key);
     if (blocked !== undefined) throw new SymbolError('worker-ended', blocked);
     // Not while an answer is under way that counts on them.
-    if (this.#nameCount > MAX_NAMES && this.#underWay === 0) this.#forgetNames();
+    const mustForget = this.#mustForget || this.#nameCount > MAX_NAMES;
+    if (mustForget && this.#underWay === 0) this.#forgetNames();
     const known = this.#names.get(module.key)?.sent ?? NO_NAMES;
     this.#underWay++;
     try {
@@ -180,10 +183,10 @@ export class Symbolizer {
         ? this.#knownNames(query.module.key, sent)
         : undefined;
     const named = toFrames(frames, known);
+    const functions = namedFunctions(frames, named, known);
+    const key = query.kind === 'module' ? query.module.key : KERNEL;
     // Names that are to become better are asked for again.
-    if (query.kind === 'kernel') this.#functions.add(KERNEL, namedFunctions(frames, named));
-    else if (query.kind === 'module' && !isFetching)
-      this.#functions.add(query.module.key, namedFunctions(frames, named));
+    if (!isFetching && !this.#functions.add(key, functions)) this.#mustForget = true;
     return { frames: named, unnamedReason, isPoor, isFetching };
   }
 
@@ -199,6 +202,7 @@ export class Symbolizer {
   #forgetNames(): void {
     this.#names.clear();
     this.#nameCount = 0;
+    this.#mustForget = false;
   }
 
   #ask(query: SymbolQuery): Promise<SymbolResult> {
@@ -232,6 +236,7 @@ export class Symbolizer {
       if ('settled' in message) {
         const { keys, found } = message.settled;
         for (const key of keys) this.#functions.forget(key);
+        this.#mustForget = true;
         this.onSettled(keys, found);
       } else this.#settle(message);
     });
@@ -295,18 +300,25 @@ export class Symbolizer {
   }
 }
 
-/** The functions of an answer's rows of which the extent is known. */
+/** The functions of an answer's rows, and of the names that came with it, of which the extent is known. */
 function namedFunctions(
-  { extents, frame }: FrameColumns,
+  { extents, frame, firstName, nameExtents }: FrameColumns,
   frames: readonly (SymbolizedFrame | undefined)[],
+  known: readonly SymbolizedFrame[] = [],
 ): NamedFunction[] {
   const functions: NamedFunction[] = [];
   const seen = new Uint8Array(extents.length / 2);
   for (let i = 0; i < frame.length && functions.length < seen.length; i++) {
     const [row, named] = [frame[i], frames[i]];
-    if (named === undefined || seen[row] === 1 || Number.isNaN(extents[2 * row])) continue;
+    if (named === undefined || row >= seen.length || seen[row] === 1) continue;
     seen[row] = 1;
-    functions.push({ start: extents[2 * row], end: extents[2 * row + 1], frame: named });
+    if (!Number.isNaN(extents[2 * row]))
+      functions.push({ start: extents[2 * row], end: extents[2 * row + 1], frame: named });
+  }
+  for (let i = 0; i < nameExtents.length; i += 2) {
+    if (Number.isNaN(nameExtents[i])) continue;
+    const named = known[firstName + i / 2];
+    functions.push({ start: nameExtents[i], end: nameExtents[i + 1], frame: named });
   }
   return functions;
 }

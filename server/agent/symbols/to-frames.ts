@@ -1,25 +1,40 @@
 /** From an answer's columns to objects. */
 import { FrameTexts } from './frame-rows';
-import { type FrameColumns, NONE, type SourcePlace, type SymbolizedFrame } from './protocol';
+import { type FrameColumns, NAMED, NONE, type SourcePlace, type SymbolizedFrame } from './protocol';
 
 /**
- * One for each address, undefined where it has no name; equal rows are one object. `known` has the frames whose names have
- * been sent before, by their names' numbers, and gets those that are new.
+ * One for each address, undefined where it has no name; equal rows are one object. `known` has the frames of which only the
+ * function is known, by their names' numbers, and gets those that are new.
  */
 export function toFrames(
   columns: FrameColumns,
   known: SymbolizedFrame[] = [],
 ): (SymbolizedFrame | undefined)[] {
-  const { functionName, name: numbers, file, line, outer, kernelModule, frame } = columns;
-  const texts = new FrameTexts(columns);
-  if (file.length === 0) return plainFrames(columns, texts, known);
+  const { frame, firstName, nameText, nameEnds } = columns;
+  const names = new FrameTexts(nameText, nameEnds);
+  for (let i = 0; i < nameEnds.length; i++) {
+    // Objects that were given out stay the same.
+    known[firstName + i] ??= { functionName: names.at(i) };
+  }
+  const rows = rowsOf(columns);
+  const result: (SymbolizedFrame | undefined)[] = new Array(frame.length);
+  for (let i = 0; i < frame.length; i++) {
+    const at = frame[i];
+    result[i] = at < NAMED ? rows[at] : at === NONE ? undefined : known[at - NAMED];
+  }
+  return result;
+}
+
+function rowsOf(columns: FrameColumns): readonly SymbolizedFrame[] {
+  const { functionName, file, line, outer, kernelModule, text, textEnds } = columns;
+  const texts = new FrameTexts(text, textEnds);
   const places: (SourcePlace | undefined)[] = new Array(functionName.length);
   const place = (row: number): SourcePlace => {
     let found = places[row];
     if (found === undefined) {
       const name = texts.at(functionName[row]);
       found =
-        file[row] === NONE && line[row] === 0
+        file.length === 0 || (file[row] === NONE && line[row] === 0)
           ? { functionName: name }
           : {
               functionName: name,
@@ -30,7 +45,8 @@ export function toFrames(
     }
     return found;
   };
-  const whole = (row: number): SymbolizedFrame => {
+  return Array.from(functionName, (_, row) => {
+    if (file.length === 0) return place(row);
     const inlined: SourcePlace[] = [];
     for (let at = outer[row]; at !== NONE; at = outer[at]) inlined.push(place(at));
     if (inlined.length === 0 && kernelModule[row] === NONE) return place(row);
@@ -39,45 +55,5 @@ export function toFrames(
       ...(inlined.length > 0 && { inlined }),
       ...(kernelModule[row] !== NONE && { kernelModule: texts.at(kernelModule[row]) }),
     };
-  };
-  const frames: (SymbolizedFrame | undefined)[] = new Array(functionName.length);
-  const result: (SymbolizedFrame | undefined)[] = new Array(frame.length);
-  for (let i = 0; i < frame.length; i++) {
-    const row = frame[i];
-    if (row === NONE) result[i] = undefined;
-    else {
-      frames[row] ??= numbers[row] === NONE ? whole(row) : named(columns, row, texts, known);
-      result[i] = frames[row];
-    }
-  }
-  return result;
-}
-
-/** The same where functions' names are all that is known. */
-function plainFrames(
-  columns: FrameColumns,
-  texts: FrameTexts,
-  known: SymbolizedFrame[],
-): (SymbolizedFrame | undefined)[] {
-  const { functionName, frame } = columns;
-  const frames: SymbolizedFrame[] = new Array(functionName.length);
-  for (let row = 0; row < frames.length; row++) frames[row] = named(columns, row, texts, known);
-  const result: (SymbolizedFrame | undefined)[] = new Array(frame.length);
-  for (let i = 0; i < frame.length; i++) {
-    result[i] = frame[i] === NONE ? undefined : frames[frame[i]];
-  }
-  return result;
-}
-
-/** The frame of a row of which nothing but the function's name is known. */
-function named(
-  { functionName, name }: FrameColumns,
-  row: number,
-  texts: FrameTexts,
-  known: SymbolizedFrame[],
-): SymbolizedFrame {
-  if (functionName[row] === NONE) return known[name[row]];
-  const frame = { functionName: texts.at(functionName[row]) };
-  if (name[row] !== NONE) known[name[row]] = frame;
-  return frame;
+  });
 }

@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { garbageCollector } from '../../collect-garbage';
 import { raisePriority } from '../priority';
+import { bytesOfFlattened } from './function-set';
 import {
   SymbolError,
   type SymbolQuery,
@@ -40,14 +41,20 @@ const service = new SymbolService({
   },
 });
 let heapAfterBytes = 0;
+let flattenedBytes = 0;
 let nextCollectMs = 0;
 let bytesBefore = 0;
 const garbageBytes = (): number => {
   const { arrayBuffers, heapUsed } = process.memoryUsage();
-  return Math.max(arrayBuffers - service.bytes, heapUsed - heapAfterBytes);
+  return Math.max(
+    arrayBuffers - service.bytes,
+    heapUsed - heapAfterBytes,
+    bytesOfFlattened() - flattenedBytes,
+  );
 };
 const collect = (): void => {
   collectGarbage();
+  flattenedBytes = bytesOfFlattened();
   heapAfterBytes = process.memoryUsage().heapUsed;
   nextCollectMs = performance.now() + COLLECT_MS;
 };
@@ -95,7 +102,8 @@ function answerTo(id: number, query: SymbolQuery): WorkerAnswer {
 
 function movedBuffers(answer: WorkerAnswer): ArrayBuffer[] {
   if (!('result' in answer) || answer.result.kind !== 'frames') return [];
-  const columns: Uint8Array[] | Uint32Array[] = Object.values(answer.result.frames);
-  const buffers = columns.map(({ buffer }) => buffer as ArrayBuffer);
+  const buffers = Object.values(answer.result.frames).flatMap((column) =>
+    ArrayBuffer.isView(column) ? [column.buffer as ArrayBuffer] : [],
+  );
   return buffers.reduce((sum, { byteLength }) => sum + byteLength, 0) > COPIED_BYTES ? buffers : [];
 }

@@ -96,6 +96,23 @@ describe('debug information', () => {
     expect(dwarf.describes(0)).toBe(false);
   });
 
+  it('is found where the compiler lists the code of units, and where it does not', () => {
+    const [first, second] = ['first', 'second'].map((name) =>
+      folder.compile(`${name}.c`, `int ${name}(int a) { return a * 3; }`, '-c', '-g', '-O2'),
+    );
+    const listed = folder.compile('main.c', C, '-g', '-O2', first, second);
+    run('objcopy', ['--remove-section=.debug_aranges', listed, `${listed}.bare`]);
+    const [places, bare] = [listed, `${listed}.bare`].map((path) => {
+      const elf = ElfFile.open(path);
+      const dwarf = Dwarf.open(elf, [])!;
+      const text = elf.section('.text')!;
+      return Array.from({ length: text.size }, (_, i) => dwarf.find(text.address + i));
+    });
+    expect(ElfFile.open(listed).section('.debug_aranges')).toBeDefined();
+    expect(places.filter((place) => place !== undefined).length).toBeGreaterThan(20);
+    expect(places).toEqual(bare);
+  });
+
   it('that is in .dwo files is said to be there', () => {
     const path = folder.compile('split.c', C, '-O2', '-g', '-gsplit-dwarf');
     const notes: string[] = [];

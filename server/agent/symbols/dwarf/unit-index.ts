@@ -3,6 +3,7 @@ import { ElfError } from '../../elf/elf-file';
 import { latestOnTop } from '../latest-on-top';
 import { addNote } from '../protocol';
 import { type AbbreviationTable, readAbbreviations } from './abbreviations';
+import { readAddressRanges } from './address-ranges';
 import type { DebugSections } from './sections';
 import { Attribute, addRanges, isSplit, RangeList, readUnit, type Unit, unitOffsets } from './unit';
 import type { UnitRanges } from './units-file';
@@ -11,7 +12,7 @@ const MAX_UNITS = 500_000;
 /** Of each kind, units and their abbreviations that are kept ready. */
 const KEPT = 64;
 
-/** Reads the head of every unit. A unit that can't be read is passed over, and noted. */
+/** Reads the head of every unit whose code is not listed elsewhere. One that can't be read is passed over, and noted. */
 export function readUnitRanges(
   sections: DebugSections,
   isCode: (address: number) => boolean,
@@ -29,11 +30,25 @@ export function readUnitRanges(
     }
   };
   const list = new RangeList();
+  const listed = readAddressRanges(sections.elf);
+  const add = (pairs: readonly number[], first: number, index: number): void => {
+    for (let i = first; i < pairs.length; i += 2) {
+      if (!isCode(pairs[i]) || pairs[i + 1] <= pairs[i]) continue;
+      starts.push(pairs[i]);
+      ends.push(pairs[i + 1]);
+      owners.push(index);
+    }
+  };
   attempt(() => {
     for (const offset of unitOffsets(sections)) {
       const index = offsets.push(offset) - 1;
       if (index >= MAX_UNITS)
         throw new ElfError('too-large', 'too many units of debug information');
+      const ofUnit = listed.get(offset);
+      if (ofUnit !== undefined) {
+        add(ofUnit, 0, index);
+        continue;
+      }
       attempt(() => {
         const unit = readUnit(sections, offset);
         if (isSplit(unit)) split++;
@@ -47,12 +62,7 @@ export function readUnitRanges(
           root.get(Attribute.Ranges),
           list,
         );
-        for (let i = first; i < list.pairs.length; i += 2) {
-          if (!isCode(list.pairs[i])) continue;
-          starts.push(list.pairs[i]);
-          ends.push(list.pairs[i + 1]);
-          owners.push(index);
-        }
+        add(list.pairs, first, index);
       });
     }
   });
