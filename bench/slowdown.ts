@@ -162,7 +162,10 @@ async function slowdown(report: Report): Promise<void> {
       median(batches.filter((batch) => batch.from >= from && batch.to <= to).map((it) => it[key]));
     const us = Object.fromEntries(WAYS.map((way) => [way, turns[way].map(medianOf)]));
     const beside = (way: Way, other: Way) =>
-      estimate(us[way].map((value, cycle) => (value / us[other][cycle] - 1) * 100));
+      // Where the machine stood still, there is no batch in a turn.
+      estimate(
+        us[way].map((value, cycle) => (value / us[other][cycle] - 1) * 100).filter(Number.isFinite),
+      );
     const [hearth, perf, interrupts] = (['hearth', 'perf', 'interrupts'] as const).map((way) =>
       beside(way, 'nothing'),
     );

@@ -49,6 +49,8 @@ export class ModuleSymbols {
   /** Demangled names, and which is each range's; NONE where it was not asked for yet. */
   #names = new NameList();
   #nameOfRange: Uint32Array | undefined;
+  /** The same of ranges of which debug information describes a part. */
+  readonly #nameOfDescribed = new Map<number, number>();
 
   /**
    * Reads a module's symbols. Throws ElfError where the file can't be read, or is none that could have any; a module
@@ -138,34 +140,22 @@ export class ModuleSymbols {
   /** The frames at these file offsets, for one who has the module's names below `firstName`. Throws ElfError. */
   symbolize(fileOffsets: Float64Array, demangler: Demangler, firstName = 0): FrameColumns {
     const rows = new FrameRows();
-    /** Ranges at first, where there is no debug information; -1 for nothing. */
-    const frames = new Int32Array(fileOffsets.length);
-    const described: number[] = [];
-    let unknownNames = 0;
+    const result = new Uint32Array(fileOffsets.length).fill(NONE);
+    const named = this.#namesOfRanges();
+    const [unnamed, described]: [number[], number[]] = [[], []];
     for (let i = 0; i < fileOffsets.length; i++) {
       const address = this.#elf.addressOfFileOffset(fileOffsets[i]);
-      frames[i] = -1;
       if (address === undefined) continue;
-      if (this.#dwarf?.describes(address)) {
-        described.push(i);
-        continue;
-      }
-      const range = this.#table.find(address);
-      frames[i] = range;
-      if (range >= 0 && !this.#isDemangled(range)) unknownNames++;
+      const range = this.#table.rangeAt(address);
+      const name = range < 0 ? NONE : named[range];
+      // By far the most, of one who asks again and again: so nothing else is looked at before.
+      if (name !== NONE) result[i] = NAMED + name;
+      else if (this.#dwarf?.describes(address)) described.push(i);
+      else if (range >= 0 && !this.#table.isGap(range)) unnamed.push(i);
     }
-    const result = new Uint32Array(frames.buffer);
-    this.#table.names.prepare(unknownNames + described.length);
+    this.#table.names.prepare(unnamed.length + described.length);
     try {
-      this.#nameOfRange ??= new Uint32Array(this.#table.length).fill(NONE);
-      const named = this.#nameOfRange;
-      for (let i = 0; i < frames.length; i++) {
-        const range = frames[i];
-        if (range < 0) continue;
-        const known = named[range];
-        result[i] =
-          NAMED + (known === NONE ? this.#demangle(range, fileOffsets[i], demangler) : known);
-      }
+      for (const i of unnamed) result[i] = NAMED + this.#demangle(fileOffsets[i], demangler);
       // By address: debug information is read unit by unit, each once.
       described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
       for (const i of described) {
@@ -176,7 +166,7 @@ export class ModuleSymbols {
           const symbol = range < 0 ? undefined : this.#table.name(range);
           result[i] = addPlaces(places, symbol, rows, demangler);
         } else if (range >= 0) {
-          result[i] = NAMED + this.#demangle(range, fileOffsets[i], demangler);
+          result[i] = NAMED + this.#demangle(fileOffsets[i], demangler);
         }
       }
     } catch (error) {
@@ -194,29 +184,36 @@ export class ModuleSymbols {
     if (this.#names.length > MAX_DEMANGLED_BYTES) this.#forgetNames();
   }
 
-  #isDemangled(range: number): boolean {
-    return this.#nameOfRange !== undefined && this.#nameOfRange[range] !== NONE;
+  /** NONE where the name was not asked for yet, or where debug information knows more of some of the range. */
+  #namesOfRanges(): Uint32Array {
+    this.#nameOfRange ??= new Uint32Array(this.#table.length).fill(NONE);
+    return this.#nameOfRange;
   }
 
-  /** The number of a range's name; the range has the code at `fileOffset`. */
-  #demangle(range: number, fileOffset: number, demangler: Demangler): number {
-    this.#nameOfRange ??= new Uint32Array(this.#table.length).fill(NONE);
-    const known = this.#nameOfRange[range];
-    if (known !== NONE) return known;
-    const bias = fileOffset - this.#elf.addressOfFileOffset(fileOffset)!;
+  /** The number of the name of the range that has the code at `fileOffset`. */
+  #demangle(fileOffset: number, demangler: Demangler): number {
+    const address = this.#elf.addressOfFileOffset(fileOffset)!;
+    const range = this.#table.find(address);
+    const named = this.#namesOfRanges();
+    const known = named[range] === NONE ? this.#nameOfDescribed.get(range) : named[range];
+    if (known !== undefined) return known;
+    const bias = fileOffset - address;
     const [start, end] = this.#table.range(range);
+    // Debug information may know more of some addresses than of others.
+    const isPlain = this.#dwarf?.describesSome(start, end) !== true;
     const name = this.#names.add(
       (sink) => demangler.demangleTo(this.#table.nameBytes(range), sink),
-      // Debug information may know more of some addresses than of others.
-      this.#dwarf === undefined ? [start + bias, end + bias] : undefined,
+      isPlain ? [start + bias, end + bias] : undefined,
     );
-    this.#nameOfRange[range] = name;
+    if (isPlain) named[range] = name;
+    else this.#nameOfDescribed.set(range, name);
     return name;
   }
 
   #forgetNames(): void {
     this.#names = new NameList();
     this.#nameOfRange = undefined;
+    this.#nameOfDescribed.clear();
   }
 }
 

@@ -65,6 +65,17 @@ export class SymbolTable {
 
   /** The range that has `address`, or -1 where no symbol has it. */
   find(address: number): number {
+    const range = this.rangeAt(address);
+    return range < 0 || this.isGap(range) ? -1 : range;
+  }
+
+  /** Whether no symbol has a range. */
+  isGap(range: number): boolean {
+    return this.#nameOffsets[range] === NONE;
+  }
+
+  /** The range at `address`, even where it is a gap; -1 in front of the first. */
+  rangeAt(address: number): number {
     const starts = this.starts;
     const wanted = address - this.base;
     if (!(wanted >= 0 && wanted < NONE)) return -1;
@@ -84,7 +95,7 @@ export class SymbolTable {
       if (starts[middle] <= wanted) low = middle + 1;
       else high = middle;
     }
-    return low === 0 || this.#nameOffsets[low - 1] === NONE ? -1 : low - 1;
+    return low - 1;
   }
 
   #makePages(): void {

@@ -90,6 +90,11 @@ export class Dwarf {
     return this.#units().find(address) !== undefined;
   }
 
+  /** Whether some unit has code in [start, end). */
+  describesSome(start: number, end: number): boolean {
+    return this.#units().overlaps(start, end);
+  }
+
   /**
    * What is at an address: the innermost function first, with the line of the address; then the functions that it was
    * inlined into, each with the line of the call. Undefined where nothing is known.

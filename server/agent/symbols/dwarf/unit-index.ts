@@ -111,6 +111,12 @@ export class UnitIndex {
       : undefined;
   }
 
+  /** Whether some unit describes code in [start, end). */
+  overlaps(start: number, end: number): boolean {
+    const index = lastAtOrBelow(this.#starts, end - 1);
+    return index >= 0 && this.#ends[index] > start;
+  }
+
   /** The unit that has the entry at this offset of .debug_info. Throws ElfError. */
   unitOfEntry(entryAt: number): Unit {
     const index = lastAtOrBelow(this.#offsets, entryAt);
