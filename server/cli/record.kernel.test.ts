@@ -127,9 +127,14 @@ describe('hearth record', () => {
     expect(existsSync(path)).toBe(true);
   });
 
-  it.each(['cpu', 'off-cpu', 'wall'])('writes pprof of %s that Go reads, where Go is', (kind) => {
+  it.each([
+    ['cpu', 'shares', '2', 'burn_sixty'],
+    ['off-cpu', 'waits', 'sleeps', 'sleep_50ms'],
+    ['wall', 'waits', 'sleeps', 'sleep_50ms'],
+  ])('writes pprof of %s that Go reads, where Go is', (kind, workload, argument, functionName) => {
     const path = join(directory, `${kind}.pb.gz`);
-    const run = hearth('record', `--${kind}`, '-F', '499', '-o', path, '--', shares, '2');
+    const command = [compileWorkload(workload), argument];
+    const run = hearth('record', `--${kind}`, '-F', '499', '-o', path, '--', ...command);
     expect(run.status, run.stderr).toBe(0);
     expect(gunzipSync(readFileSync(path)).length).toBeGreaterThan(100);
     if (spawnSync('go', ['version']).error !== undefined) return;
@@ -144,11 +149,13 @@ describe('hearth record', () => {
     const raw = pprof('-raw');
     expect(raw).toContain(`samples/count ${kind}/nanoseconds[dflt]\n`);
     // Mappings with build IDs, the program's first, which gives the profile its name.
-    expect(raw).toMatch(/^Mappings\n1: 0x\S+ \S*\/shares [0-9a-f]{40} \[FN\]/m);
+    expect(raw).toMatch(
+      new RegExp(`^Mappings\\n1: 0x\\S+ \\S*/${workload} [0-9a-f]{40} \\[FN\\]`, 'm'),
+    );
     const top = pprof('-top', '-nodefraction=0');
-    expect(top).toMatch(/^File: shares$/m);
+    expect(top).toMatch(new RegExp(`^File: ${workload}$`, 'm'));
     expect(top).toContain(`Type: ${kind}\n`);
-    expect(top).toContain('burn_sixty');
+    expect(top).toContain(functionName);
   });
 
   it('leaves no file behind where it fails', () => {
