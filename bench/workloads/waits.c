@@ -159,11 +159,11 @@ KEEP void sync_file(struct worker *worker)
 	char bytes[READ_BYTES] = {1};
 
 	while (now_seconds() < end) {
-		double start;
+		/* Writing may have to wait for the device, too: for what is being written of the same file. */
+		double start = now_seconds();
 
 		if (pwrite(fd, bytes, sizeof(bytes), worker->count % 256 * READ_BYTES) != READ_BYTES)
 			exit(2);
-		start = now_seconds();
 		if (fsync(fd))
 			exit(2);
 		add_wait(worker, start);
