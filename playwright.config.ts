@@ -7,8 +7,7 @@ export default defineConfig({
   outputDir: 'test-results',
   workers: 1,
   fullyParallel: false,
-  // As for kernel tests (vitest.config.ts): shares are compared within errors of sampling, and the machine's host is no quiet one.
-  retries: 1,
+  retries: 0,
   forbidOnly: process.env.CI !== undefined,
   timeout: 120_000,
   expect: { timeout: 15_000 },

@@ -21,9 +21,6 @@ export default defineConfig({
           name: 'kernel',
           include: ['{server,bpf}/**/*.kernel.test.ts'],
           fileParallelism: false,
-          // Bounds of three standard errors are exceeded by chance once in 370, and there are many, on a machine whose host
-          // takes CPU time from it when it likes. What is wrong is so twice; the report tells what needed a second try.
-          retry: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
