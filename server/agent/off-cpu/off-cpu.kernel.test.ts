@@ -24,7 +24,7 @@ const THRESHOLD_NS = 10e6;
 /** Between a wakeup and the switch, on a busy virtual machine. */
 const SWITCH_NS = 50e3;
 /** From the wakeup to the run queue of a CPU that sleeps, which on a virtual machine the host has to wake first. */
-const WAKEUP_NS = 100e3;
+const WAKEUP_NS = 60e3;
 
 /** Nanoseconds for which the host let the machine's CPUs wait, which the scheduler does not account to the threads on them. */
 function stolenNs(): number {
@@ -148,7 +148,7 @@ function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs 
   const switchesNs = count[ThreadState.Running] * SWITCH_NS;
   const both = runNs + queueNs;
   // What the scheduler counts as blocked still: the way from the wakeup to the queue of another CPU.
-  const wakeupsNs = Math.min(count[ThreadState.Running] * WAKEUP_NS, both * 0.5);
+  const wakeupsNs = Math.min(count[ThreadState.Running] * WAKEUP_NS, both * 0.35);
   expectWithin(
     running,
     runNs,
