@@ -122,6 +122,11 @@ export interface CollectorStatus {
   /** Kernel memory of BPF maps. */
   readonly bpfMapBytes: Measured;
   /**
+   * Steal: the share of the machine's CPU time that the host of a virtual machine gave to others, over the last seconds. The
+   * programs that ran meanwhile have it in their times, for no clock stands still.
+   */
+  readonly stolen: Measured;
+  /**
    * The latencies that are being measured, those of them whose events get stacks, and why others that were asked for are not,
    * by source.
    */

@@ -1,10 +1,13 @@
 /** Runs a workload under a collector, and reads what the profile says of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { applyChunk } from '@/profile/chunk';
-import { Profile } from '@/profile/profile';
+import { ProfileBuilder } from '@/profile/builder';
+import type { Chunk } from '@/profile/chunk';
+import { Merger } from '@/profile/merge';
+import type { Profile } from '@/profile/profile';
 import { type FrameIndex, NONE, type ProcessIndex, type StackIndex } from '@/profile/schema';
 import type { CollectorStatus } from '@/profile/status';
 import { Collector } from '@/server/agent/collector';
@@ -14,9 +17,19 @@ import type { Filter } from '@/server/wire';
 
 const SETTLE_MS = 20_000;
 
+/**
+ * Nanoseconds for which the host let the machine's CPUs wait (steal), since the start. A clock sees them, so they are in
+ * what Hearth measures; the scheduler does not account them to the threads on these CPUs.
+ */
+export function stolenNs(): number {
+  const [, , , , , , , , ticks] = readFileSync('/proc/stat', 'utf8').split(/\s+/, 9);
+  return Number(ticks) * 10e6;
+}
+
 /** A collector, and the profile of all that it has seen. */
 export class ProfiledRun {
-  readonly profile = new Profile();
+  readonly #builder = new ProfileBuilder();
+  #merger = new Merger(this.#builder);
   status: CollectorStatus | undefined;
 
   private constructor(private collector: Collector | undefined) {}
@@ -32,13 +45,25 @@ export class ProfiledRun {
       frequencyHz,
       filter,
       offCpu,
-      onChunk: (chunk) => applyChunk(run.profile, chunk),
+      onChunk: (chunk) => run.#take(chunk),
       onStatus: (status) => {
         run.status = status;
       },
     });
     await run.running.settled(SETTLE_MS);
     return run;
+  }
+
+  get profile(): Profile {
+    return this.#builder.profile;
+  }
+
+  #take(chunk: Chunk): void {
+    if (chunk.header.sequence === 0) this.#merger = new Merger(this.#builder);
+    this.#merger.append(chunk);
+    const { losses } = this.profile;
+    for (const { reason, count } of chunk.losses)
+      losses.set(reason, (losses.get(reason) ?? 0) + count);
   }
 
   get running(): Collector {
@@ -83,18 +108,20 @@ export class RunningWorkload {
   }
 }
 
-/** Profiles the machine while a workload runs, until shortly after it has ended. */
+/** Profiles the machine while a workload runs, until shortly after it has ended. `stolenNs`: as of `stolenNs`, meanwhile. */
 export async function profileWorkload<T>(
   frequencyHz: number,
   program: string,
   args: readonly (string | number)[],
-): Promise<{ profile: Profile; result: T; pid: number }> {
+): Promise<{ profile: Profile; result: T; pid: number; stolenNs: number }> {
   const run = await ProfiledRun.start(frequencyHz);
+  const stolenBefore = stolenNs();
   try {
     const workload = new RunningWorkload(program, args);
     const result = await workload.result<T>();
+    const stolen = stolenNs() - stolenBefore;
     await sleep(100);
-    return { profile: await run.stop(), result, pid: workload.pid };
+    return { profile: await run.stop(), result, pid: workload.pid, stolenNs: stolen };
   } catch (error) {
     await run.stop();
     throw error;

@@ -216,24 +216,62 @@ static void pin_to_one_cpu(void)
 	sched_setaffinity(0, sizeof(one), &one);
 }
 
-static void *sleep_shortly(void *unused)
+/* How often it really slept: a timer of a microsecond may be over before its thread is asleep. */
+static void *sleep_shortly(void *blocks)
 {
 	struct timespec length = {.tv_nsec = 1000};
+	struct rusage usage;
 
-	nanosleep(&length, unused);
+	nanosleep(&length, NULL);
+	getrusage(RUSAGE_THREAD, &usage);
+	*(long *)blocks += usage.ru_nvcsw;
 	return NULL;
 }
 
+#define STARTERS 8
+
+static struct starter {
+	int tid;
+	int count;
+	long blocks;
+} starters[STARTERS];
+
 /* One after another, so that numbers come again soon. */
-static void short_lived(int count)
+static void *start_short_lived(void *argument)
 {
-	for (int i = 0; i < count; i++) {
+	struct starter *starter = argument;
+
+	starter->tid = syscall(SYS_gettid);
+	for (int i = 0; i < starter->count; i++) {
 		pthread_t thread;
 
-		if (pthread_create(&thread, NULL, sleep_shortly, NULL))
+		if (pthread_create(&thread, NULL, sleep_shortly, &starter->blocks))
 			exit(2);
 		pthread_join(thread, NULL);
 	}
+	return NULL;
+}
+
+/* COUNT threads that each sleep once. Prints who started them, and how often they blocked up to the end of their sleep. */
+static void short_lived(int count)
+{
+	pthread_t threads[STARTERS];
+	double start = now_seconds();
+	long blocks = 0;
+
+	for (int i = 0; i < STARTERS; i++) {
+		starters[i].count = count / STARTERS;
+		if (pthread_create(&threads[i], NULL, start_short_lived, &starters[i]))
+			exit(2);
+	}
+	for (int i = 0; i < STARTERS; i++) {
+		pthread_join(threads[i], NULL);
+		blocks += starters[i].blocks;
+	}
+	printf("{\"seconds\": %.6f, \"blocks\": %ld, \"starters\": [", now_seconds() - start, blocks);
+	for (int i = 0; i < STARTERS; i++)
+		printf("%s%d", i ? ", " : "", starters[i].tid);
+	printf("]}\n");
 }
 
 int main(int argc, char **argv)
@@ -267,6 +305,7 @@ int main(int argc, char **argv)
 		add_worker("reads", read_uncached);
 	} else if (!strcmp(kind, "short")) {
 		short_lived(count);
+		return 0;
 	} else {
 		fprintf(stderr, "usage: waits sleeps|convoy|pipe SECONDS | busy SECONDS THREADS | disk SECONDS FILE | short THREADS\n");
 		return 2;

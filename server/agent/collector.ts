@@ -13,7 +13,7 @@ import { type CollectorStatus, type HostDescription, LOSS_REASONS } from '@/prof
 import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
 import { ContainersByCgroup } from './containers';
-import { CostMeter, MapMemory, RunTimeMeter } from './cost';
+import { CostMeter, MapMemory, RunTimeMeter, StealMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
 import { readKernelText } from './kernel-text';
 import type { Label } from './latency/labels';
@@ -119,6 +119,7 @@ export class Collector {
   #unprepared: Process[] = [];
   readonly #cost = new CostMeter();
   readonly #mapMemory = new MapMemory();
+  readonly #steal = new StealMeter();
   readonly #runTimes: RunTimeMeter;
   /** Losses that this process counts itself, since the start. */
   readonly #ownLosses = { 'stack-unknown': 0, 'process-event-ring-full': 0 };
@@ -478,6 +479,7 @@ export class Collector {
       samplesPerSecond: ((this.#samples - this.#samplesAtStatus) * 1000) / elapsedMs,
       losses: this.#reportedLosses,
       agent: this.#cost.read(),
+      stolen: this.#steal.read(this.#sampler.cpus.length),
       ...this.#runTimes.read(
         `${this.#offCpu !== undefined} ${this.#latency.sources} ${this.#latency.stacks} ${this.#latency.oneIn}`,
         () => [

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { RunTimeMeter } from './cost';
+import { RunTimeMeter, StealMeter } from './cost';
 
 const enabled = vi.hoisted(() => ({ now: 0 }));
 vi.mock('./libbpf', () => ({
@@ -58,4 +58,21 @@ it('for benchmarks it is measured all the time', () => {
   }
   meter.dispose();
   expect(enabled.now).toBe(0);
+});
+
+it('steal is a share of all CPUs, over ten readings, and not known before', () => {
+  let [seconds, stolen] = [100, 7];
+  const meter = new StealMeter(
+    () => stolen,
+    () => seconds,
+  );
+  const read = () => {
+    seconds++;
+    stolen += 0.1;
+    return meter.read(4);
+  };
+  for (let second = 1; second < 10; second++) expect(read()).toHaveProperty('notMeasured');
+  expect(read()).toEqual({ value: expect.closeTo(1 / 40) });
+  for (let second = 1; second < 10; second++)
+    expect(read()).toEqual({ value: expect.closeTo(1 / 40) });
 });

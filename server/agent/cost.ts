@@ -4,6 +4,8 @@ import type { CollectorStatus, Measured, ProcessCost } from '@/profile/status';
 import { enableRunTimeStatistics, type ProgramRunTime } from './libbpf';
 
 const NS_PER_US = 1000;
+/** Of the kernel's interface to programs: 100 on all architectures of today. */
+const USER_HZ = 100;
 
 /** CPU time of this process, with all its threads, between calls. */
 export class CostMeter {
@@ -93,6 +95,39 @@ export class RunTimeMeter {
     }
     return { bpfCpu: { value: total / elapsedNs }, bpfPrograms };
   }
+}
+
+/** Steal, as /proc/stat counts it, in hundredths of a second: one reading in ten, for the file has all interrupts in it, too. */
+export class StealMeter {
+  readonly #stolenSeconds: () => number;
+  readonly #now: () => number;
+  #readings = 0;
+  #before: { readonly stolen: number; readonly at: number };
+  #last: Measured = { notMeasured: 'it is measured over ten seconds, which have not gone by yet' };
+
+  /** `stolenSeconds`: of all CPUs together, since any time. `now`: in seconds. */
+  constructor(stolenSeconds = readStolenSeconds, now = () => performance.now() / 1000) {
+    this.#stolenSeconds = stolenSeconds;
+    this.#now = now;
+    this.#before = { stolen: stolenSeconds(), at: now() };
+  }
+
+  /** To be called about once a second. */
+  read(cpus: number): Measured {
+    if (++this.#readings % MEASURED_EVERY === 0) {
+      const reading = { stolen: this.#stolenSeconds(), at: this.#now() };
+      const elapsed = (reading.at - this.#before.at) * cpus;
+      this.#last = { value: Math.max(0, reading.stolen - this.#before.stolen) / elapsed };
+      this.#before = reading;
+    }
+    return this.#last;
+  }
+}
+
+/** Seconds for which the host let CPUs of this machine wait, all together, since its start; 0 on a machine of its own. */
+function readStolenSeconds(): number {
+  const [, , , , , , , , ticks] = readFileSync('/proc/stat', 'latin1').split(/\s+/, 9);
+  return Number(ticks) / USER_HZ;
 }
 
 /** Kernel memory of maps: read anew only when there are others, or one reading in ten, for it takes a millisecond. */

@@ -11,14 +11,19 @@ import {
   readThreadName,
 } from './proc';
 
+/** One thread, and not another one that has its number after it. */
+export interface Thread {
+  name: string;
+}
+
 export class Process {
   /** Counts the names and images that it has had: a change makes a new row in the profile. */
   image = 0;
   commandLine = '';
   container = '';
   cgroup: number | undefined;
-  /** By tid. */
-  readonly threadNames = new Map<number, string>();
+  /** Those that run, by tid; others may be missing until they are asked for. */
+  readonly #threads = new Map<number, Thread>();
   /** Undefined until they are needed and read. */
   mappings: MappingTable | undefined;
   exitedNs: number | undefined;
@@ -39,14 +44,40 @@ export class Process {
     return this.#namespacePid;
   }
 
-  /** The thread's name; that of the process where it has no other or is gone. */
-  threadName(tid: number): string {
-    let name = this.threadNames.get(tid);
-    if (name === undefined) {
-      name = readThreadName(this.pid, tid) ?? this.name;
-      this.threadNames.set(tid, name);
-    }
-    return name;
+  /** The thread that has this number now. Its name is that of the process where it has no other or is gone. */
+  thread(tid: number): Thread {
+    return (
+      this.#threads.get(tid) ?? this.addThread(tid, readThreadName(this.pid, tid) ?? this.name)
+    );
+  }
+
+  /** A thread that has just started. */
+  addThread(tid: number, name: string): Thread {
+    const thread = { name };
+    this.#threads.set(tid, thread);
+    return thread;
+  }
+
+  renameThread(tid: number, name: string): void {
+    const thread = this.#threads.get(tid);
+    if (thread === undefined) this.addThread(tid, name);
+    else thread.name = name;
+  }
+
+  /** Undefined if nobody has asked for it. */
+  knownThread(tid: number): Thread | undefined {
+    return this.#threads.get(tid);
+  }
+
+  /** Forgets a thread that has ended, unless its number is another one's by now. */
+  forgetThread(tid: number, thread: Thread): void {
+    if (this.#threads.get(tid) === thread) this.#threads.delete(tid);
+  }
+
+  /** Another program runs in it: only the main thread is left. */
+  replaceThreads(name: string): void {
+    this.#threads.clear();
+    this.addThread(this.pid, name);
   }
 }
 
@@ -57,7 +88,12 @@ const REREAD_MS = 1000;
 export class Processes {
   readonly #processes = new Map<number, Process>();
   readonly #exited: Process[] = [];
-  readonly #exitedThreads: { process: Process; tid: number; name: string; exitedNs: number }[] = [];
+  readonly #exitedThreads: {
+    readonly process: Process;
+    readonly tid: number;
+    readonly thread: Thread;
+    readonly exitedNs: number;
+  }[] = [];
   /** Those whose mappings changed, or were read, since they were last asked for. */
   readonly #remapped = new Set<Process>();
 
@@ -101,13 +137,13 @@ export class Processes {
     comm: string;
   }): void {
     if (event.pid !== event.tid) {
-      this.#processes.get(event.pid)?.threadNames.set(event.tid, event.comm);
+      this.#processes.get(event.pid)?.addThread(event.tid, event.comm);
       return;
     }
     const parent = this.get(event.parentPid);
     const child = new Process(event.pid, event.parentPid, event.comm, event.startNs);
     child.commandLine = parent.commandLine;
-    child.threadNames.set(event.tid, event.comm);
+    child.addThread(event.tid, event.comm);
     // A child starts with a copy of its parent's memory. If the parent's mappings can't be had any more, its own may.
     child.mappings = parent.mappings;
     child.cgroup = event.cgroup;
@@ -124,14 +160,13 @@ export class Processes {
     if (process.cgroup !== event.cgroup)
       process.container = this.#container(event.pid, event.cgroup);
     process.cgroup = event.cgroup;
-    process.threadNames.clear();
-    process.threadNames.set(event.pid, event.comm);
+    process.replaceThreads(event.comm);
   }
 
   rename(event: { pid: number; tid: number; comm: string }): void {
     const process = this.#processes.get(event.pid);
     if (process === undefined) return;
-    process.threadNames.set(event.tid, event.comm);
+    process.renameThread(event.tid, event.comm);
     if (event.tid === event.pid && process.name !== event.comm) {
       process.name = event.comm;
       process.image++;
@@ -143,8 +178,8 @@ export class Processes {
     if (process === undefined || process.exitedNs !== undefined) return;
     if (!event.isLastThread) {
       const { tid, timeNs: exitedNs } = event;
-      const name = process.threadNames.get(tid);
-      if (name !== undefined) this.#exitedThreads.push({ process, tid, name, exitedNs });
+      const thread = process.knownThread(tid);
+      if (thread !== undefined) this.#exitedThreads.push({ process, tid, thread, exitedNs });
       return;
     }
     process.exitedNs = event.timeNs;
@@ -238,11 +273,10 @@ export class Processes {
       this.modules.forget(process.pid);
     }
     let ended = 0;
-    for (const { process, tid, name, exitedNs } of this.#exitedThreads) {
+    for (const { process, tid, thread, exitedNs } of this.#exitedThreads) {
       if (exitedNs >= nowNs - GRACE_NS) break;
       ended++;
-      // With another name, the number is that of another thread by now.
-      if (process.threadNames.get(tid) === name) process.threadNames.delete(tid);
+      process.forgetThread(tid, thread);
     }
     this.#exitedThreads.splice(0, ended);
     return gone;

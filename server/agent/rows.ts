@@ -1,13 +1,20 @@
-/** The profile's rows for processes and threads: a new one for each program image and each name that a thread has had. */
+/** The profile's rows for processes and threads: a new one for each program image, each thread, and each name that it has had. */
 import type { ProfileBuilder } from '@/profile/builder';
 import { NONE, type ProcessIndex, type ThreadIndex } from '@/profile/schema';
-import type { Process } from './processes';
+import type { Process, Thread } from './processes';
+
+interface ThreadRow {
+  readonly thread: Thread;
+  /** That it had then. */
+  readonly name: string;
+  readonly row: ThreadIndex;
+}
 
 interface ProcessRows {
   readonly image: number;
   readonly process: ProcessIndex;
-  /** By tid. */
-  readonly threads: Map<number, { readonly name: string; readonly row: ThreadIndex }>;
+  /** The newest by tid. */
+  readonly threads: Map<number, ThreadRow>;
 }
 
 export class Rows {
@@ -22,15 +29,16 @@ export class Rows {
 
   thread(process: Process, tid: number): ThreadIndex {
     const rows = this.#rowsOf(process);
-    const name = process.threadName(tid);
+    const thread = process.thread(tid);
+    const { name } = thread;
     const known = rows.threads.get(tid);
-    if (known?.name === name) return known.row;
+    if (known?.thread === thread && known.name === name) return known.row;
     const row = this.builder.thread({
       tid,
       process: rows.process,
       name: this.builder.string(name),
     });
-    rows.threads.set(tid, { name, row });
+    rows.threads.set(tid, { thread, name, row });
     return row;
   }
 

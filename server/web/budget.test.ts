@@ -18,6 +18,7 @@ const DEAR = {
   agent: { cpu: { value: 0.03 }, residentBytes: { value: 120e6 } },
   bpfCpu: { notMeasured: 'not yet' },
   bpfMapBytes: { value: 50e6 },
+  stolen: { value: 0 },
 } as unknown as CollectorStatus;
 
 describe('the budget', () => {

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { compileWorkload } from '@/bench/workloads/compile';
-import { ProfiledRun, RunningWorkload, stackNames } from '@/bench/workloads/run';
+import { ProfiledRun, RunningWorkload, stackNames, stolenNs } from '@/bench/workloads/run';
 import type { Profile } from '@/profile/profile';
 import { NONE, type ThreadIndex, ThreadState } from '@/profile/schema';
 import { ROOT } from '@/server/root';
@@ -25,12 +25,6 @@ const THRESHOLD_NS = 10e6;
 const SWITCH_NS = 50e3;
 /** From the wakeup to the run queue of a CPU that sleeps, which on a virtual machine the host has to wake first. */
 const WAKEUP_NS = 60e3;
-
-/** Nanoseconds for which the host let the machine's CPUs wait, which the scheduler does not account to the threads on them. */
-function stolenNs(): number {
-  const [, , , , , , , , ticks] = readFileSync('/proc/stat', 'utf8').split(/\s+/, 9);
-  return Number(ticks) * 10e6;
-}
 
 interface Worker {
   readonly name: string;
@@ -49,9 +43,20 @@ interface Worker {
 
 interface Result {
   readonly seconds: number;
+  readonly threads: readonly Worker[];
+}
+
+interface ShortLived {
+  readonly seconds: number;
+  /** How often those that lived shortly blocked. */
+  readonly blocks: number;
+  /** The threads that started them. */
+  readonly starters: readonly number[];
+}
+
+interface Stolen {
   /** As `stolenNs`, while it ran. */
   readonly stolenNs: number;
-  readonly threads: readonly Worker[];
 }
 
 interface ReadWait {
@@ -64,18 +69,18 @@ interface ReadWait {
   readonly wakerStack: readonly string[];
 }
 
-async function profileWaits(
+async function profileWaits<R = Result>(
   args: readonly (string | number)[],
   stackTime: StackTime = 'late',
   thresholdNs = THRESHOLD_NS,
   started: (workload: RunningWorkload) => void = () => {},
-): Promise<{ profile: Profile; result: Result; pid: number }> {
+): Promise<{ profile: Profile; result: R & Stolen; pid: number }> {
   const run = await ProfiledRun.start(HZ, { kind: 'all' }, { thresholdNs, stackTime });
   const stolenBefore = stolenNs();
   try {
     const workload = new RunningWorkload(compileWorkload('waits'), args);
     started(workload);
-    const result = { ...(await workload.result<Result>()), stolenNs: stolenNs() - stolenBefore };
+    const result = { ...(await workload.result<R>()), stolenNs: stolenNs() - stolenBefore };
     await sleep(300);
     return { profile: await run.stop(), result, pid: workload.pid };
   } catch (error) {
@@ -138,7 +143,7 @@ function expectWithin(actual: number, expected: number, bound: number, what: str
  * What the scheduler accounted for a thread, and what it measured itself, is what its time was spent on. (The scheduler's
  * clock stands still between a wakeup and the switch: it takes these microseconds for running, not for waiting.)
  */
-function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs }: Result): void {
+function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs }: Stolen): void {
   const { ns, count } = timesOf(profile, pid, worker.tid);
   const running = ns[ThreadState.Running];
   const queued = ns[ThreadState.Runnable] + ns[ThreadState.Throttled];
@@ -414,27 +419,36 @@ describe('off-CPU profiling', () => {
 });
 
 describe('threads', () => {
-  it('that are many and short-lived have their own times each, although their numbers come again', async () => {
-    const before = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
-    const COUNT = before <= 65536 ? before + 2000 : 30_000;
-    const { profile, result, pid } = await profileWaits(['short', COUNT]);
+  it('that are a million, short-lived, have their own times each, although their numbers come again', async () => {
+    const COUNT = 1_000_000;
+    const PID_MAX = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
+    const { profile, result, pid } = await profileWaits<ShortLived>(['short', COUNT]);
     const { threadTimes, waits, threads } = profile;
+    const others = new Set([pid, ...result.starters]);
     const isIn = threadsOf(profile, pid);
-    let [sleeps, longestNs] = [0, 0];
+    const isShort = (thread: ThreadIndex): boolean =>
+      isIn(thread) && !others.has(threads.columns.tid[thread]);
+    const seen = new Set<ThreadIndex>();
+    let [sleeps, blocks, longestNs] = [0, 0, 0];
     for (let row = 0; row < threadTimes.length; row++) {
       const { thread, state, count, ns } = threadTimes.columns;
-      if (!isIn(thread[row]) || threads.columns.tid[thread[row]] === pid) continue;
+      if (!isShort(thread[row])) continue;
+      seen.add(thread[row]);
       if (state[row] === ThreadState.Sleep) sleeps += count[row];
+      if (state[row] >= ThreadState.Sleep) blocks += count[row];
       longestNs = Math.max(longestNs, ns[row]);
     }
-    // A timer of a microsecond may be over before its thread is asleep.
+    const unseen = profile.losses.get('thread-unknown') ?? 0;
+    expect(seen.size).toBeGreaterThan(COUNT * 0.99 - unseen);
     expect(sleeps).toBeLessThanOrEqual(COUNT);
-    expect(sleeps).toBeGreaterThan(COUNT * 0.99 - (profile.losses.get('thread-unknown') ?? 0));
-    // A wait that spans two threads of one number would be about as long as it takes to come round.
-    expect(longestNs / 1e9).toBeLessThan(result.seconds / 4);
+    expect(sleeps).toBeGreaterThan(result.blocks * 0.99 - unseen);
+    expect(blocks).toBeGreaterThanOrEqual(result.blocks - unseen);
+    // A wait that spans two threads of one number would be at least as long as it takes to come round.
+    const comeRoundNs = result.seconds * 1e9 * Math.min(1, PID_MAX / COUNT);
+    expect(longestNs).toBeLessThan(comeRoundNs / 2);
     for (let row = 0; row < waits.length; row++) {
-      if (isIn(waits.columns.thread[row]) && threads.columns.tid[waits.columns.thread[row]] !== pid)
-        expect(waits.columns.durationNs[row] / 1e9).toBeLessThan(result.seconds / 4);
+      if (isShort(waits.columns.thread[row]))
+        expect(waits.columns.durationNs[row]).toBeLessThan(comeRoundNs / 2);
     }
-  });
+  }, 300_000);
 });

@@ -241,7 +241,7 @@ export class OffCpu {
       pid,
       tid,
       process: process.name,
-      thread: process.threadName(tid),
+      thread: process.thread(tid).name,
       waitClass: state,
       forMs: forNs / 1e6,
       kernelStack: this.#functionsOf(kernel),
