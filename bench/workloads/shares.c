@@ -5,9 +5,12 @@
 static uint64_t state = 88172645463325252ull;
 static uint64_t rounds[3];
 
-KEEP void burn_sixty(void) { state = spin(state, SLICE); rounds[0]++; __asm__ volatile(""); }
-KEEP void burn_thirty(void) { state = spin(state, SLICE); rounds[1]++; __asm__ volatile(""); }
-KEEP void burn_ten(void) { state = spin(state, SLICE); rounds[2]++; __asm__ volatile(""); }
+/* About two milliseconds: longer than a period at 1,000 Hz, so that chance adds less to their shares than to single samples. */
+#define TURN (10 * SLICE)
+
+KEEP void burn_sixty(void) { state = spin(state, TURN); rounds[0]++; __asm__ volatile(""); }
+KEEP void burn_thirty(void) { state = spin(state, TURN); rounds[1]++; __asm__ volatile(""); }
+KEEP void burn_ten(void) { state = spin(state, TURN); rounds[2]++; __asm__ volatile(""); }
 
 /* The order is random: a regular one could run in step with the sampling period. */
 KEEP void work(double seconds)
@@ -16,17 +19,15 @@ KEEP void work(double seconds)
 	uint32_t random = 1;
 
 	while (now_seconds() < end) {
-		for (int i = 0; i < 20; i++) {
-			random = random * 1664525u + 1013904223u;
-			uint32_t dice = (random >> 16) % 10;
+		random = random * 1664525u + 1013904223u;
+		uint32_t dice = (random >> 16) % 10;
 
-			if (dice < 6)
-				burn_sixty();
-			else if (dice < 9)
-				burn_thirty();
-			else
-				burn_ten();
-		}
+		if (dice < 6)
+			burn_sixty();
+		else if (dice < 9)
+			burn_thirty();
+		else
+			burn_ten();
 	}
 }
 
