@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import { Collector } from '@/server/agent/collector';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
 import { type Bench, median, type Report } from './bench';
@@ -39,8 +40,14 @@ function findPeer(): string {
   throw new Error('offcputime of libbpf-tools is not installed: apt-get install libbpf-tools');
 }
 
-async function underHearth(): Promise<{ us: number; lost: number }> {
-  let lost = 0;
+interface Run {
+  readonly us: number;
+  /** By reason. */
+  readonly losses: ReadonlyMap<string, number>;
+}
+
+async function underHearth(sources: readonly LatencySource[]): Promise<Run> {
+  const lost = new Map<string, number>();
   let isMeasuring = false;
   const collector = await Collector.start({
     frequencyHz: 99,
@@ -48,15 +55,17 @@ async function underHearth(): Promise<{ us: number; lost: number }> {
     offCpu: { thresholdNs: DEFAULT_THRESHOLD_NS },
     onChunk: ({ losses }) => {
       for (const { reason, count } of losses)
-        if (isMeasuring && LOSSES.includes(reason)) lost += count;
+        if (isMeasuring && LOSSES.includes(reason))
+          lost.set(reason, (lost.get(reason) ?? 0) + count);
     },
     onStatus: () => {},
   });
+  await collector.setLatency(sources);
   await sleep(SETTLE_MS);
   isMeasuring = true;
   const us = pipeMicroseconds();
   await collector.stop();
-  return { us, lost };
+  return { us, losses: lost };
 }
 
 async function underPeer(path: string): Promise<number> {
@@ -72,20 +81,30 @@ async function compare(report: Report): Promise<void> {
   const peer = findPeer();
   const bare: number[] = [];
   const hearth: number[] = [];
+  const withLatencies: number[] = [];
   const other: number[] = [];
-  let lost = 0;
+  const losses = new Map(LOSSES.map((reason) => [reason, 0]));
   for (let round = 0; round < ROUNDS; round++) {
     bare.push(pipeMicroseconds());
-    const ours = await underHearth();
-    hearth.push(ours.us);
-    lost += ours.lost;
+    for (const [us, sources] of [
+      [hearth, []],
+      [withLatencies, LATENCY_SOURCES],
+    ] as const) {
+      const run = await underHearth(sources);
+      us.push(run.us);
+      for (const [reason, count] of run.losses)
+        losses.set(reason, (losses.get(reason) ?? 0) + count);
+    }
     other.push(await underPeer(peer));
   }
-  const [alone, under, underOther] = [median(bare), median(hearth), median(other)];
+  const [alone, under, underAll] = [median(bare), median(hearth), median(withLatencies)];
+  const underOther = median(other);
   report('perf bench sched pipe, off-CPU, T = 10 ms', 'us/op', under, 'alone', alone);
   report('the same', 'us/op', under, 'offcputime', underOther);
   report('its slowdown', 'times', under / alone, 'limit', 1.15);
-  report('waits and wakeups lost at full speed', 'events', lost, 'limit', 0);
+  report('slowdown with every latency source too', 'times', underAll / alone, 'limit', 1.35);
+  for (const [reason, count] of losses)
+    report(`lost at full speed: ${reason}`, 'events', count, 'limit', 0);
 }
 
 export const offCpu: Bench = {
