@@ -27,6 +27,10 @@ export interface Bench {
   run(report: Report): Promise<void>;
 }
 
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }

@@ -1,7 +1,8 @@
 /**
  * What being looked at costs a program, and what looking costs, beside `perf record --call-graph dwarf`.
  *
- * The program does the same work in short batches, all the time. Every way to look runs all the time, too, but samples only
+ * The program does the same work in short batches, on all CPUs, all the time: what a profiler does itself, too, is time that
+ * the program does not get. Every way to look runs all the time, too, but samples only
  * while it is its turn: turns are half a second, because what else changes on the machine within minutes is more than what
  * is to be measured. Hearth samples once a second meanwhile.
  */
@@ -12,13 +13,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeChunk } from '@/profile/chunk';
 import { Collector } from '@/server/agent/collector';
 import { PerfRecording } from '@/server/agent/corpus/perf';
-import { median, percentile, type Report } from './bench';
+import { mean, median, percentile, type Report } from './bench';
 import { scheduledSeconds } from './processes';
 import { compileWorkload } from './workloads/compile';
 
 const FREQUENCY_HZ = 999;
 const OFF_HZ = 1;
-const CYCLES = 80;
+const CYCLES = 200;
 /** What is left to read of the turn before is read in its first part. */
 const UNMEASURED_MS = 200;
 const MEASURED_MS = 400;
@@ -44,21 +45,36 @@ interface Turn {
 
 interface Batch extends Turn {
   readonly cpuUs: number;
-  readonly wallUs: number;
 }
 
 const now = (): number => Number(process.hrtime.bigint()) / 1e9;
 
-/** The program that is looked at. */
+/** The program that is looked at: a process on each CPU. */
 class Batches {
+  readonly #processes: readonly RunningBatches[];
+
+  constructor() {
+    this.#processes = Array.from(
+      { length: availableParallelism() },
+      (_, cpu) => new RunningBatches(cpu),
+    );
+  }
+
+  /** Ends it; what was done on each CPU, in order. */
+  stop(): Promise<Batch[][]> {
+    return Promise.all(this.#processes.map((process) => process.stop()));
+  }
+}
+
+class RunningBatches {
   readonly #child;
   readonly #exit: Promise<unknown>;
   #text = '';
 
-  constructor() {
+  constructor(cpu: number) {
     const program = compileWorkload('batches', FLAGS);
     const niceness = String(Math.max(0, -getPriority()));
-    const args = ['-n', niceness, program, String(availableParallelism() - 1), String(DEPTH)];
+    const args = ['-n', niceness, program, String(cpu), String(DEPTH)];
     this.#child = spawn('nice', args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#exit = once(this.#child, 'close');
     this.#child.stdout.on('data', (piece: Buffer) => {
@@ -66,7 +82,6 @@ class Batches {
     });
   }
 
-  /** Ends it; what it did, in order. */
   async stop(): Promise<Batch[]> {
     this.#child.kill('SIGTERM');
     await this.#exit;
@@ -74,7 +89,7 @@ class Batches {
       .trim()
       .split('\n')
       .map((line) => line.split(' ').map(Number))
-      .map(([to, wallUs, cpuUs]) => ({ from: to - wallUs / 1e6, to, wallUs, cpuUs }));
+      .map(([to, wallUs, cpuUs]) => ({ from: to - wallUs / 1e6, to, cpuUs }));
   }
 }
 
@@ -146,25 +161,43 @@ function estimate(values: readonly number[]): { readonly value: number; readonly
   return { value: median(values), error };
 }
 
+/** Microseconds of CPU time for a batch: samples hit all evenly, and what else runs on the machine only some of them. */
+const cpuTime = (batches: readonly Batch[], { from, to }: Turn): number =>
+  median(batches.filter((batch) => batch.from >= from && batch.to <= to).map((it) => it.cpuUs));
+
+/** Seconds for each batch that was done, in part at the turn's ends: with all that ran on its CPU meanwhile. */
+function wholeTime(batches: readonly Batch[], turn: Turn): number {
+  let done = 0;
+  for (const { from, to } of batches) {
+    const inTurn = Math.min(to, turn.to) - Math.max(from, turn.from);
+    if (inTurn > 0) done += inTurn / (to - from);
+  }
+  return (turn.to - turn.from) / done;
+}
+
 async function slowdown(report: Report): Promise<void> {
   const program = new Batches();
-  let batches: Batch[] = [];
+  let batches: Batch[][] = [];
   const turns = await takeTurns().finally(async () => {
     batches = await program.stop();
   });
   const named = (what: string, error: number): string => `${what} (+-${error.toFixed(2)})`;
-  for (const [key, what] of [
-    ['cpuUs', `more CPU time for the same work, ${FREQUENCY_HZ} Hz`],
-    ['wallUs', `more time for the same work, ${FREQUENCY_HZ} Hz`],
+  for (const [timeOf, what] of [
+    [cpuTime, `more CPU time for the same work, ${FREQUENCY_HZ} Hz`],
+    [wholeTime, `more time for the same work on all CPUs, ${FREQUENCY_HZ} Hz`],
   ] as const) {
-    // Samples hit batches evenly, and what else runs on the machine only some of them.
-    const medianOf = ({ from, to }: Turn): number =>
-      median(batches.filter((batch) => batch.from >= from && batch.to <= to).map((it) => it[key]));
-    const us = Object.fromEntries(WAYS.map((way) => [way, turns[way].map(medianOf)]));
+    const times = Object.fromEntries(
+      WAYS.map((way) => [
+        way,
+        turns[way].map((turn) => mean(batches.map((onCpu) => timeOf(onCpu, turn)))),
+      ]),
+    );
     const beside = (way: Way, other: Way) =>
       // Where the machine stood still, there is no batch in a turn.
       estimate(
-        us[way].map((value, cycle) => (value / us[other][cycle] - 1) * 100).filter(Number.isFinite),
+        times[way]
+          .map((value, cycle) => (value / times[other][cycle] - 1) * 100)
+          .filter(Number.isFinite),
       );
     const [hearth, perf, interrupts] = (['hearth', 'perf', 'interrupts'] as const).map((way) =>
       beside(way, 'nothing'),

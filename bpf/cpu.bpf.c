@@ -50,7 +50,7 @@ static __always_inline __u64 kernel_stack(struct bpf_perf_event_data *ctx, __u64
 	record->is_user = 0;
 	record->count = (__u32)bytes / sizeof(__u64);
 	record->end = record->count == MAX_KERNEL_FRAMES ? END_TRUNCATED : END_KERNEL;
-	record->id = stack_id(record, 0);
+	record->id = stack_id(record, hash_addresses(record), 0);
 	send_stack_once(record, generation);
 	return record->id;
 }
@@ -78,7 +78,7 @@ static __always_inline __u64 user_stack(const struct registers *regs, struct tas
 	if (has_let_go(task, record))
 		return 0;
 	/* Equal addresses mean other code in another address space, or after a library was loaded or unloaded. */
-	record->id = stack_id(record, mm + ((__u64)task->mm->exec_vm << 48) + sample->pid);
+	record->id = stack_id(record, scratch->walk.hash, mm + ((__u64)task->mm->exec_vm << 48) + sample->pid);
 	send_stack_once(record, generation);
 	return record->id;
 }

@@ -21,38 +21,48 @@ static __always_inline __u64 rotate_left(__u64 value, __u32 bits)
 	return value << bits | value >> (64 - bits);
 }
 
-struct hash_walk {
-	const struct record_stack *record;
-	__u64 hash;
-};
-
 /* One round of xxHash64 over an 8-byte lane (Yann Collet, https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md). */
-static long hash_address(__u32 index, struct hash_walk *walk)
+static __always_inline __u64 hash_address(__u64 hash, __u64 address)
 {
-	if (index >= MAX_FRAMES)
-		return 1;
-	walk->hash ^= rotate_left(walk->record->addresses[index] * 0xC2B2AE3D27D4EB4FULL, 31) * 0x9E3779B185EBCA87ULL;
-	walk->hash = rotate_left(walk->hash, 27) * 0x9E3779B185EBCA87ULL + 0x85EBCA77C2B2AE63ULL;
-	return 0;
+	hash ^= rotate_left(address * 0xC2B2AE3D27D4EB4FULL, 31) * 0x9E3779B185EBCA87ULL;
+	return rotate_left(hash, 27) * 0x9E3779B185EBCA87ULL + 0x85EBCA77C2B2AE63ULL;
 }
 
 /*
  * The stack's ID: a 64-bit hash of its addresses, so that two of a million stacks share one with a probability of
- * 3e-8. `salt` tells apart equal addresses that mean different code. Never 0.
+ * 3e-8. `hash`: of the addresses, begun with 0. `salt` tells apart equal addresses that mean different code. Never 0.
  */
-static __always_inline __u64 stack_id(const struct record_stack *record, __u64 salt)
+static __always_inline __u64 stack_id(const struct record_stack *record, __u64 hash, __u64 salt)
 {
-	struct hash_walk walk = {.record = record, .hash = salt + record->count * 0x27D4EB2F165667C5ULL + record->end};
-	__u64 hash;
-
-	bpf_loop(record->count, hash_address, &walk, 0);
-	hash = walk.hash;
+	hash = hash_address(hash, salt + record->count * 0x27D4EB2F165667C5ULL + record->end);
 	hash ^= hash >> 33;
 	hash *= 0xC2B2AE3D27D4EB4FULL;
 	hash ^= hash >> 29;
 	hash *= 0x165667B19E3779F9ULL;
 	hash ^= hash >> 32;
 	return hash ? hash : 1;
+}
+
+struct hash_walk {
+	const struct record_stack *record;
+	__u64 hash;
+};
+
+static long hash_next(__u32 index, struct hash_walk *walk)
+{
+	if (index >= MAX_FRAMES)
+		return 1;
+	walk->hash = hash_address(walk->hash, walk->record->addresses[index]);
+	return 0;
+}
+
+/* For a stack that the kernel has walked. */
+static __always_inline __u64 hash_addresses(const struct record_stack *record)
+{
+	struct hash_walk walk = {.record = record};
+
+	bpf_loop(record->count, hash_next, &walk, 0);
+	return walk.hash;
 }
 
 /* Sends the stack unless the agent has it. The sample counts in any case: its ID says that the stack is missing. */

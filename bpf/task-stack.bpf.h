@@ -28,7 +28,7 @@ static __always_inline __u64 send_kernel_stack(struct record_stack *record, long
 	record->is_user = 0;
 	record->count = (__u32)bytes / sizeof(__u64);
 	record->end = record->count == MAX_KERNEL_FRAMES ? END_TRUNCATED : END_KERNEL;
-	record->id = stack_id(record, 0);
+	record->id = stack_id(record, hash_addresses(record), 0);
 	send_stack_once(record, generation);
 	return record->id;
 }
@@ -48,7 +48,7 @@ static __always_inline __u64 send_user_stack(struct task_struct *task, struct re
 	record->time_ns = time_ns;
 	record->is_user = 1;
 	walk_user_stack(record, &regs, task, record->pid, walk);
-	record->id = stack_id(record, mm + ((__u64)task->mm->exec_vm << 48) + record->pid);
+	record->id = stack_id(record, walk->hash, mm + ((__u64)task->mm->exec_vm << 48) + record->pid);
 	send_stack_once(record, generation);
 	return record->id;
 }

@@ -7,6 +7,7 @@
 #define HEARTH_UNWIND_BPF_H
 
 #include "common.bpf.h"
+#include "stack.bpf.h"
 #include "mapping.bpf.h"
 #include "registers.h"
 
@@ -77,6 +78,8 @@ struct recent_rule {
  */
 struct walk_state {
 	struct registers regs;
+	/* Of the addresses so far: see stack_id. */
+	__u64 hash;
 	/* The process's segments, as far as the agent knows it, and the one in which the last frame was. */
 	__u32 first_segment;
 	__u32 segment_count;
@@ -304,7 +307,7 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 	struct registers *regs = &walk->state->regs;
 	__s16 near = (__s16)rule->parameter, far = (__s16)(rule->parameter >> 16);
 	__u64 cfa, ip, fp = regs->fp, base_at = walk->state->base_at;
-	bool needs_fp = false;
+	bool needs_fp = false, has_fp = false;
 
 	switch (rule->kind) {
 	case RULE_CFA_SP:
@@ -369,10 +372,19 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		return END_UNSUPPORTED;
 	} else if (cfa <= regs->sp) {
 		return END_BROKEN;
+	} else if ((rule->recovery & 7) == FP_AT_CFA && rule->fp_offset == -16) {
+		/* Pushed right after the return address, as most do: one read for both. */
+		__u64 frame[2];
+
+		if (bpf_probe_read_user(frame, sizeof(frame), (void *)(cfa - 16)))
+			return END_BAD_READ;
+		fp = frame[0];
+		ip = frame[1];
+		has_fp = true;
 	} else if (!read_user(cfa - 8, &ip)) {
 		return END_BAD_READ;
 	}
-	switch (rule->recovery & 7) {
+	switch (has_fp ? FP_SAME : rule->recovery & 7) {
 	case FP_SAME:
 		break;
 	case FP_UNKNOWN:
@@ -440,6 +452,7 @@ static long walk_frame(__u32 index, struct walk *walk)
 	}
 	record->addresses[count] = address;
 	record->count = count + 1;
+	walk->state->hash = hash_address(walk->state->hash, address);
 	walk->state->is_exact = 0;
 	end = step(walk, address);
 	walk->state->is_leaf = 0;
@@ -449,7 +462,7 @@ static long walk_frame(__u32 index, struct walk *walk)
 	return 1;
 }
 
-/* Fills in the addresses of a user stack, leaf first, and how it ended. `state` is this program's on this CPU. */
+/* Fills in the addresses of a user stack, leaf first, their hash (in the state), and how it ended. `state` is this program's on this CPU. */
 static __always_inline void walk_user_stack(struct record_stack *record, const struct registers *regs,
 					    struct task_struct *task, __u32 pid, struct walk_state *state)
 {
@@ -468,6 +481,7 @@ static __always_inline void walk_user_stack(struct record_stack *record, const s
 	};
 
 	state->regs = *regs;
+	state->hash = 0;
 	state->segment_start = state->segment_end = 0;
 	state->is_exact = state->is_leaf = 1;
 	state->fp_is_lost = 0;
