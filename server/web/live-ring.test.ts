@@ -6,7 +6,13 @@ import { NONE } from '@/profile/schema';
 import { LiveRing, type RingBounds, type RingUpdate } from './live-ring';
 import { LiveSource } from './live-source';
 
-const BOUNDS: RingBounds = { seconds: 10, samples: 1000, latencies: 1000, tables: 100_000 };
+const BOUNDS: RingBounds = {
+  seconds: 10,
+  samples: 1000,
+  latencies: 1000,
+  compactFrom: 100_000,
+  tables: 200_000,
+};
 
 /** An agent that sends a chunk a second, a ring, and a viewer that does what the protocol says. */
 class Live {
@@ -178,7 +184,7 @@ describe('the live ring', () => {
   });
 
   it('makes its tables anew when most of them is not needed any more', () => {
-    const live = new Live({ seconds: 3, tables: 100 });
+    const live = new Live({ seconds: 3, compactFrom: 100 });
     live.push(['main']);
     live.subscribe();
     let largest = 0;
@@ -202,7 +208,7 @@ describe('the live ring', () => {
   });
 
   it('gives up its oldest samples where what they need alone is too large', () => {
-    const live = new Live({ tables: 300 });
+    const live = new Live({ compactFrom: 300, tables: 600 });
     for (let second = 0; second < 8; second++) {
       live.push(...Array.from({ length: 30 }, (_, i) => [`f${second}-${i}`]));
     }

@@ -25,9 +25,11 @@ export interface RingBounds {
   /** Rows of latencies, 40 bytes each. A bound of their own: sources with many processes must not push samples out. */
   readonly latencies: number;
   /**
-   * Size of the tables, as `sizeOf` weighs them, at which they are made anew from the samples that are left. Where those
-   * need more than twice as much, the oldest go.
+   * Size of the tables, as `sizeOf` weighs them, from which on they are made anew from the samples that are left, whenever
+   * they have grown by half since: what goes must make room for what comes, or memory would grow for long.
    */
+  readonly compactFrom: number;
+  /** Their size at which the oldest samples go. */
   readonly tables: number;
 }
 
@@ -35,7 +37,8 @@ const BOUNDS: RingBounds = {
   seconds: 300,
   samples: 1_000_000,
   latencies: 1_000_000,
-  tables: 250_000,
+  compactFrom: 50_000,
+  tables: 500_000,
 };
 
 /** What the tables take in memory, in units of about 60 bytes, interning included. */
@@ -76,7 +79,7 @@ export class LiveRing implements LiveTarget {
   constructor(onUpdate: (update: RingUpdate) => void, bounds: RingBounds = BOUNDS) {
     this.#onUpdate = onUpdate;
     this.#bounds = bounds;
-    this.#compactAt = bounds.tables;
+    this.#compactAt = bounds.compactFrom;
   }
 
   restart(source: Profile): void {
@@ -177,13 +180,13 @@ export class LiveRing implements LiveTarget {
   #compact(): boolean {
     if (sizeOf(this.#builder.profile) <= this.#compactAt) return false;
     this.#rebuild();
-    while (sizeOf(this.#builder.profile) > 2 * this.#bounds.tables && this.#slices.length > 0) {
+    while (sizeOf(this.#builder.profile) > this.#bounds.tables && this.#slices.length > 0) {
       const oldest = this.#slices.splice(0, Math.ceil(this.#slices.length / 2));
       for (const slice of oldest) this.#uncount(slice);
       this.#rebuild();
     }
     // What is left is needed: wait until there is something to win.
-    this.#compactAt = Math.max(this.#bounds.tables, 1.5 * sizeOf(this.#builder.profile));
+    this.#compactAt = Math.max(this.#bounds.compactFrom, 1.5 * sizeOf(this.#builder.profile));
     return true;
   }
 
