@@ -24,7 +24,11 @@ export const LOSS_REASONS: Readonly<
   'user-stack-failed': { unit: 'stacks', text: 'user stacks that could not be read at all' },
   'process-event-ring-full': {
     unit: 'events',
-    text: 'process events (exec, fork, exit, rename, mmap) that found the ring buffer full; names may be late or missing',
+    text: 'process events (exec, fork, exit, rename) that found the ring buffer full; names may be late or missing',
+  },
+  'mapping-event-ring-full': {
+    unit: 'events',
+    text: 'records of mappings, threads and programs that found perf’s ring buffer full; new mappings may be seen late',
   },
   'map-full': { unit: 'events', text: 'entries for which a kernel map had no room' },
   'latency-table-full': {

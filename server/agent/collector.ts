@@ -122,7 +122,7 @@ export class Collector {
   readonly #steal = new StealMeter();
   readonly #runTimes: RunTimeMeter;
   /** Losses that this process counts itself, since the start. */
-  readonly #ownLosses = { 'stack-unknown': 0, 'process-event-ring-full': 0 };
+  readonly #ownLosses = { 'stack-unknown': 0, 'mapping-event-ring-full': 0 };
   #reportedLosses: Readonly<Record<string, number>> = {};
   #lossesReadNs = 0;
   #epoch: Epoch;
@@ -146,7 +146,7 @@ export class Collector {
     this.#namer = new Namer(symbolizer);
     this.#runTimes = new RunTimeMeter(options.measuresBpfAlways);
     this.#mmapEvents = new MmapEvents((count) => {
-      this.#ownLosses['process-event-ring-full'] += count;
+      this.#ownLosses['mapping-event-ring-full'] += count;
     });
     this.#processes = new Processes(this.#modules, new ContainersByCgroup());
     this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });

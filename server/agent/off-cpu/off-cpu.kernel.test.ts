@@ -439,7 +439,9 @@ describe('threads', () => {
       longestNs = Math.max(longestNs, ns[row]);
     }
     const unseen = profile.losses.get('thread-unknown') ?? 0;
-    expect(seen.size).toBeGreaterThan(COUNT * 0.99 - unseen);
+    // One whose start was not seen is taken for the one that had its number before.
+    const unstarted = profile.losses.get('process-event-ring-full') ?? 0;
+    expect(seen.size).toBeGreaterThan(COUNT * 0.99 - unseen - unstarted);
     expect(sleeps).toBeLessThanOrEqual(COUNT);
     expect(sleeps).toBeGreaterThan(result.blocks * 0.99 - unseen);
     expect(blocks).toBeGreaterThanOrEqual(result.blocks - unseen);
