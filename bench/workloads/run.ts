@@ -1,7 +1,6 @@
 /** Runs a workload under a collector, and reads what the profile says of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
@@ -11,20 +10,12 @@ import type { Profile } from '@/profile/profile';
 import { type FrameIndex, NONE, type ProcessIndex, type StackIndex } from '@/profile/schema';
 import type { CollectorStatus } from '@/profile/status';
 import { Collector } from '@/server/agent/collector';
+import { readStolenSeconds } from '@/server/agent/cost';
 import type { OffCpuOptions } from '@/server/agent/off-cpu/off-cpu';
 import { raisePriority } from '@/server/agent/priority';
 import type { Filter } from '@/server/wire';
 
 const SETTLE_MS = 20_000;
-
-/**
- * Nanoseconds for which the host let the machine's CPUs wait (steal), since the start. A clock sees them, so they are in
- * what Hearth measures; the scheduler does not account them to the threads on these CPUs.
- */
-export function stolenNs(): number {
-  const [, , , , , , , , ticks] = readFileSync('/proc/stat', 'utf8').split(/\s+/, 9);
-  return Number(ticks) * 10e6;
-}
 
 /** A collector, and the profile of all that it has seen. */
 export class ProfiledRun {
@@ -108,20 +99,20 @@ export class RunningWorkload {
   }
 }
 
-/** Profiles the machine while a workload runs, until shortly after it has ended. `stolenNs`: as of `stolenNs`, meanwhile. */
+/** Profiles the machine while a workload runs, until shortly after it has ended. `stolenSeconds`: steal meanwhile. */
 export async function profileWorkload<T>(
   frequencyHz: number,
   program: string,
   args: readonly (string | number)[],
-): Promise<{ profile: Profile; result: T; pid: number; stolenNs: number }> {
+): Promise<{ profile: Profile; result: T; pid: number; stolenSeconds: number }> {
   const run = await ProfiledRun.start(frequencyHz);
-  const stolenBefore = stolenNs();
+  const stolenBefore = readStolenSeconds();
   try {
     const workload = new RunningWorkload(program, args);
     const result = await workload.result<T>();
-    const stolen = stolenNs() - stolenBefore;
+    const stolenSeconds = readStolenSeconds() - stolenBefore;
     await sleep(100);
-    return { profile: await run.stop(), result, pid: workload.pid, stolenNs: stolen };
+    return { profile: await run.stop(), result, pid: workload.pid, stolenSeconds };
   } catch (error) {
     await run.stop();
     throw error;

@@ -94,7 +94,14 @@ function LiveItems({ status, analysis, ...looking }: Extract<TruthBarProps, { ki
       </span>
       <QualityItems analysis={analysis} unnamedReasons={collector?.unnamed ?? []} {...looking} />
       <LossItem losses={collector?.losses} since="since the agent started" />
-      <StolenItem stolen={collector?.stolen} />
+      <span
+        className={ITEM}
+        title="Steal: of this machine’s CPU time, what the host of a virtual machine gave to others over the last ten seconds. What ran meanwhile has it in its times, for no clock stands still."
+      >
+        <Item label="Stolen">
+          <MeasuredText of={collector?.stolen} waiting={waiting} format={formatShare} width={5} />
+        </Item>
+      </span>
       <Divider />
       <CostItem label="Agent" cost={collector?.agent} waiting={waiting} />
       <CostItem label="Web" cost={status?.web} waiting="the web process has not reported yet" />
@@ -295,26 +302,6 @@ function ShareItem({
 function shareTitle(share: Share, what: string): string {
   const error = `± ${(share.standardError * 100).toFixed(2)}%`;
   return `${formatCount(share.count)} of ${formatCount(share.of)} ${what} (${error})`;
-}
-
-/** On a machine whose host takes nothing there is nothing to say. */
-const STOLEN_LEAST = 0.0005;
-const STOLEN_MUCH = 0.05;
-
-function StolenItem({ stolen }: { readonly stolen: Measured | undefined }) {
-  if (stolen === undefined || !('value' in stolen) || stolen.value < STOLEN_LEAST) return null;
-  return (
-    <span
-      className={ITEM}
-      title="Steal: of this virtual machine’s CPU time, what its host gave to others over the last ten seconds. What ran meanwhile has it in its times, for no clock stands still."
-    >
-      <Item label="Stolen">
-        <span className={stolen.value >= STOLEN_MUCH ? 'text-warn' : ''}>
-          {formatShare(stolen.value)}
-        </span>
-      </Item>
-    </span>
-  );
 }
 
 function LossItem({

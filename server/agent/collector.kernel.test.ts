@@ -13,9 +13,9 @@ import {
   RunningWorkload,
   readSamples,
   samplesOfPid,
-  stolenNs,
 } from '@/bench/workloads/run';
 import { cgroup2Mount } from './containers';
+import { readStolenSeconds } from './cost';
 
 const HZ = 997;
 
@@ -51,11 +51,11 @@ const seconds = (samples: readonly ReadSample[]): number =>
 function expectCpuTime(
   samples: readonly ReadSample[],
   cpuSeconds: number,
-  stolenNs: number,
+  stolenSeconds: number,
   relative = 0.02,
 ): void {
   const sampled = seconds(samples);
-  const atMost = cpuSeconds + stolenNs / 1e9;
+  const atMost = cpuSeconds + stolenSeconds;
   const what = `${sampled} CPU seconds sampled, ${cpuSeconds} to ${atMost} used`;
   expect(sampled, what).toBeGreaterThanOrEqual(cpuSeconds * (1 - relative));
   expect(sampled, what).toBeLessThanOrEqual(atMost * (1 + relative));
@@ -64,13 +64,13 @@ function expectCpuTime(
 describe('the truth of a CPU profile', () => {
   it('three functions at 60 : 30 : 10 have their shares, and their samples add up to the CPU time', async () => {
     type Result = { cpuSeconds: number; shares: Record<string, number> };
-    const { profile, result, pid, stolenNs } = await profileWorkload<Result>(
+    const { profile, result, pid, stolenSeconds } = await profileWorkload<Result>(
       HZ,
       compileWorkload('shares'),
       [6],
     );
     const samples = samplesOfPid(profile, pid);
-    expectCpuTime(samples, result.cpuSeconds, stolenNs);
+    expectCpuTime(samples, result.cpuSeconds, stolenSeconds);
     for (const { weight } of samples) expect(weight).toBe(Math.round(1e9 / HZ));
     for (const [name, share] of Object.entries(result.shares)) {
       const measured = leafShare(samples, name);
@@ -89,13 +89,13 @@ describe('the truth of a CPU profile', () => {
   });
 
   it('a recursion of 100 is seen whole', async () => {
-    const { profile, result, pid, stolenNs } = await profileWorkload<Used>(
+    const { profile, result, pid, stolenSeconds } = await profileWorkload<Used>(
       HZ,
       compileWorkload('recursion'),
       [100, 3],
     );
     const samples = samplesOfPid(profile, pid);
-    expectCpuTime(samples, result.cpuSeconds, stolenNs);
+    expectCpuTime(samples, result.cpuSeconds, stolenSeconds);
     const deep = settled(samples).filter(({ stack }) => stack.includes('burn_at_the_bottom'));
     expect(deep.length).toBeGreaterThan(HZ / 50);
     for (const { stack } of deep)
@@ -111,13 +111,13 @@ describe('the truth of a CPU profile', () => {
   });
 
   it('200 threads are told apart by name, and add up', async () => {
-    const { profile, result, pid, stolenNs } = await profileWorkload<Used>(
+    const { profile, result, pid, stolenSeconds } = await profileWorkload<Used>(
       HZ,
       compileWorkload('threads'),
       [200, 5],
     );
     const samples = samplesOfPid(profile, pid);
-    expectCpuTime(samples, result.cpuSeconds, stolenNs);
+    expectCpuTime(samples, result.cpuSeconds, stolenSeconds);
     const workers = new Set(
       samples.map(({ threadName }) => threadName).filter((name) => name.startsWith('worker-')),
     );
@@ -128,7 +128,7 @@ describe('the truth of a CPU profile', () => {
   });
 
   it('500 processes that live 20 ms have names, command lines and symbols, and add up', async () => {
-    const { profile, result, stolenNs } = await profileWorkload<Used>(
+    const { profile, result, stolenSeconds } = await profileWorkload<Used>(
       HZ,
       compileWorkload('short-lived'),
       [500, 20],
@@ -149,7 +149,7 @@ describe('the truth of a CPU profile', () => {
       profile,
       (process) => profile.string(processes.columns.name[process]) === 'short-lived',
     );
-    expectCpuTime(all, result.cpuSeconds, stolenNs);
+    expectCpuTime(all, result.cpuSeconds, stolenSeconds);
   });
 
   it('a program in another mount namespace has its symbols', async () => {
@@ -236,12 +236,12 @@ describe('filters and frequency, while running', () => {
   it('the frequency changes without a gap, and weights follow it', async () => {
     const run = await ProfiledRun.start(99);
     const WALL_SECONDS = 4;
-    const stolenBefore = stolenNs();
+    const stolenBefore = readStolenSeconds();
     const workload = new RunningWorkload(compileWorkload('shares'), [WALL_SECONDS]);
     await sleep((WALL_SECONDS * 1000) / 2);
     run.running.setFrequency(1999);
     const { cpuSeconds } = await workload.result<Used>();
-    const stolen = stolenNs() - stolenBefore;
+    const stolen = readStolenSeconds() - stolenBefore;
     await sleep(100);
     const samples = samplesOfPid(await run.stop(), workload.pid);
     expect(new Set(samples.map(({ weight }) => weight))).toEqual(

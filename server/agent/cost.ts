@@ -124,8 +124,11 @@ export class StealMeter {
   }
 }
 
-/** Seconds for which the host let CPUs of this machine wait, all together, since its start; 0 on a machine of its own. */
-function readStolenSeconds(): number {
+/**
+ * Seconds for which the host let CPUs of this machine wait (steal), all together, since its start; 0 on a machine of its own.
+ * A clock sees them, so they are in what Hearth measures; the scheduler does not account them to the threads on these CPUs.
+ */
+export function readStolenSeconds(): number {
   const [, , , , , , , , ticks] = readFileSync('/proc/stat', 'latin1').split(/\s+/, 9);
   return Number(ticks) / USER_HZ;
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileWorkload } from '@/bench/workloads/compile';
-import { stolenNs } from '@/bench/workloads/run';
+import { readStolenSeconds } from '@/server/agent/cost';
 import { ROOT } from '@/server/root';
 
 const HEARTH = join(ROOT, 'bin/hearth');
@@ -65,7 +65,7 @@ describe('hearth record', () => {
     const other = spawn(compileWorkload('recursion'), ['5', '30'], { stdio: 'ignore' });
     const path = join(directory, 'out.txt');
     const hz = 999;
-    const stolenBefore = stolenNs();
+    const stolenBefore = readStolenSeconds();
     const run = hearth('record', '-F', String(hz), '-o', path, '--', shares, '3');
     other.kill('SIGKILL');
     expect(run.status, run.stderr).toBe(0);
@@ -76,7 +76,7 @@ describe('hearth record', () => {
       new Set(['shares']),
     );
     const total = sum(lines);
-    const atMost = truth.cpuSeconds + (stolenNs() - stolenBefore) / 1e9;
+    const atMost = truth.cpuSeconds + readStolenSeconds() - stolenBefore;
     expect(total).toBeGreaterThan(0.97 * hz * truth.cpuSeconds);
     expect(total).toBeLessThan(1.03 * hz * atMost);
     for (const [name, share] of Object.entries(truth.shares)) {

@@ -12,11 +12,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { compileWorkload } from '@/bench/workloads/compile';
-import { ProfiledRun, RunningWorkload, stackNames, stolenNs } from '@/bench/workloads/run';
+import { ProfiledRun, RunningWorkload, stackNames } from '@/bench/workloads/run';
 import type { Profile } from '@/profile/profile';
 import { NONE, type ThreadIndex, ThreadState } from '@/profile/schema';
 import { ROOT } from '@/server/root';
 import { cgroup2Mount } from '../containers';
+import { readStolenSeconds } from '../cost';
 import type { StackTime } from './off-cpu-programs';
 
 const HZ = 19;
@@ -55,7 +56,7 @@ interface ShortLived {
 }
 
 interface Stolen {
-  /** As `stolenNs`, while it ran. */
+  /** Steal, while it ran. */
   readonly stolenNs: number;
 }
 
@@ -76,11 +77,14 @@ async function profileWaits<R = Result>(
   started: (workload: RunningWorkload) => void = () => {},
 ): Promise<{ profile: Profile; result: R & Stolen; pid: number }> {
   const run = await ProfiledRun.start(HZ, { kind: 'all' }, { thresholdNs, stackTime });
-  const stolenBefore = stolenNs();
+  const stolenBefore = readStolenSeconds();
   try {
     const workload = new RunningWorkload(compileWorkload('waits'), args);
     started(workload);
-    const result = { ...(await workload.result<R>()), stolenNs: stolenNs() - stolenBefore };
+    const result = {
+      ...(await workload.result<R>()),
+      stolenNs: (readStolenSeconds() - stolenBefore) * 1e9,
+    };
     await sleep(300);
     return { profile: await run.stop(), result, pid: workload.pid };
   } catch (error) {
