@@ -18,7 +18,9 @@ import {
 } from './schema';
 
 /** Columns that point to rows of a table, or are NONE. */
-const REFERENCES: Readonly<Record<TableName, Readonly<Record<string, TableName | 'strings'>>>> = {
+export const REFERENCES: Readonly<
+  Record<TableName, Readonly<Record<string, TableName | 'strings'>>>
+> = {
   sampleTypes: { name: 'strings', unit: 'strings' },
   mappings: { buildId: 'strings', path: 'strings' },
   frames: { functionName: 'strings', file: 'strings', inlinedInto: 'frames', mapping: 'mappings' },
@@ -31,7 +33,7 @@ const REFERENCES: Readonly<Record<TableName, Readonly<Record<string, TableName |
   latencies: { source: 'strings', label: 'strings', process: 'processes' },
   latencySamples: { thread: 'threads', stack: 'stacks', source: 'strings', label: 'strings' },
 };
-const PATCH_REFERENCES = {
+export const PATCH_REFERENCES = {
   frame: 'frames',
   functionName: 'strings',
   file: 'strings',

@@ -167,23 +167,39 @@ export function chunkByteLength(bytes: Uint8Array, offset = 0): number | undefin
   return view.getUint32(8, true);
 }
 
+/** A byte order mark at the start of a text is a part of it. */
+const utf8Decoder = (): TextDecoder => new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Whole chunks' sizes in bytes: of all, and of the header without its prefix. */
+function sizesOf(bytes: Uint8Array): { readonly size: number; readonly headerBytes: number } {
+  const size = chunkByteLength(bytes);
+  if (size === undefined || size < PREFIX_BYTES || size > bytes.length)
+    throw new ChunkFormatError('chunk is cut short');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, PREFIX_BYTES);
+  const headerBytes = view.getUint32(12, true);
+  if (PREFIX_BYTES + headerBytes > size || headerBytes % 8 !== 0)
+    throw new ChunkFormatError('chunk header is cut short');
+  return { size, headerBytes };
+}
+
+/** Decodes the header of a chunk alone, which says what the rest holds. Throws ChunkFormatError. */
+export function decodeHeader(bytes: Uint8Array): EncodedHeader {
+  const { headerBytes } = sizesOf(bytes);
+  const encoded = parseEncodedHeader(
+    utf8Decoder().decode(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + headerBytes)),
+  );
+  if (encoded === undefined) throw new ChunkFormatError('chunk header is not readable');
+  return encoded;
+}
+
 /** Decodes one chunk. Its columns are views of `bytes`. Throws ChunkFormatError for anything that is not a whole chunk. */
 export function decodeChunk(received: Uint8Array): Chunk {
   // Views need alignment: what was cut out of a larger buffer may have lost it.
   const bytes = received.byteOffset % 8 === 0 ? received : new Uint8Array(received);
-  const size = chunkByteLength(bytes);
-  if (size === undefined || size < PREFIX_BYTES || size > bytes.length)
-    throw new ChunkFormatError('chunk is cut short');
+  const { size, headerBytes } = sizesOf(bytes);
+  const encoded = decodeHeader(bytes);
+  const decoder = utf8Decoder();
   const view = new DataView(bytes.buffer, bytes.byteOffset, size);
-  const headerBytes = view.getUint32(12, true);
-  if (PREFIX_BYTES + headerBytes > size || headerBytes % 8 !== 0)
-    throw new ChunkFormatError('chunk header is cut short');
-  // A byte order mark at the start of a text is a part of it.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  const encoded = parseEncodedHeader(
-    decoder.decode(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + headerBytes)),
-  );
-  if (encoded === undefined) throw new ChunkFormatError('chunk header is not readable');
   let at = PREFIX_BYTES + headerBytes;
   const take = (byteLength: number): number => {
     const start = at;
@@ -280,6 +296,32 @@ function noteRates(
   profile.rates.push({ timeNs: startNs, frequencyHz, thresholdNs, latencyOneIn });
 }
 
+/** All that a profile holds, as one chunk; its columns are views of the profile's. `header`: the chunk's, the profile's losses are in it. */
+export function chunkOf(profile: Profile, header: ChunkHeader): Chunk {
+  const whole = <T extends TableName>(name: T): Increment<T> => {
+    const { columns, length } = profile[name] as unknown as Table<T>;
+    return {
+      base: 0,
+      length,
+      columns: Object.fromEntries(
+        Object.entries(columns).map(([column, values]) => [
+          column,
+          (values as Uint32Array).subarray(0, length),
+        ]),
+      ) as unknown as Columns<T>,
+    };
+  };
+  return {
+    header,
+    losses: Array.from(profile.losses, ([reason, count]) => ({ reason, count })),
+    strings: { base: 0, values: profile.strings },
+    tables: Object.fromEntries(
+      TABLE_NAMES.map((name) => [name, whole(name)]),
+    ) as unknown as Chunk['tables'],
+    patch: EMPTY_PATCH,
+  };
+}
+
 /** Folds chunks, in order, into a new profile. */
 export function profileOf(chunks: Iterable<Chunk>): Profile {
   const profile = new Profile();
@@ -298,7 +340,8 @@ export function* splitChunks(bytes: Uint8Array): Generator<Uint8Array> {
   }
 }
 
-function missing(table: string, got: number, expected: number): ChunkFormatError {
+/** An error that says so. */
+export function missing(table: string, got: number, expected: number): ChunkFormatError {
   return new ChunkFormatError(
     `a chunk is missing: ${table} continue at ${got}, expected ${expected}`,
   );

@@ -1,6 +1,6 @@
 /**
- * The socket.io events between web and browser, and the REST paths. A live client first gets a `snapshot` (a chunk
- * whose tables start at 0), then `chunk`s that continue it; it acknowledges those of which that is asked, and with them
+ * The socket.io events between web and browser, and the REST paths. A live client first gets a `snapshot` (chunks
+ * of which the first starts over), then `chunk`s that continue it; it acknowledges those of which that is asked, and with them
  * all before. One that falls behind is sent nothing until it has caught up, then a new snapshot: never a buffer without
  * bound.
  */
@@ -8,9 +8,9 @@ import type { SessionSummary } from './session';
 import type { LiveStatus } from './status';
 
 export interface ServerToBrowser {
-  /** Start over with this chunk: it holds the live ring. */
-  snapshot: (chunk: ArrayBuffer, acknowledge: () => void) => void;
-  /** Continues the last snapshot or chunk. */
+  /** Start over with these chunks, one after another: they hold the live ring. */
+  snapshot: (chunks: ArrayBuffer, acknowledge: () => void) => void;
+  /** Continues the last snapshot or chunk: the agent's stream, which may start over (ChunkStream). */
   chunk: (chunk: ArrayBuffer, acknowledge?: () => void) => void;
   status: (status: LiveStatus) => void;
   /** The sessions changed: all of them, newest first. */

@@ -1,7 +1,7 @@
 /**
- * Merging: appends the chunks of one profile to another that has indices of its own. It is how a recording that starts
- * in the middle of the live stream, a live ring that outlives the agent's restart, or a filtered copy gets whole and
- * small tables: only rows that a sample needs are taken.
+ * Merging: appends the chunks of one profile to another that has indices of its own. It is how a recording, which
+ * starts in the middle of the live stream and outlives the agent, or a filtered copy gets whole and small tables: only rows
+ * that a sample needs are taken.
  */
 import type { ProfileBuilder } from './builder';
 import { applyChunk, type Chunk } from './chunk';

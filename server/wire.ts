@@ -25,7 +25,7 @@ export interface Failure {
 export type AgentFrame =
   | { readonly type: 'hello'; readonly hello: Hello }
   /** The chunk stream starts over, tables at 0, at every chunk with sequence 0 (the agent bounds its tables so). */
-  | { readonly type: 'chunk'; readonly bytes: Uint8Array }
+  | { readonly type: 'chunk'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: 'status'; readonly status: CollectorStatus }
   | { readonly type: 'failure'; readonly failure: Failure };
 
@@ -120,7 +120,7 @@ export class FrameReader {
   }
 }
 
-function decodeFrame(type: number, payload: Uint8Array): AgentFrame {
+function decodeFrame(type: number, payload: Uint8Array<ArrayBuffer>): AgentFrame {
   const json = () => JSON.parse(Buffer.from(payload.buffer).toString());
   switch (type) {
     case FrameType.Hello:

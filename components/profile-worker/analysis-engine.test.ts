@@ -137,7 +137,7 @@ describe('AnalysisEngine', () => {
 
   it('counts nothing of what it has forgotten, and says since when it counts', () => {
     const [first, ...others] = chunks(Array.from({ length: 100 }, (_, i) => `p${i}`));
-    const engine = live([first], { ringNs: 30e9, samples: 1000, latencies: 1000, stacks: 1000 });
+    const engine = live([first], { ringNs: 30e9, samples: 1000, latencies: 1000, tables: 10_000 });
     engine.setWindow('all');
     update(engine);
     for (const chunk of others) {
@@ -152,7 +152,7 @@ describe('AnalysisEngine', () => {
 
   it('keeps as many samples as it may, whatever their time', () => {
     const [first, ...others] = chunks(Array.from({ length: 60 }, (_, i) => `p${i}`));
-    const engine = live([first], { ringNs: 600e9, samples: 20, latencies: 1000, stacks: 1000 });
+    const engine = live([first], { ringNs: 600e9, samples: 20, latencies: 1000, tables: 10_000 });
     engine.setWindow('all');
     for (const chunk of others) engine.append(chunk);
     const { tree, sampleCount } = resultOf(engine);
@@ -180,7 +180,7 @@ describe('AnalysisEngine', () => {
       const header = { ...HEADER, startNs: second * 1e9, endNs: (second + 1) * 1e9 };
       return encodeChunk(builder.cutChunk(header, []));
     };
-    const bounds = { ringNs: 600e9, samples: 1000, latencies: 250, stacks: 1000 };
+    const bounds = { ringNs: 600e9, samples: 1000, latencies: 250, tables: 10_000 };
     const engine = live(
       Array.from({ length: 10 }, (_, second) => latencyChunk(second, 100)),
       bounds,
@@ -206,7 +206,7 @@ describe('AnalysisEngine', () => {
 
   it('wants a new snapshot once its tables are too large, but not where the snapshot itself is', () => {
     const encoded = chunks(['a', 'b', 'c', 'd', 'e', 'f']);
-    const bounds = { ringNs: 600e9, samples: 1000, latencies: 1000, stacks: 2 };
+    const bounds = { ringNs: 600e9, samples: 1000, latencies: 1000, tables: 30 };
     expect(live(encoded.slice(0, 2), bounds).needsSnapshot).toBe(false);
     expect(live(encoded.slice(0, 3), bounds).needsSnapshot).toBe(true);
 
@@ -349,7 +349,7 @@ describe('AnalysisEngine', () => {
         }
         return encodeChunk(cutAt(source, second));
       };
-      const bounds = { ringNs: 600 * ns, samples: 90, latencies: 1000, stacks: 1000 };
+      const bounds = { ringNs: 600 * ns, samples: 90, latencies: 1000, tables: 10_000 };
       const engine = live([cut(0)], bounds);
       engine.setWindow('all');
       engine.setView(mode('off-cpu'));
@@ -370,7 +370,7 @@ describe('AnalysisEngine', () => {
         ringNs: 30 * ns,
         samples: 1000,
         latencies: 1000,
-        stacks: 1000,
+        tables: 10_000,
       });
       engine.setWindow('all');
       engine.setView(mode('off-cpu'));

@@ -2,7 +2,8 @@
  * Holds a profile, live or whole, and computes what the page shows of it. It runs in the worker, but knows nothing of
  * messages, so that it can be tested without one.
  */
-import { applyChunk, decodeChunk, splitChunks } from '@/profile/chunk';
+import { applyChunk, type Chunk, decodeChunk, splitChunks } from '@/profile/chunk';
+import { ChunkStream } from '@/profile/chunk-stream';
 import { DerivedProfile } from '@/profile/derived-profile';
 import {
   analyseLatency,
@@ -25,8 +26,8 @@ export interface LiveBounds {
   readonly samples: number;
   /** Rows of latencies: many of them push no samples out. */
   readonly latencies: number;
-  /** Tables only grow; from so many stacks on, a fresh snapshot may be smaller. */
-  readonly stacks: number;
+  /** Tables only grow; from this size on (`Profile.size`), a fresh snapshot may be smaller. */
+  readonly tables: number;
 }
 
 /** As much as the server's ring holds: a tab that is open for days stays as small as one that was just opened. */
@@ -34,7 +35,7 @@ const LIVE_BOUNDS: LiveBounds = {
   ringNs: 300e9,
   samples: 1_000_000,
   latencies: 1_000_000,
-  stacks: 400_000,
+  tables: 300_000,
 };
 /** Forgetting copies the samples that stay: not for every chunk. */
 const FORGET_EVERY = 1 / 30;
@@ -52,6 +53,7 @@ interface Derived {
 export class AnalysisEngine {
   readonly #bounds: LiveBounds;
   #profile = new Profile();
+  #stream = new ChunkStream(this.#profile);
   #onCpu = new StackView(this.#profile, 'cpu');
   /** Of the view's mode, if that is another one. */
   #derived: Derived | undefined;
@@ -63,7 +65,7 @@ export class AnalysisEngine {
   /** Of a live profile: samples before this are forgotten. */
   #heldFromNs = 0;
   #forgottenAtNs = 0;
-  #snapshotStacks = 0;
+  #snapshotSize = 0;
   #lossRevision = 0;
 
   constructor(bounds: LiveBounds = LIVE_BOUNDS) {
@@ -73,28 +75,29 @@ export class AnalysisEngine {
   /** Starts over with a live profile, as its first chunk holds it. Throws ChunkFormatError. */
   openSnapshot(bytes: Uint8Array): void {
     const profile = new Profile();
-    for (const chunk of splitChunks(bytes)) applyChunk(profile, decodeChunk(chunk));
-    this.open(profile);
+    const stream = new ChunkStream(profile);
+    for (const encoded of splitChunks(bytes)) applyNext(stream, encoded);
+    this.open(profile, stream);
     this.#isLive = true;
     this.#heldFromNs = profile.startNs;
     this.#forgottenAtNs = profile.header?.endNs ?? 0;
-    this.#snapshotStacks = profile.stacks.length;
+    this.#snapshotSize = profile.size;
   }
 
   /** Starts over with a whole profile. */
-  open(profile: Profile): void {
+  open(profile: Profile, stream = new ChunkStream(profile)): void {
     this.#profile = profile;
+    this.#stream = stream;
     this.#onCpu = new StackView(profile, 'cpu');
     this.#derived = undefined;
     this.#threadAnalysis = new ThreadAnalysis();
     this.#isLive = false;
   }
 
-  /** Appends chunks that follow one another. Throws ChunkFormatError. */
+  /** Appends chunks that follow one another, or start over. Throws ChunkFormatError. */
   append(bytes: Uint8Array): void {
     for (const encoded of splitChunks(bytes)) {
-      const chunk = decodeChunk(encoded);
-      applyChunk(this.#profile, chunk);
+      const chunk = applyNext(this.#stream, encoded);
       this.#derived?.source.append(chunk);
       if (chunk.losses.some(({ count }) => count > 0)) this.#lossRevision++;
     }
@@ -108,8 +111,8 @@ export class AnalysisEngine {
 
   /** The tables of a live profile have grown far beyond what its samples can need. */
   get needsSnapshot(): boolean {
-    const limit = Math.max(this.#bounds.stacks, 2 * this.#snapshotStacks);
-    return this.#isLive && this.#profile.stacks.length > limit;
+    const limit = Math.max(this.#bounds.tables, 2 * this.#snapshotSize);
+    return this.#isLive && this.#profile.size > limit;
   }
 
   setView(view: View): void {
@@ -229,6 +232,13 @@ export class AnalysisEngine {
     while (kept < length && timeNs[kept] === timeNs[kept - 1]) kept++;
     forgetLatencies(this.#profile, timeNs[Math.min(kept, length - 1)]);
   }
+}
+
+/** Applies a stream's next chunk to its profile. */
+function applyNext(stream: ChunkStream, encoded: Uint8Array): Chunk {
+  const chunk = stream.next(decodeChunk(encoded));
+  applyChunk(stream.profile, chunk);
+  return chunk;
 }
 
 /** Says what a derived profile is made by. Infinity is none in JSON, and no other number is. */

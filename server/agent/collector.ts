@@ -75,7 +75,12 @@ const REPORTS_PER_FORGETTING = 60;
 const NAMES_MS = TICK_MS;
 /** The last chunk has no next one whose patch could bring names. */
 const LAST_NAMES_MS = 10_000;
-/** Tables larger than this are begun anew, so that the agent's memory is bounded. */
+/**
+ * Tables are begun anew when they have doubled since they were so old, and are larger than this, as `Profile.size` weighs them: most of what
+ * they hold then is of processes that have ended. And whenever they are larger than the limits below.
+ */
+const SETTLED_NS = 60e9;
+const BOUNDED_FROM = 50_000;
 const MAX_STACKS = 120_000;
 const MAX_FRAMES = 60_000;
 const MAX_THREADS = 100_000;
@@ -93,12 +98,29 @@ class Epoch {
   readonly cpuType = this.builder.sampleType('cpu', 'nanoseconds');
   readonly rows = new Rows(this.builder);
   readonly stacks: Stacks;
+  readonly #beganNs = monotonicNs();
+  #settledSize = 0;
 
   constructor(
     processes: Processes,
     kernel: { readonly textStart: number; readonly buildId: string },
   ) {
     this.stacks = new Stacks(this.builder, processes, kernel);
+  }
+
+  /** To be asked now and then, from the beginning on. */
+  get isTooLarge(): boolean {
+    const { profile } = this.builder;
+    const size = profile.size + this.stacks.size;
+    if (this.#settledSize === 0 || monotonicNs() - this.#beganNs < SETTLED_NS)
+      this.#settledSize = size;
+    return (
+      size > Math.max(BOUNDED_FROM, 2 * this.#settledSize) ||
+      profile.stacks.length > MAX_STACKS ||
+      profile.frames.length > MAX_FRAMES ||
+      profile.threads.length > MAX_THREADS ||
+      this.stacks.size > MAX_RAW_STACKS
+    );
   }
 }
 
@@ -423,14 +445,8 @@ export class Collector {
   #boundTables(): void {
     if (this.#previous !== undefined && --this.#previous.ticksLeft === 0)
       this.#previous = undefined;
+    if (!this.#epoch.isTooLarge) return;
     const { profile } = this.#epoch.builder;
-    if (
-      profile.stacks.length <= MAX_STACKS &&
-      profile.frames.length <= MAX_FRAMES &&
-      profile.threads.length <= MAX_THREADS &&
-      this.#epoch.stacks.size <= MAX_RAW_STACKS
-    )
-      return;
     const epoch = new Epoch(this.#processes, this.#kernel);
     // Samples that are in the ring already name stacks that were sent for the old tables.
     this.#previous = {

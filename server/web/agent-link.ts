@@ -15,7 +15,7 @@ export interface WebMessage {
 }
 
 export interface AgentEvents {
-  chunk(bytes: Uint8Array): void;
+  chunk(bytes: Uint8Array<ArrayBuffer>): void;
   /** The state or the collector's status has changed. */
   changed(): void;
   /** An agent has begun to collect. */

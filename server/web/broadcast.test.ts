@@ -5,13 +5,13 @@ import { Server } from 'socket.io';
 import { type Socket as ClientSocket, io } from 'socket.io-client';
 import parser from 'socket.io-msgpack-parser';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { applyChunk, decodeChunk, encodeChunk } from '@/profile/chunk';
+import { applyChunk, decodeChunk, encodeChunk, splitChunks } from '@/profile/chunk';
+import { ChunkStream } from '@/profile/chunk-stream';
 import type { BrowserToServer, ServerToBrowser } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import type { LiveStatus } from '@/profile/status';
 import { Broadcast, type LiveServer } from './broadcast';
-import { LiveRing } from './live-ring';
 import { LiveSource } from './live-source';
 
 type Client = ClientSocket<ServerToBrowser, BrowserToServer>;
@@ -45,9 +45,7 @@ describe('live viewers', () => {
     await once(http, 'listening');
     server = new Server(http, { serveClient: false, transports: ['websocket'], parser });
     source = new LiveSource();
-    const ring = new LiveRing((update) => broadcast.update(update));
-    broadcast = new Broadcast(server, ring, () => ({ status: STATUS, sessions: [] }));
-    source.add(ring);
+    broadcast = new Broadcast(server, source.ring, () => ({ status: STATUS, sessions: [] }));
     agent = new TestProfile();
     clients = [];
   });
@@ -60,7 +58,9 @@ describe('live viewers', () => {
   let pushed = 0;
   const push = (): void => {
     agent.add({ stack: ['main', `f${pushed++}`] });
-    source.push(encodeChunk(agent.builder.cutChunk(HEADER, [])));
+    const bytes = encodeChunk(agent.builder.cutChunk(HEADER, []));
+    source.push(bytes);
+    broadcast.chunk(bytes);
   };
 
   /** A viewer that acknowledges only when it is told to. */
@@ -73,23 +73,27 @@ describe('live viewers', () => {
     clients.push(client);
     const received: string[] = [];
     const waiting: ((() => void) | undefined)[] = [];
-    let profile = new Profile();
+    let stream = new ChunkStream(new Profile());
+    const take = (bytes: ArrayBuffer): void => {
+      for (const one of splitChunks(new Uint8Array(bytes)))
+        applyChunk(stream.profile, stream.next(decodeChunk(one)));
+    };
     client.on('snapshot', (bytes, acknowledge) => {
       received.push('snapshot');
-      profile = new Profile();
-      applyChunk(profile, decodeChunk(new Uint8Array(bytes)));
+      stream = new ChunkStream(new Profile());
+      take(bytes);
       waiting.push(acknowledge);
     });
     client.on('chunk', (bytes, acknowledge) => {
       received.push('chunk');
-      applyChunk(profile, decodeChunk(new Uint8Array(bytes)));
+      take(bytes);
       waiting.push(acknowledge);
     });
     await once(client as never, 'connect');
     return {
       client,
       received,
-      samples: () => profile.samples.length,
+      samples: () => stream.profile.samples.length,
       acknowledge: () => {
         for (const one of waiting.splice(0)) one?.();
       },

@@ -4,11 +4,10 @@
  */
 
 import type { Server, Socket } from 'socket.io';
-import { encodeChunk } from '@/profile/chunk';
 import type { BrowserToServer, ServerToBrowser } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
 import type { LiveStatus } from '@/profile/status';
-import type { LiveRing, RingUpdate } from './live-ring';
+import type { LiveRing } from './live-ring';
 
 export type LiveServer = Server<BrowserToServer, ServerToBrowser>;
 type LiveSocket = Socket<BrowserToServer, ServerToBrowser>;
@@ -70,19 +69,13 @@ export class Broadcast {
     return this.#viewers.size > 0;
   }
 
-  update(update: RingUpdate): void {
-    let bytes: Buffer | undefined;
+  /** The ring has taken a chunk: `bytes`. */
+  chunk(bytes: Uint8Array<ArrayBuffer>): void {
     for (const viewer of this.#viewers) {
       if (!viewer.isSubscribed) continue;
-      if (update.kind === 'restart') viewer.needsSnapshot = true;
-      if (viewer.needsSnapshot || update.kind === 'restart') {
-        this.#sendSnapshot(viewer);
-      } else if (viewer.awaited >= MAX_AWAITED) {
-        viewer.needsSnapshot = true;
-      } else {
-        bytes ??= bufferOf(encodeChunk(update.chunk));
-        this.#send(viewer, 'chunk', bytes);
-      }
+      if (viewer.needsSnapshot) this.#sendSnapshot(viewer);
+      else if (viewer.awaited >= MAX_AWAITED) viewer.needsSnapshot = true;
+      else this.#send(viewer, 'chunk', bytes);
     }
   }
 
@@ -99,12 +92,12 @@ export class Broadcast {
     const bytes = viewer.awaited === 0 ? this.#ring.snapshot() : undefined;
     if (bytes === undefined) return;
     viewer.needsSnapshot = false;
-    this.#send(viewer, 'snapshot', bufferOf(bytes));
+    this.#send(viewer, 'snapshot', bytes);
   }
 
-  #send(viewer: Viewer, event: 'snapshot' | 'chunk', bytes: Buffer): void {
+  #send(viewer: Viewer, event: 'snapshot' | 'chunk', bytes: Uint8Array<ArrayBuffer>): void {
     // On this side binary is a Buffer; the browser gets an ArrayBuffer.
-    const chunk = bytes as unknown as ArrayBuffer;
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) as never as ArrayBuffer;
     if (event === 'chunk' && ++viewer.unasked < ACKNOWLEDGED_EVERY) {
       viewer.socket.emit(event, chunk);
       return;
@@ -116,6 +109,3 @@ export class Broadcast {
     });
   }
 }
-
-const bufferOf = (bytes: Uint8Array<ArrayBuffer>): Buffer =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,39 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { applyChunk, type Chunk, decodeChunk, encodeChunk } from '@/profile/chunk';
+import {
+  applyChunk,
+  type Chunk,
+  decodeChunk,
+  encodeChunk,
+  type Loss,
+  splitChunks,
+} from '@/profile/chunk';
+import { ChunkStream } from '@/profile/chunk-stream';
 import { Profile } from '@/profile/profile';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import { NONE } from '@/profile/schema';
-import { LiveRing, type RingBounds, type RingUpdate } from './live-ring';
-import { LiveSource } from './live-source';
+import { LiveRing, type RingBounds } from './live-ring';
 
-const BOUNDS: RingBounds = {
-  seconds: 10,
-  samples: 1000,
-  latencies: 1000,
-  compactFrom: 100_000,
-  tables: 200_000,
-};
+const BOUNDS: RingBounds = { seconds: 10, samples: 1000, latencies: 1000, bytes: 1_000_000 };
 
 /** An agent that sends a chunk a second, a ring, and a viewer that does what the protocol says. */
 class Live {
-  readonly source = new LiveSource();
-  readonly updates: RingUpdate[] = [];
   readonly ring: LiveRing;
   agent = new TestProfile();
-  viewer = new Profile();
+  viewer: ChunkStream | undefined;
   second = 0;
-  viewed = 0;
 
   constructor(bounds: Partial<RingBounds> = {}) {
-    this.ring = new LiveRing(
-      (update) => {
-        this.updates.push(update);
-        if (update.kind === 'restart') this.subscribe();
-        else if (this.viewed > 0) applyChunk(this.viewer, decodeChunk(encodeChunk(update.chunk)));
-      },
-      { ...BOUNDS, ...bounds },
-    );
-    this.source.add(this.ring);
+    this.ring = new LiveRing({ ...BOUNDS, ...bounds });
+  }
+
+  get viewed(): Profile {
+    return this.viewer?.profile ?? new Profile();
   }
 
   addLatency(bucket: number): void {
@@ -56,24 +50,26 @@ class Live {
     return this.cut();
   }
 
-  cut(): Chunk {
+  cut(losses: readonly Loss[] = []): Chunk {
     const header = { ...HEADER, startNs: this.second * 1e9, endNs: (this.second + 1) * 1e9 };
     this.second++;
-    const chunk = this.agent.builder.cutChunk(header, []);
-    this.source.push(encodeChunk(chunk));
+    const chunk = this.agent.builder.cutChunk(header, losses);
+    const bytes = encodeChunk(chunk);
+    this.ring.push(bytes);
+    if (this.viewer !== undefined) this.view(bytes);
     return chunk;
   }
 
-  subscribe(): void {
-    this.viewed++;
-    this.viewer = new Profile();
-    applyChunk(this.viewer, this.snapshot());
+  view(bytes: Uint8Array): void {
+    const stream = this.viewer as ChunkStream;
+    for (const one of splitChunks(bytes)) applyChunk(stream.profile, stream.next(decodeChunk(one)));
   }
 
-  snapshot(): Chunk {
-    const bytes = this.ring.snapshot();
-    if (bytes === undefined) throw new Error('nothing yet');
-    return decodeChunk(bytes);
+  subscribe(): void {
+    const snapshot = this.ring.snapshot();
+    if (snapshot === undefined) throw new Error('nothing yet');
+    this.viewer = new ChunkStream(new Profile());
+    this.view(snapshot);
   }
 }
 
@@ -101,9 +97,9 @@ describe('the live ring', () => {
     live.push(['main', 'a', 'c']);
     live.push();
     live.push(['main', 'b'], ['other']);
-    const early = stacksOf(live.viewer);
+    const early = stacksOf(live.viewed);
     live.subscribe();
-    expect(stacksOf(live.viewer)).toEqual(early);
+    expect(stacksOf(live.viewed)).toEqual(early);
     expect(early).toEqual(['0:main;a', '0:main;b', '1:main;a;c', '3:main;b', '3:other']);
   });
 
@@ -122,36 +118,37 @@ describe('the live ring', () => {
     live.subscribe();
     live.agent.rename('?@lib#10', 'found');
     live.push();
-    expect(stacksOf(live.viewer)).toEqual(['0:main;found']);
+    expect(stacksOf(live.viewed)).toEqual(['0:main;found']);
     live.subscribe();
-    expect(stacksOf(live.viewer)).toEqual(['0:main;found']);
+    expect(stacksOf(live.viewed)).toEqual(['0:main;found']);
   });
 
-  it('outlives the agent: viewers notice nothing when its stream starts over', () => {
+  it('outlives the agent: what was before is still there when its stream starts over', () => {
     const live = new Live();
     live.push(['main', 'a'], ['main', 'b']);
     live.subscribe();
     live.agent = new TestProfile();
     live.push(['other'], ['main', 'b']);
-    expect(stacksOf(live.viewer)).toEqual(['0:main;a', '0:main;b', '1:other', '1:main;b']);
-    expect(live.updates.map(({ kind }) => kind)).toEqual(['chunk', 'chunk']);
-    // The stacks are known already.
-    expect(live.viewer.stacks.length).toBe(4);
+    live.push(['other', 'c']);
+    const all = ['0:main;a', '0:main;b', '1:other', '1:main;b', '2:other;c'];
+    expect(stacksOf(live.viewed)).toEqual(all);
+    live.subscribe();
+    expect(stacksOf(live.viewed)).toEqual(all);
   });
 
   it('forgets what is older than its window', () => {
     const live = new Live({ seconds: 3 });
     for (let second = 0; second < 10; second++) live.push(['a']);
     live.subscribe();
-    expect(stacksOf(live.viewer)).toEqual(['6:a', '7:a', '8:a', '9:a']);
-    expect(live.viewer.startNs).toBe(6e9);
+    expect(stacksOf(live.viewed)).toEqual(['6:a', '7:a', '8:a', '9:a']);
+    expect(live.viewed.startNs).toBe(6e9);
   });
 
   it('forgets the oldest where there are too many', () => {
     const live = new Live({ samples: 5 });
     for (let second = 0; second < 10; second++) live.push(['a'], ['b']);
     live.subscribe();
-    expect(stacksOf(live.viewer)).toEqual(['8:a', '8:b', '9:a', '9:b']);
+    expect(stacksOf(live.viewed)).toEqual(['8:a', '8:b', '9:a', '9:b']);
   });
 
   it('forgets the oldest latencies where there are too many, and no sample for them', () => {
@@ -165,60 +162,78 @@ describe('the live ring', () => {
       live.push(['a']);
     }
     live.subscribe();
-    expect(startsOf(live.viewer)).toEqual([8, 9]);
-    expect(live.viewer.latencies.length).toBe(200);
-    expect(stacksOf(live.viewer)).toHaveLength(10);
+    expect(startsOf(live.viewed)).toEqual([8, 9]);
+    expect(live.viewed.latencies.length).toBe(200);
+    expect(stacksOf(live.viewed)).toHaveLength(10);
     // The newest are kept even where they alone are too many.
     for (let bucket = 0; bucket < 300; bucket++) live.addLatency(bucket);
     live.push();
     live.subscribe();
-    expect(startsOf(live.viewer)).toEqual([10]);
+    expect(startsOf(live.viewed)).toEqual([10]);
     // What is forgotten is no longer counted: there is room for as many again.
     for (let second = 0; second < 2; second++) {
       for (let bucket = 0; bucket < 100; bucket++) live.addLatency(bucket);
       live.push();
     }
     live.subscribe();
-    expect(startsOf(live.viewer)).toEqual([11, 12]);
-    expect(stacksOf(live.viewer)).toHaveLength(10);
+    expect(startsOf(live.viewed)).toEqual([11, 12]);
+    expect(stacksOf(live.viewed)).toHaveLength(10);
   });
 
-  it('makes its tables anew when most of them is not needed any more', () => {
-    const live = new Live({ seconds: 3, compactFrom: 100 });
-    live.push(['main']);
-    live.subscribe();
-    let largest = 0;
-    for (let second = 1; second < 200; second++) {
-      live.push(['main', `f${second}`], ['main', 'same']);
-      largest = Math.max(largest, live.snapshot().tables.stacks.length);
-      expect(stacksOf(live.viewer).slice(-2)).toEqual([
-        `${second}:main;f${second}`,
-        `${second}:main;same`,
-      ]);
+  it('forgets tables that nothing needs any more, and no loss', () => {
+    const live = new Live({ seconds: 3 });
+    for (let second = 0; second < 40; second++) {
+      if (second % 8 === 0) live.agent = new TestProfile();
+      live.agent.add({ stack: ['main', `f${second}`], timeNs: second * 1e9 });
+      live.cut([{ reason: 'map-full', count: 1 }]);
+      live.subscribe();
+      expect(stacksOf(live.viewed).at(-1)).toBe(`${second}:main;f${second}`);
+      expect(live.viewed.losses.get('map-full')).toBe(second + 1);
+      // At most one stream's before, and those of the seconds that are held.
+      expect(live.viewed.stacks.length).toBeLessThan(16);
+      expect(live.viewed.startNs).toBe(Math.max(0, second - 3) * 1e9);
     }
-    expect(largest).toBeLessThan(60);
-    const restarts = live.updates.filter(({ kind }) => kind === 'restart').length;
-    expect(restarts).toBeGreaterThan(2);
-    expect(restarts).toBeLessThan(40);
-    // Names that come late still find their frames.
-    live.push(['main', '?@lib#10']);
-    live.agent.rename('?@lib#10', 'found');
-    live.push();
-    expect(stacksOf(live.viewer).at(-1)).toBe('200:main;found');
   });
 
-  it('gives up its oldest samples where what they need alone is too large', () => {
-    const live = new Live({ compactFrom: 300, tables: 600 });
-    for (let second = 0; second < 8; second++) {
-      live.push(...Array.from({ length: 30 }, (_, i) => [`f${second}-${i}`]));
+  it('holds no more bytes than it may, and what it holds can be read', () => {
+    const live = new Live({ seconds: 1000, bytes: 20_000 });
+    for (let second = 0; second < 100; second++) {
+      live.push(...Array.from({ length: 30 }, (_, i) => [`f${i}`]));
+      live.subscribe();
     }
-    const { tables } = live.snapshot();
-    expect(tables.stacks.length).toBeLessThanOrEqual(240);
-    expect(tables.stacks.length).toBeGreaterThanOrEqual(30);
+    expect(live.viewed.samples.length).toBeLessThan(600);
+    expect(stacksOf(live.viewed).at(-1)).toBe('99:f29');
+  });
+
+  it('gives its tables to who needs them, as they are now', () => {
+    const live = new Live({ seconds: 3 });
+    const names = (): string[] => {
+      const { strings, frames, samples } = live.ring.tables();
+      expect(samples.length).toBe(0);
+      return Array.from(frames.columns.functionName.subarray(0, frames.length), (i) => strings[i]);
+    };
+    expect(names()).toEqual([]);
+    for (let second = 0; second < 6; second++) {
+      live.push([`f${second}`]);
+      expect(names()).toEqual(Array.from({ length: second + 1 }, (_, i) => `f${i}`));
+    }
+    live.agent = new TestProfile();
+    live.push(['anew']);
+    expect(names()).toEqual(['anew']);
+  });
+
+  it('starts with nothing after a stream that turns out to be broken', () => {
+    const live = new Live({ seconds: 3 });
+    live.push(['a']);
+    const { builder } = live.agent;
+    builder.sample({ timeNs: 1e9, weight: 1, thread: 77, stack: 0, sampleType: 0, cpu: 0 });
+    for (let second = 0; second < 4; second++) live.push(['b']);
+    expect(() => live.push(['c'], ['d'])).toThrow(/samples.thread/);
+    expect(live.ring.snapshot()).toBeUndefined();
+    live.agent = new TestProfile();
+    live.push(['e']);
     live.subscribe();
-    expect(stacksOf(live.viewer).at(-1)).toBe('7:f7-29');
-    const restarts = live.updates.filter(({ kind }) => kind === 'restart').length;
-    expect(restarts).toBeLessThan(8);
+    expect(stacksOf(live.viewed)).toEqual([`${live.second - 1}:e`]);
   });
 
   it('refuses a chunk that does not continue the stream', () => {

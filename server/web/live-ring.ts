@@ -1,230 +1,196 @@
 /**
- * The last five minutes of the machine, as live viewers see them: tables of its own that outlive the agent's, and the newest
- * samples, bounded in time and number.
+ * The last five minutes of the agent's chunk stream, as live viewers see them: its bytes, bounded in time and number, and the
+ * tables of what came before. The agent's own chunks go to viewers as they are; one is decoded only when it is forgotten,
+ * together with many, or when somebody needs its tables.
  */
-import { ProfileBuilder } from '@/profile/builder';
-import { type Chunk, encodeChunk } from '@/profile/chunk';
-import { type EventRows, type Events, Merger } from '@/profile/merge';
-import { EMPTY_PATCH, type Profile } from '@/profile/profile';
 import {
-  type Columns,
-  EVENT_TABLES,
-  type EventTable,
-  isEventTable,
-  SCHEMA,
-  TABLE_NAMES,
-  type TableName,
-} from '@/profile/schema';
-import { Table } from '@/profile/table';
-import type { LiveTarget } from './live-source';
+  applyChunk,
+  type Chunk,
+  ChunkFormatError,
+  type ChunkHeader,
+  chunkOf,
+  decodeChunk,
+  decodeHeader,
+  encodeChunk,
+} from '@/profile/chunk';
+import type { EncodedHeader } from '@/profile/chunk-header';
+import { Profile } from '@/profile/profile';
+import { EVENT_TABLES, type EventTable, emptyColumns } from '@/profile/schema';
 
 export interface RingBounds {
   readonly seconds: number;
-  /** Samples and other events but counted latencies; 27 bytes each, a wait 45. */
+  /** Samples and other events but counted latencies. */
   readonly samples: number;
-  /** Rows of latencies, 40 bytes each. A bound of their own: sources with many processes must not push samples out. */
+  /** Rows of latencies. A bound of their own: sources with many processes must not push samples out. */
   readonly latencies: number;
-  /**
-   * Size of the tables, as `sizeOf` weighs them, from which on they are made anew from the samples that are left, whenever
-   * they have grown by half since: what goes must make room for what comes, or memory would grow for long.
-   */
-  readonly compactFrom: number;
-  /** Their size at which the oldest samples go. */
-  readonly tables: number;
+  /** Of all chunks together. */
+  readonly bytes: number;
 }
 
 const BOUNDS: RingBounds = {
   seconds: 300,
   samples: 1_000_000,
   latencies: 1_000_000,
-  compactFrom: 50_000,
-  tables: 500_000,
+  bytes: 96 * 1024 * 1024,
 };
+/** How far above its bounds the ring grows before it forgets: what is decoded together costs a fraction of one by one. */
+const SLACK = 1 / 20;
 
-/** What the tables take in memory, in units of about 60 bytes, interning included. */
-const sizeOf = ({ stacks, frames, strings, threads, processes }: Profile): number =>
-  stacks.length + 3 * frames.length + 2 * strings.length + threads.length + 2 * processes.length;
-
-/** What viewers need next: a chunk that continues what they have, or, after the tables were made anew, a snapshot. */
-export type RingUpdate =
-  | { readonly kind: 'chunk'; readonly chunk: Chunk }
-  | { readonly kind: 'restart' };
-
-/** What happened in one chunk. */
+/** One of the agent's chunks. */
 interface Slice {
-  readonly events: Events;
-  readonly startNs: number;
-  readonly endNs: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly header: ChunkHeader;
+  /** Rows of the event tables but latencies. */
+  readonly events: number;
+  readonly latencies: number;
 }
 
-/** Events but latencies, which have a bound of their own. */
-const eventCount = (events: Events): number =>
-  EVENT_TABLES.reduce((sum, name) => (name === 'latencies' ? sum : sum + events[name].length), 0);
+/** Adds to a profile what stays of a chunk: its tables, its losses, and not what happened. */
+function fold(profile: Profile, chunk: Chunk): void {
+  applyChunk(profile, chunk);
+  for (const name of EVENT_TABLES) profile[name].clear();
+}
 
-const NO_LATENCIES: EventRows<'latencies'> = new Table('latencies');
-
-export class LiveRing implements LiveTarget {
+export class LiveRing {
   readonly #bounds: RingBounds;
-  readonly #onUpdate: (update: RingUpdate) => void;
-  #builder = new ProfileBuilder();
-  #source: Profile | undefined;
-  #merger: Merger | undefined;
   #slices: Slice[] = [];
-  #eventCount = 0;
-  #latencyCount = 0;
-  #newest: Chunk | undefined;
+  #events = 0;
+  #latencies = 0;
+  #bytes = 0;
+  /** Tables as they were before the oldest slice; and all that was lost before it, whatever has become of the tables. */
+  #before = new Profile();
   #snapshot: Uint8Array<ArrayBuffer> | undefined;
-  #compactAt: number;
 
-  constructor(onUpdate: (update: RingUpdate) => void, bounds: RingBounds = BOUNDS) {
-    this.#onUpdate = onUpdate;
+  constructor(bounds: RingBounds = BOUNDS) {
     this.#bounds = bounds;
-    this.#compactAt = bounds.compactFrom;
   }
 
-  restart(source: Profile): void {
-    this.#source = source;
-    this.#merger = new Merger(this.#builder, source);
-  }
-
-  take(chunk: Chunk): void {
-    this.#merger?.take(chunk);
-    const isRestart = this.#compact();
-    const { sequence: _, ...header } = chunk.header;
-    const own = this.#builder.cutChunk(header, chunk.losses);
-    this.#newest = own;
+  /** Throws ChunkFormatError for what is not the stream's next chunk. `bytes` is the ring's from now on. */
+  push(bytes: Uint8Array<ArrayBuffer>): void {
+    const encoded = decodeHeader(bytes);
+    const { sequence } = encoded.header;
+    const newest = this.#slices.at(-1)?.header.sequence;
+    if (sequence !== 0 && sequence - 1 !== newest) {
+      throw new ChunkFormatError(
+        `a chunk is missing: number ${sequence} came after ${newest ?? 'none'}`,
+      );
+    }
+    const slice = sliceOf(bytes, encoded);
+    this.#slices.push(slice);
+    this.#count(slice, 1);
     this.#snapshot = undefined;
-    this.#slices.push({
-      events: own.tables,
-      startNs: header.startNs,
-      endNs: header.endNs,
-    });
-    this.#eventCount += eventCount(own.tables);
-    this.#latencyCount += own.tables.latencies.length;
-    this.#expire(header.endNs);
-    this.#onUpdate(isRestart ? { kind: 'restart' } : { kind: 'chunk', chunk: own });
+    this.#forget();
+    this.#forgetLatencies();
   }
 
-  /** All that the ring holds, as one chunk whose tables start at 0; undefined before the first chunk. */
+  /**
+   * All that the ring holds, as chunks one after another of which the first starts over; undefined before the first chunk.
+   * What is pushed afterwards continues it.
+   */
   snapshot(): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#newest === undefined) return undefined;
-    this.#snapshot ??= encodeChunk(this.#snapshotChunk(this.#newest));
+    if (this.#slices.length === 0) return undefined;
+    this.#snapshot ??= this.#join();
     return this.#snapshot;
   }
 
-  #snapshotChunk(newest: Chunk): Chunk {
-    const { profile } = this.#builder;
-    const joined = <T extends EventTable>(name: T): Table<T> => {
-      const table = new Table(name);
-      for (const { events } of this.#slices)
-        table.pushRange(events[name].columns, 0, events[name].length);
-      return table;
-    };
-    const all = <T extends TableName>(table: Table<T>) => ({
-      base: 0,
-      length: table.length,
-      columns: Object.fromEntries(
-        Object.keys(SCHEMA[table.name]).map((column) => [
-          column,
-          (table.columns as unknown as Record<string, Uint32Array>)[column].subarray(
-            0,
-            table.length,
-          ),
-        ]),
-      ) as unknown as Columns<T>,
-    });
-    return {
-      header: { ...newest.header, startNs: this.#slices[0]?.startNs ?? newest.header.startNs },
-      losses: [...profile.losses].map(([reason, count]) => ({ reason, count })),
-      strings: { base: 0, values: profile.strings },
-      tables: Object.fromEntries(
-        TABLE_NAMES.map((name) => [
-          name,
-          all<TableName>(isEventTable(name) ? joined<EventTable>(name) : profile[name]),
-        ]),
-      ) as unknown as Chunk['tables'],
-      patch: EMPTY_PATCH,
-    };
-  }
-
-  #expire(nowNs: number): void {
-    const oldestNs = nowNs - this.#bounds.seconds * 1e9;
-    let expired = 0;
-    while (
-      expired < this.#slices.length - 1 &&
-      (this.#slices[expired].endNs < oldestNs || this.#eventCount > this.#bounds.samples)
-    ) {
-      this.#uncount(this.#slices[expired]);
-      expired++;
+  #join(): Uint8Array<ArrayBuffer> {
+    const pieces = this.#slices.map(({ bytes }) => bytes);
+    const { header } = this.#slices[0];
+    if (this.#before.header !== undefined) {
+      // Its slice is empty: what happened is whole from the next chunk on.
+      const first = { ...header, sequence: 0, endNs: header.startNs };
+      pieces.unshift(encodeChunk(chunkOf(this.#before, first)));
     }
-    if (expired > 0) this.#slices.splice(0, expired);
-    this.#expireLatencies();
+    const joined = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      joined.set(piece, at);
+      at += piece.length;
+    }
+    return joined;
   }
 
-  /** Drops the oldest latencies above their bound, and leaves what else happened then. */
-  #expireLatencies(): void {
+  /** The stream's tables as of now, with nothing that happened: the caller's own. */
+  tables(): Profile {
+    const start = this.#slices.findLastIndex(({ header }) => header.sequence === 0);
+    const profile = new Profile();
+    if (start < 0 && this.#before.header !== undefined)
+      fold(profile, chunkOf(this.#before, this.#before.header));
+    for (const { bytes } of this.#slices.slice(Math.max(0, start)))
+      fold(profile, decodeChunk(bytes));
+    return profile;
+  }
+
+  #count(slice: Slice, sign: 1 | -1): void {
+    this.#events += sign * slice.events;
+    this.#latencies += sign * slice.latencies;
+    this.#bytes += sign * slice.bytes.length;
+  }
+
+  #forget(): void {
+    const { seconds, samples, bytes } = this.#bounds;
+    const nowNs = this.#slices[this.#slices.length - 1].header.endNs;
+    let oldest = 0;
+    const exceeds = (slack: number): boolean =>
+      this.#events > samples * slack ||
+      this.#bytes > bytes * slack ||
+      nowNs - this.#slices[oldest].header.endNs > seconds * 1e9 * slack;
+    if (!exceeds(1 + SLACK)) return;
+    while (oldest < this.#slices.length - 1 && exceeds(1)) this.#count(this.#slices[oldest++], -1);
+    const forgotten = this.#slices.splice(0, oldest);
+    try {
+      for (const { bytes: encoded } of forgotten) this.#foldBefore(decodeChunk(encoded));
+      if (this.#slices[0].header.sequence === 0) this.#startOver();
+    } catch (error) {
+      // What follows can't be read either: the next stream starts with nothing.
+      this.#clear();
+      throw error;
+    }
+  }
+
+  #foldBefore(chunk: Chunk): void {
+    if (chunk.header.sequence === 0) this.#startOver();
+    fold(this.#before, chunk);
+  }
+
+  /** Nothing points to the tables before any more. */
+  #startOver(): void {
+    const { losses, header } = this.#before;
+    this.#before = new Profile();
+    this.#before.header = header;
+    this.#before.addLosses(Array.from(losses, ([reason, count]) => ({ reason, count })));
+  }
+
+  #clear(): void {
+    this.#slices = [];
+    this.#before = new Profile();
+    this.#events = this.#latencies = this.#bytes = 0;
+  }
+
+  /** Drops the oldest latencies above their bound, but for the newest chunk's, and leaves what else happened then. */
+  #forgetLatencies(): void {
+    if (this.#latencies <= this.#bounds.latencies * (1 + SLACK)) return;
     for (let i = 0; i < this.#slices.length - 1; i++) {
-      if (this.#latencyCount <= this.#bounds.latencies) return;
+      if (this.#latencies <= this.#bounds.latencies) return;
       const slice = this.#slices[i];
-      this.#latencyCount -= slice.events.latencies.length;
-      this.#slices[i] = { ...slice, events: { ...slice.events, latencies: NO_LATENCIES } };
+      if (slice.latencies === 0) continue;
+      this.#count(slice, -1);
+      this.#slices[i] = withoutLatencies(slice);
+      this.#count(this.#slices[i], 1);
     }
   }
+}
 
-  #uncount({ events }: Slice): void {
-    this.#eventCount -= eventCount(events);
-    this.#latencyCount -= events.latencies.length;
-  }
+function sliceOf(bytes: Uint8Array<ArrayBuffer>, { header, tables }: EncodedHeader): Slice {
+  const rows = (name: EventTable): number => tables[name]?.[1] ?? 0;
+  const latencies = rows('latencies');
+  const events = EVENT_TABLES.reduce((sum, name) => sum + rows(name), -latencies);
+  return { bytes, header, events, latencies };
+}
 
-  /** Makes the tables anew where they have grown too large; true if so. */
-  #compact(): boolean {
-    if (sizeOf(this.#builder.profile) <= this.#compactAt) return false;
-    this.#rebuild();
-    while (sizeOf(this.#builder.profile) > this.#bounds.tables && this.#slices.length > 0) {
-      const oldest = this.#slices.splice(0, Math.ceil(this.#slices.length / 2));
-      for (const slice of oldest) this.#uncount(slice);
-      this.#rebuild();
-    }
-    // What is left is needed: wait until there is something to win.
-    this.#compactAt = Math.max(this.#bounds.compactFrom, 1.5 * sizeOf(this.#builder.profile));
-    return true;
-  }
-
-  /** New tables with only what the samples need. */
-  #rebuild(): void {
-    const old = this.#builder.profile;
-    const header = old.header;
-    const builder = new ProfileBuilder();
-    const merger = new Merger(builder, old);
-    const remap = (events: Events): Events => {
-      merger.takeEvents(events);
-      const copy = <T extends EventTable>(name: T): EventRows<T> => {
-        const table = builder.profile[name] as unknown as Table<T>;
-        const { columns, length } = table;
-        const copies = Object.fromEntries(
-          Object.entries(columns).map(([column, values]) => [
-            column,
-            (values as Uint32Array).slice(0, length),
-          ]),
-        ) as unknown as Columns<T>;
-        table.clear();
-        return { length, columns: copies };
-      };
-      return {
-        samples: copy('samples'),
-        waits: copy('waits'),
-        threadTimes: copy('threadTimes'),
-        latencies: copy('latencies'),
-        latencySamples: copy('latencySamples'),
-      };
-    };
-    this.#slices = this.#slices.map((slice) => ({ ...slice, events: remap(slice.events) }));
-    // What the newest chunk brought is not cut yet.
-    merger.takeEvents(old);
-    builder.profile.header = header;
-    builder.profile.startNs = old.startNs;
-    for (const [reason, count] of old.losses) builder.profile.losses.set(reason, count);
-    this.#builder = builder;
-    if (this.#source !== undefined) this.#merger = new Merger(builder, this.#source);
-  }
+function withoutLatencies(slice: Slice): Slice {
+  const chunk = decodeChunk(slice.bytes);
+  const latencies = { base: 0, length: 0, columns: emptyColumns('latencies') };
+  const bytes = encodeChunk({ ...chunk, tables: { ...chunk.tables, latencies } });
+  return { ...slice, bytes, latencies: 0 };
 }

@@ -1,7 +1,8 @@
-/** The agent's chunk stream, decoded once, and handed to those who keep what they want of it. */
+/** The agent's chunk stream: kept for live viewers as it is, and decoded for those who take a part of it, while there are any. */
 import { applyChunk, type Chunk, decodeChunk } from '@/profile/chunk';
 import { Profile } from '@/profile/profile';
 import { EVENT_TABLES } from '@/profile/schema';
+import { LiveRing } from './live-ring';
 
 /** Keeps a part of the stream in tables of its own. */
 export interface LiveTarget {
@@ -12,20 +13,30 @@ export interface LiveTarget {
 }
 
 export class LiveSource {
-  #profile = new Profile();
+  readonly ring: LiveRing;
+  /** The stream's tables; undefined while nobody needs them. */
+  #profile: Profile | undefined;
   readonly #targets = new Set<LiveTarget>();
 
+  constructor(ring = new LiveRing()) {
+    this.ring = ring;
+  }
+
   add(target: LiveTarget): void {
+    this.#profile ??= this.ring.tables();
     this.#targets.add(target);
     target.restart(this.#profile);
   }
 
   remove(target: LiveTarget): void {
     this.#targets.delete(target);
+    if (this.#targets.size === 0) this.#profile = undefined;
   }
 
-  /** Throws ChunkFormatError for what is not the stream's next chunk. */
-  push(bytes: Uint8Array): void {
+  /** Throws ChunkFormatError for what is not the stream's next chunk. `bytes` is the source's from now on. */
+  push(bytes: Uint8Array<ArrayBuffer>): void {
+    this.ring.push(bytes);
+    if (this.#profile === undefined) return;
     const chunk = decodeChunk(bytes);
     if (chunk.header.sequence === 0) {
       this.#profile = new Profile();

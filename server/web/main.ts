@@ -9,7 +9,6 @@ import next from 'next';
 import { Server } from 'socket.io';
 import parser from 'socket.io-msgpack-parser';
 import type { LiveStatus, ProcessCost } from '@/profile/status';
-import { garbageCollector } from '@/server/collect-garbage';
 import { ROOT } from '@/server/root';
 import { openStore } from '@/server/store/duckdb';
 import { StoreError } from '@/server/store/errors';
@@ -20,14 +19,11 @@ import { Guard, loadToken } from './auth';
 import { Broadcast, type LiveServer } from './broadcast';
 import { BudgetKeeper, DEFAULT_BUDGET } from './budget';
 import { createHttpServer, type PageHandler } from './http';
-import { LiveRing } from './live-ring';
 import { LiveSource } from './live-source';
 import { Sessions } from './sessions';
 
 /** Less than the time between two statuses of the agent. */
 const COST_MS = 900;
-/** Until what is sent to browsers then is on its way. */
-const COLLECT_MS = 1000;
 
 /** Something that the user can mend: printed without a stack. */
 class StartError extends Error {
@@ -75,13 +71,6 @@ async function main(): Promise<void> {
   const token = loadToken(dataDirectory, values['new-token']);
   const source = new LiveSource();
   let broadcast: Broadcast | undefined;
-  const collectGarbage = garbageCollector();
-  const ring = new LiveRing((update) => {
-    broadcast?.update(update);
-    // Tables that were made anew leave the old ones.
-    if (update.kind === 'restart') setTimeout(collectGarbage, COLLECT_MS).unref();
-  });
-  source.add(ring);
   const sessions = await Sessions.open(store, source, (known) => {
     broadcast?.sessions(known);
     tellRecording();
@@ -97,7 +86,10 @@ async function main(): Promise<void> {
   };
   const cost = costMeter();
   const agent = new AgentLink({
-    chunk: (bytes) => source.push(bytes),
+    chunk: (bytes) => {
+      source.push(bytes);
+      broadcast?.chunk(bytes);
+    },
     changed: () => broadcast?.status(status()),
     started: () => budget.agentStarted(),
     status: (collector) => budget.read(collector, cost()),
@@ -177,7 +169,10 @@ async function main(): Promise<void> {
       decide(allowed ? null : 'no access', allowed);
     },
   });
-  broadcast = new Broadcast(live, ring, () => ({ status: status(), sessions: sessions.known }));
+  broadcast = new Broadcast(live, source.ring, () => ({
+    status: status(),
+    sessions: sessions.known,
+  }));
 
   const app = next({
     dev: false,
