@@ -46,7 +46,8 @@ function isHeader(value: unknown): boolean {
   return (
     isRecord(value) &&
     HEADER_FIELDS.every((field) => Number.isFinite(value[field])) &&
-    OPTIONAL_FIELDS.every((field) => value[field] === undefined || Number.isFinite(value[field]))
+    OPTIONAL_FIELDS.every((field) => value[field] === undefined || Number.isFinite(value[field])) &&
+    (value.amends === undefined || value.amends === true)
   );
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ProfileBuilder } from './builder';
 import { applyChunk, type Chunk, decodeChunk, encodeChunk } from './chunk';
 import { ChunkStream } from './chunk-stream';
 import { Profile } from './profile';
@@ -53,6 +54,10 @@ describe('a stream of chunks that starts over', () => {
         expect(describeSamples(profile)).toEqual(expected);
         expect(new Set(profile.strings).size).toBe(profile.strings.length);
         expect(profile.sampleTypes.length).toBeLessThanOrEqual(2);
+        const { path } = profile.mappings.columns;
+        expect(new Set(path.subarray(0, profile.mappings.length)).size).toBe(
+          profile.mappings.length,
+        );
       }),
     );
   });
@@ -90,6 +95,19 @@ describe('a stream of chunks that starts over', () => {
     const texts = describeSamples(follow(chunks));
     expect(texts[0]).not.toContain('found');
     expect(texts[1]).toContain('found');
+  });
+
+  it('takes what amends the whole profile as it is', () => {
+    const before = new TestProfile().add({ stack: ['main', '?@lib#16'] }).cut();
+    const after = new TestProfile().add({ stack: ['other'] }).cut();
+    const stream = new ChunkStream(new Profile());
+    const profile = follow([before, after], stream);
+    const builder = new ProfileBuilder(follow([before, after]));
+    const unnamed = profile.frames.columns.functionName.indexOf(NONE);
+    const functionName = builder.string('found');
+    builder.symbolize(unnamed, { functionName, file: NONE, line: 0, inlinedInto: NONE });
+    follow([builder.cutChunk({ ...HEADER, amends: true }, [])], stream);
+    expect(describeSamples(profile)[0]).toContain('found');
   });
 
   it('refuses rows that the stream has not sent, and what does not continue it', () => {

@@ -4,10 +4,8 @@
  *
  *     the stream's stacks   0 1 2 3 | 0 1 2      | 0 1
  *     the profile's         0 1 2 3   4 5 6        7 8
- *
- * Texts and sample types are the same rows before and after, for readers tell by them what belongs together.
  */
-import { type Chunk, type Increment, missing } from './chunk';
+import { applyChunk, type Chunk, decodeChunk, type Increment, missing } from './chunk';
 import { PATCH_REFERENCES, REFERENCES } from './chunk-rows';
 import type { Profile, SymbolPatch } from './profile';
 import { type Columns, isEventTable, NONE, TABLE_NAMES, type TableName } from './schema';
@@ -18,18 +16,34 @@ type Place = (index: number) => number;
 /** Not NONE, and beyond the end of every table. */
 const NOWHERE = NONE - 1;
 
+const listed =
+  (list: U32List): Place =>
+  (index) =>
+    index < list.length ? list.values[index] : NOWHERE;
+
+/** Small tables whose rows are the same before and after, as texts are, for readers tell by them what belongs together. */
+type KnownTable = 'sampleTypes' | 'mappings';
+
 /** Tables of the stream since it started over, as rows of the profile. */
 class Translation {
   readonly #profile: Profile;
   readonly #knownStrings: Map<string, number>;
   readonly #strings = new U32List();
-  readonly #sampleTypes = new U32List();
+  readonly #known: Readonly<Record<KnownTable, Map<string, number>>>;
+  readonly #rows: Readonly<Record<KnownTable, U32List>> = {
+    sampleTypes: new U32List(),
+    mappings: new U32List(),
+  };
   /** By table: how many rows the profile had. */
   readonly #offsets: Readonly<Record<TableName, number>>;
 
   constructor(profile: Profile) {
     this.#profile = profile;
     this.#knownStrings = new Map(profile.strings.map((text, index) => [text, index]));
+    this.#known = {
+      sampleTypes: keysOf(profile, 'sampleTypes'),
+      mappings: keysOf(profile, 'mappings'),
+    };
     this.#offsets = Object.fromEntries(
       TABLE_NAMES.map((name) => [name, isEventTable(name) ? 0 : profile[name].length]),
     ) as Record<TableName, number>;
@@ -38,8 +52,12 @@ class Translation {
   /** The chunk as one that continues the profile. */
   translate(chunk: Chunk): Chunk {
     const strings = this.#addStrings(chunk);
+    const place = listed(this.#strings);
+    const known = {
+      sampleTypes: this.#addRows('sampleTypes', chunk, place),
+      mappings: this.#addRows('mappings', chunk, place),
+    };
     const places = this.#places();
-    const sampleTypes = this.#addSampleTypes(chunk.tables.sampleTypes, places.strings);
     const table = <T extends TableName>(name: T): Increment<T> => {
       const { base, length, columns } = chunk.tables[name];
       return {
@@ -48,33 +66,28 @@ class Translation {
         columns: moved(columns, REFERENCES[name], places) as Columns<T>,
       };
     };
+    const others = TABLE_NAMES.filter((name) => !(name in known));
     return {
       header: chunk.header,
       losses: chunk.losses,
       strings,
       tables: {
-        ...(Object.fromEntries(
-          TABLE_NAMES.map((name) => [name, table(name)]),
-        ) as unknown as Chunk['tables']),
-        sampleTypes,
-      },
+        ...known,
+        ...Object.fromEntries(others.map((name) => [name, table(name)])),
+      } as Chunk['tables'],
       patch: moved(chunk.patch, PATCH_REFERENCES, places) as SymbolPatch,
     };
   }
 
   #places(): Readonly<Record<TableName | 'strings', Place>> {
-    const listed =
-      (list: U32List): Place =>
-      (index) =>
-        index < list.length ? list.values[index] : NOWHERE;
+    const offset = (name: TableName): [TableName, Place] => [
+      name,
+      (index) => Math.min(NOWHERE, index + this.#offsets[name]),
+    ];
     return {
-      ...(Object.fromEntries(
-        TABLE_NAMES.map((name): [TableName, Place] => [
-          name,
-          (index) => Math.min(NOWHERE, index + this.#offsets[name]),
-        ]),
-      ) as Record<TableName, Place>),
-      sampleTypes: listed(this.#sampleTypes),
+      ...(Object.fromEntries(TABLE_NAMES.map(offset)) as Record<TableName, Place>),
+      sampleTypes: listed(this.#rows.sampleTypes),
+      mappings: listed(this.#rows.mappings),
       strings: listed(this.#strings),
     };
   }
@@ -94,35 +107,45 @@ class Translation {
     return { base: first, values: added };
   }
 
-  #addSampleTypes(
-    { base, length, columns }: Increment<'sampleTypes'>,
-    text: Place,
-  ): Increment<'sampleTypes'> {
-    if (base !== this.#sampleTypes.length)
-      throw missing('sampleTypes', base, this.#sampleTypes.length);
-    const known = this.#profile.sampleTypes;
-    const [name, unit]: [number[], number[]] = [[], []];
+  /** The rows of a table that the profile doesn't have yet. */
+  #addRows<T extends KnownTable>(name: T, chunk: Chunk, strings: Place): Increment<T> {
+    const { base, length, columns } = chunk.tables[name] as Increment<T>;
+    const [known, places] = [this.#known[name], this.#rows[name]];
+    if (base !== places.length) throw missing(name, base, places.length);
+    const first = this.#profile[name].length;
+    const own = moved(columns, REFERENCES[name], { strings }) as LooseColumns;
+    const added: number[] = [];
     for (let row = 0; row < length; row++) {
-      const [ownName, ownUnit] = [text(columns.name[row]), text(columns.unit[row])];
-      let index = 0;
-      while (
-        index < known.length &&
-        (known.columns.name[index] !== ownName || known.columns.unit[index] !== ownUnit)
-      )
-        index++;
-      if (index === known.length) {
-        index += name.push(ownName) - 1;
-        unit.push(ownUnit);
+      const key = rowKey(own, row);
+      let index = known.get(key);
+      if (index === undefined) {
+        index = first + added.push(row) - 1;
+        known.set(key, index);
       }
-      this.#sampleTypes.push(index);
+      places.push(index);
     }
-    return {
-      base: known.length,
-      length: name.length,
-      columns: { name: Uint32Array.from(name), unit: Uint32Array.from(unit) },
-    };
+    const picked = Object.entries(own).map(([column, values]) => [
+      column,
+      values.filter((_, row) => added.includes(row)),
+    ]);
+    return { base: first, length: added.length, columns: Object.fromEntries(picked) };
   }
 }
+
+type LooseColumns = Readonly<Record<string, Uint8Array | Uint32Array>>;
+
+const rowKey = (columns: LooseColumns, row: number): string =>
+  Object.values(columns)
+    .map((values) => values[row])
+    .join(' ');
+
+const keysOf = (profile: Profile, name: KnownTable): Map<string, number> =>
+  new Map(
+    Array.from({ length: profile[name].length }, (_, row) => [
+      rowKey(profile[name].columns as unknown as LooseColumns, row),
+      row,
+    ]),
+  );
 
 /** Follows a stream into a profile. */
 export class ChunkStream {
@@ -140,6 +163,7 @@ export class ChunkStream {
    * ChunkFormatError where one between is missing.
    */
   next(chunk: Chunk): Chunk {
+    if (chunk.header.amends === true) return chunk;
     if (chunk.header.sequence === 0)
       this.#translation = isEmpty(this.profile) ? undefined : new Translation(this.profile);
     return this.#translation?.translate(chunk) ?? chunk;
@@ -153,14 +177,20 @@ const isEmpty = (profile: Profile): boolean =>
 function moved(
   columns: object,
   references: Readonly<Record<string, TableName | 'strings'>>,
-  places: Readonly<Record<TableName | 'strings', Place>>,
+  places: Readonly<Partial<Record<TableName | 'strings', Place>>>,
 ): object {
   return Object.fromEntries(
     Object.entries(columns).map(([column, values]: [string, Uint32Array]) => {
-      const target = references[column];
-      if (target === undefined || values.length === 0) return [column, values];
-      const place = places[target];
+      const place = places[references[column]];
+      if (place === undefined || values.length === 0) return [column, values];
       return [column, values.map((index) => (index === NONE ? NONE : place(index)))];
     }),
   );
+}
+
+/** Applies the next chunk of a stream, encoded, to its profile, and returns it as one that continues the profile. Throws ChunkFormatError. */
+export function applyNext(stream: ChunkStream, encoded: Uint8Array): Chunk {
+  const chunk = stream.next(decodeChunk(encoded));
+  applyChunk(stream.profile, chunk);
+  return chunk;
 }

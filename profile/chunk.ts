@@ -54,6 +54,8 @@ export interface ChunkHeader {
   readonly thresholdNs?: number | undefined;
   /** Of how many latency events one was timed, of the sources that are thinned; undefined where all were, or none is measured. */
   readonly latencyOneIn?: number | undefined;
+  /** The chunk continues the whole profile that all chunks before it have made (better names for it, say), and no stream. */
+  readonly amends?: true | undefined;
 }
 
 /** A table's new rows: `base` is the index of the first. */
@@ -78,9 +80,9 @@ export class ChunkFormatError extends Error {
 const MAGIC = 0x48545248; // "HRTH"
 /**
  * Version 1 had no waits and no thread times, version 2 no latency samples: a table that the header doesn't name is empty.
- * Up to version 3 all latencies were timed, and had no column that says so.
+ * Up to version 3 all latencies were timed, and had no column that says so. Up to version 4 no stored session starts over.
  */
-export const CHUNK_VERSION = 4;
+export const CHUNK_VERSION = 5;
 const THINNING_VERSION = 4;
 const PREFIX_BYTES = 16;
 const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;
@@ -322,7 +324,7 @@ export function chunkOf(profile: Profile, header: ChunkHeader): Chunk {
   };
 }
 
-/** Folds chunks, in order, into a new profile. */
+/** Folds chunks, in order, into a new profile; their stream must not start over (see ChunkStream). */
 export function profileOf(chunks: Iterable<Chunk>): Profile {
   const profile = new Profile();
   for (const chunk of chunks) applyChunk(profile, chunk);

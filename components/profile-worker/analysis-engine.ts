@@ -2,8 +2,8 @@
  * Holds a profile, live or whole, and computes what the page shows of it. It runs in the worker, but knows nothing of
  * messages, so that it can be tested without one.
  */
-import { applyChunk, type Chunk, decodeChunk, splitChunks } from '@/profile/chunk';
-import { ChunkStream } from '@/profile/chunk-stream';
+import { splitChunks } from '@/profile/chunk';
+import { applyNext, ChunkStream } from '@/profile/chunk-stream';
 import { DerivedProfile } from '@/profile/derived-profile';
 import {
   analyseLatency,
@@ -232,13 +232,6 @@ export class AnalysisEngine {
     while (kept < length && timeNs[kept] === timeNs[kept - 1]) kept++;
     forgetLatencies(this.#profile, timeNs[Math.min(kept, length - 1)]);
   }
-}
-
-/** Applies a stream's next chunk to its profile. */
-function applyNext(stream: ChunkStream, encoded: Uint8Array): Chunk {
-  const chunk = stream.next(decodeChunk(encoded));
-  applyChunk(stream.profile, chunk);
-  return chunk;
 }
 
 /** Says what a derived profile is made by. Infinity is none in JSON, and no other number is. */

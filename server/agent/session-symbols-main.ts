@@ -10,7 +10,8 @@
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
-import { applyChunk, chunkByteLength, decodeChunk, encodeChunk } from '@/profile/chunk';
+import { chunkByteLength, encodeChunk } from '@/profile/chunk';
+import { applyNext, ChunkStream } from '@/profile/chunk-stream';
 import { Profile } from '@/profile/profile';
 import { EVENT_TABLES } from '@/profile/schema';
 import type { SymbolizingMessage, SymbolizingReport } from '@/profile/symbolizing';
@@ -32,7 +33,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
 
 /** The profile of all chunks, without what happened: samples and the like, which have no names. */
 async function readProfile(input: AsyncIterable<Buffer>): Promise<Profile> {
-  const profile = new Profile();
+  const stream = new ChunkStream(new Profile());
   let pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of input) {
@@ -44,14 +45,14 @@ async function readProfile(input: AsyncIterable<Buffer>): Promise<Profile> {
       const wanted = chunkByteLength(pieces[0]) as number;
       if (length < wanted) break;
       const bytes = Buffer.concat(pieces);
-      applyChunk(profile, decodeChunk(bytes.subarray(0, wanted)));
-      for (const name of EVENT_TABLES) profile[name].clear();
+      applyNext(stream, bytes.subarray(0, wanted));
+      for (const name of EVENT_TABLES) stream.profile[name].clear();
       pieces = [bytes.subarray(wanted)];
       length -= wanted;
     }
   }
   if (length > 0) throw new Error('the session ends within a chunk');
-  return profile;
+  return stream.profile;
 }
 
 /** Resolves when the debug files that were asked for have come, or will not, or have taken too long. */
@@ -98,7 +99,7 @@ async function main(): Promise<void> {
   service.close();
   if (report.changed > 0 && header !== undefined) {
     // It adds no time: what it holds belongs to the whole session.
-    const chunk = builder.cutChunk({ ...header, startNs: header.endNs }, []);
+    const chunk = builder.cutChunk({ ...header, startNs: header.endNs, amends: true }, []);
     writeAll(RESULT_FD, encodeChunk(chunk));
   }
   tell({ kind: 'report', report });

@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { z } from 'zod';
-import { applyChunk, decodeChunk, splitChunks } from '@/profile/chunk';
+import { splitChunks } from '@/profile/chunk';
+import { applyNext, ChunkStream } from '@/profile/chunk-stream';
 import { writeCollapsed } from '@/profile/formats/collapsed';
 import { writePprof } from '@/profile/formats/pprof';
 import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
@@ -208,15 +209,19 @@ export class Api {
     await pipeline(Readable.from(this.#backend.sessions.chunks(id)), response);
   }
 
+  async #profileOf(id: string): Promise<Profile> {
+    const stream = new ChunkStream(new Profile());
+    for await (const slice of this.#backend.sessions.chunks(id))
+      for (const bytes of splitChunks(slice)) applyNext(stream, bytes);
+    return stream.profile;
+  }
+
   async #export({ response, id, query }: Parameters<Handler>[0]): Promise<void> {
     const format = query.get('format');
     if (format !== 'collapsed' && format !== 'pprof')
       throw new RequestError(400, 'format is collapsed or pprof');
     const { name } = await this.#backend.sessions.get(id);
-    const profile = new Profile();
-    for await (const slice of this.#backend.sessions.chunks(id)) {
-      for (const bytes of splitChunks(slice)) applyChunk(profile, decodeChunk(bytes));
-    }
+    const profile = await this.#profileOf(id);
     const fileName = `${name.replace(/[^\w.-]+/g, '-')}.${format === 'collapsed' ? 'txt' : 'pb.gz'}`;
     response.setHeader('Content-Disposition', `attachment; filename="${fileName}"`);
     if (format === 'collapsed') {

@@ -5,8 +5,8 @@ import { Server } from 'socket.io';
 import { type Socket as ClientSocket, io } from 'socket.io-client';
 import parser from 'socket.io-msgpack-parser';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { applyChunk, decodeChunk, encodeChunk, splitChunks } from '@/profile/chunk';
-import { ChunkStream } from '@/profile/chunk-stream';
+import { encodeChunk, splitChunks } from '@/profile/chunk';
+import { applyNext, ChunkStream } from '@/profile/chunk-stream';
 import type { BrowserToServer, ServerToBrowser } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
@@ -75,8 +75,7 @@ describe('live viewers', () => {
     const waiting: ((() => void) | undefined)[] = [];
     let stream = new ChunkStream(new Profile());
     const take = (bytes: ArrayBuffer): void => {
-      for (const one of splitChunks(new Uint8Array(bytes)))
-        applyChunk(stream.profile, stream.next(decodeChunk(one)));
+      for (const one of splitChunks(new Uint8Array(bytes))) applyNext(stream, one);
     };
     client.on('snapshot', (bytes, acknowledge) => {
       received.push('snapshot');

@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  applyChunk,
-  type Chunk,
-  decodeChunk,
-  encodeChunk,
-  type Loss,
-  splitChunks,
-} from '@/profile/chunk';
-import { ChunkStream } from '@/profile/chunk-stream';
+import { type Chunk, encodeChunk, type Loss, splitChunks } from '@/profile/chunk';
+import { applyNext, ChunkStream } from '@/profile/chunk-stream';
 import { Profile } from '@/profile/profile';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import { NONE } from '@/profile/schema';
@@ -62,7 +55,7 @@ class Live {
 
   view(bytes: Uint8Array): void {
     const stream = this.viewer as ChunkStream;
-    for (const one of splitChunks(bytes)) applyChunk(stream.profile, stream.next(decodeChunk(one)));
+    for (const one of splitChunks(bytes)) applyNext(stream, one);
   }
 
   subscribe(): void {

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
-import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
+import { decodeChunk, encodeChunk } from '@/profile/chunk';
+import { applyNext, ChunkStream } from '@/profile/chunk-stream';
+import { Profile } from '@/profile/profile';
+import { describeSamples, HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import type { SessionSummary } from '@/profile/session';
 import { LiveSource } from './live-source';
 import { MemoryStore } from './memory-store-for-tests';
@@ -61,8 +63,12 @@ describe('a recording', () => {
 
   const stored = async (id: string) => {
     const chunks = [];
-    for await (const slice of store.slices(id)) chunks.push(decodeChunk(slice.chunks));
-    return { chunks, profile: profileOf(chunks) };
+    const stream = new ChunkStream(new Profile());
+    for await (const slice of store.slices(id)) {
+      chunks.push(decodeChunk(slice.chunks));
+      applyNext(stream, slice.chunks);
+    }
+    return { chunks, profile: stream.profile };
   };
 
   /** As if the agent had sent everything already. */
@@ -105,17 +111,21 @@ describe('a recording', () => {
     await stop(recorder);
   });
 
-  it('goes on in the same tables when the agent starts again', async () => {
+  it('starts over when the stream does, and loses nothing', async () => {
     const { recorder, session } = await record();
     push(['main', 'a']);
     await recorder.flush();
+    push(['main', 'b']);
     agent = new TestProfile();
     push(['new'], ['main', 'a']);
+    push(['new']);
     await stop(recorder);
-    const { profile } = await stored(session.id);
-    expect(profile.samples.length).toBe(3);
-    expect(profile.stacks.length).toBe(3);
-    expect(profile.samples.columns.stack[2]).toBe(profile.samples.columns.stack[0]);
+    const { chunks, profile } = await stored(session.id);
+    expect(chunks.map(({ header }) => header.sequence)).toEqual([0, 1, 0]);
+    expect(chunks.map(({ tables }) => tables.samples.length)).toEqual([1, 1, 3]);
+    expect(describeSamples(profile)).toHaveLength(5);
+    expect(describeSamples(profile)[3]).toBe(describeSamples(profile)[0]);
+    expect(profile.losses.get('map-full')).toBe(4);
   });
 
   it('waits at its end for the samples that the agent still holds', async () => {
@@ -154,7 +164,7 @@ describe('a recording', () => {
   });
 
   it('ends with what was stored when too much waits', async () => {
-    const { recorder, session } = await record({ unwrittenBytes: 1, stacks: 99, frames: 99 });
+    const { recorder, session } = await record({ unwrittenBytes: 1 });
     push(['a']);
     await recorder.flush();
     store.failure = new Error('disk full');
@@ -166,15 +176,5 @@ describe('a recording', () => {
     await stop(recorder);
     expect((await stored(session.id)).profile.samples.length).toBe(1);
     expect(problems.at(-1)).toMatch(/stopped/);
-  });
-
-  it('ends when its tables have grown too large', async () => {
-    const { recorder, session } = await record({ unwrittenBytes: 1e6, stacks: 2, frames: 99 });
-    push(['a']);
-    push(['b', 'c']);
-    expect(exhausted).toBe(1);
-    push(['d']);
-    await stop(recorder);
-    expect((await stored(session.id)).profile.samples.length).toBe(2);
   });
 });

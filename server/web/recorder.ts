@@ -1,6 +1,7 @@
 /**
- * Records the live stream into a session of the store, from now on, second by second. What can't be stored is kept and
- * tried again, within bounds; then the recording ends with what was stored.
+ * Records the live stream into a session of the store, from now on, second by second, with the tables that this needs and no
+ * more. Where the live stream starts over, the recording does: its memory is bounded as the agent's is. What can't be stored is
+ * kept and tried again, within bounds; then the recording ends with what was stored.
  */
 import { ProfileBuilder } from '@/profile/builder';
 import { type Chunk, type ChunkHeader, encodeChunk, type Loss } from '@/profile/chunk';
@@ -17,16 +18,9 @@ const LAST_CHUNK_MS = 600;
 export interface RecorderBounds {
   /** Chunks that wait for the store, in bytes. */
   readonly unwrittenBytes: number;
-  /** Tables of a session, which are in memory while it is recorded: about 150 MB at most. */
-  readonly stacks: number;
-  readonly frames: number;
 }
 
-const BOUNDS: RecorderBounds = {
-  unwrittenBytes: 32 * 1024 * 1024,
-  stacks: 1_000_000,
-  frames: 300_000,
-};
+const BOUNDS: RecorderBounds = { unwrittenBytes: 32 * 1024 * 1024 };
 
 export interface RecorderEvents {
   /** The session's summary has changed: more of it is stored. */
@@ -38,7 +32,7 @@ export interface RecorderEvents {
 }
 
 export class Recorder implements LiveTarget {
-  readonly #builder = new ProfileBuilder();
+  #builder = new ProfileBuilder();
   readonly #source: LiveSource;
   readonly #store: Store;
   readonly #events: RecorderEvents;
@@ -71,6 +65,8 @@ export class Recorder implements LiveTarget {
   }
 
   restart(source: Profile): void {
+    this.#cut();
+    this.#builder = new ProfileBuilder();
     this.#merger = new Merger(this.#builder, source);
   }
 
@@ -80,10 +76,6 @@ export class Recorder implements LiveTarget {
     const { sequence: _, ...header } = chunk.header;
     this.#header = { ...header, startNs: this.#header?.startNs ?? header.startNs };
     this.#losses.push(...chunk.losses);
-    const { stacks, frames } = this.#builder.profile;
-    if (stacks.length > this.#bounds.stacks || frames.length > this.#bounds.frames) {
-      this.#exhaust('it has reached the largest number of different stacks that a session holds');
-    }
     if (this.#awaited !== undefined && header.endNs >= this.#awaited.untilNs)
       this.#awaited.arrived();
   }
