@@ -9,6 +9,7 @@
 #include "latency-slots.bpf.h"
 #include "latency-stacks.bpf.h"
 #include "latency-thin.bpf.h"
+#include "open-file.bpf.h"
 #include <linux/futex.h>
 #include <linux/errno.h>
 
@@ -55,18 +56,8 @@ struct thread_info___latency {
 
 #endif
 
-struct fdtable {
-	unsigned int max_fds;
-	struct file **fd;
-} __attribute__((preserve_access_index));
-
-struct files_struct {
-	struct fdtable *fdt;
-} __attribute__((preserve_access_index));
-
 struct task_struct___latency {
 	struct thread_info___latency thread_info;
-	struct files_struct *files;
 } __attribute__((preserve_access_index));
 
 struct file_system_type {
@@ -76,22 +67,6 @@ struct file_system_type {
 struct super_block___latency {
 	struct file_system_type *s_type;
 } __attribute__((preserve_access_index));
-
-struct inode___latency {
-	unsigned short i_mode;
-	struct super_block___latency *i_sb;
-} __attribute__((preserve_access_index));
-
-struct file___latency {
-	struct inode___latency *f_inode;
-} __attribute__((preserve_access_index));
-
-struct llist_node {
-	struct llist_node *next;
-} __attribute__((preserve_access_index));
-
-/* Reads through what it returns are loads, not calls, and give 0 where there is nothing. */
-extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 
 #define MODE_TYPE_MASK 0170000
 #define MODE_REGULAR 0100000
@@ -182,32 +157,18 @@ int BPF_PROG(latency_syscall_enter, struct pt_regs___latency *regs, long number)
 static __always_inline void count_file(struct task_struct *task, __u32 fd, __u8 class, long result, __u64 ns,
 				       __u32 times, struct latency_key *key)
 {
-	struct fdtable *table = ((struct task_struct___latency *)task)->files->fdt;
-	struct file **files = table->fd, *file = NULL;
 	struct super_block___latency *super_block;
-	struct inode___latency *inode;
-	unsigned short mode;
+	struct open_file file;
 
-	if (class == CALL_OPEN)
+	if (class == CALL_OPEN) {
+		if (result < 0)
+			return;
 		fd = result;
-	if ((class == CALL_OPEN && result < 0) || fd >= table->max_fds)
-		return;
-	if (bpf_rdonly_cast) {
-		/* There is no structure with a pointer to a file alone: any with a pointer does. */
-		file = (void *)((struct llist_node *)bpf_rdonly_cast(files + fd,
-								      bpf_core_type_id_kernel(struct llist_node)))
-			       ->next;
-		inode = ((struct file___latency *)bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file)))->f_inode;
-		mode = inode->i_mode;
-		super_block = inode->i_sb;
-	} else {
-		bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-		inode = (void *)BPF_CORE_READ(file, f_inode);
-		mode = BPF_CORE_READ(inode, i_mode);
-		super_block = BPF_CORE_READ(inode, i_sb);
 	}
-	if ((mode & MODE_TYPE_MASK) != MODE_REGULAR)
+	file = open_file(task, fd);
+	if ((file.mode & MODE_TYPE_MASK) != MODE_REGULAR)
 		return;
+	super_block = (void *)file.super_block;
 	key->kind = LATENCY_FILE;
 	key->operation = class - CALL_READ;
 	bpf_probe_read_kernel_str(key->label, sizeof(key->label), BPF_CORE_READ(super_block, s_type, name));

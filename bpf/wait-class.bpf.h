@@ -8,6 +8,7 @@
 
 #include "kernel.h"
 #include "hearth.h"
+#include "open-file.bpf.h"
 #include <asm/unistd.h>
 
 #define TASK_RUNNING 0
@@ -23,23 +24,6 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct inode___wait {
-	unsigned short i_mode;
-};
-
-struct file___wait {
-	struct inode___wait *f_inode;
-};
-
-struct fdtable___wait {
-	unsigned int max_fds;
-	struct file___wait **fd;
-};
-
-struct files_struct___wait {
-	struct fdtable___wait *fdt;
-};
-
 struct cfs_rq___wait {
 	int throttle_count;
 };
@@ -52,7 +36,6 @@ struct task_struct___wait {
 	unsigned int in_iowait : 1;
 	bool throttled;			/* Linux 6.18 and later */
 	struct sched_entity___wait se;
-	struct files_struct___wait *files;
 };
 
 #pragma clang attribute pop
@@ -153,14 +136,9 @@ const __u8 state_of_system_call[SYSTEM_CALLS] SEC(".rodata") = {
 	[__NR_getdents64] = STATE_BY_FILE,
 };
 
-static __always_inline enum thread_state state_by_file(const struct task_struct___wait *task, __u32 descriptor)
+static __always_inline enum thread_state state_by_file(struct task_struct *task, __u32 descriptor)
 {
-	const struct fdtable___wait *table = task->files->fdt;
-	struct file___wait *file = NULL;
-
-	if (descriptor >= table->max_fds || bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor))
-		return STATE_OTHER;
-	switch (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) {
+	switch (open_file(task, descriptor).mode & S_IFMT) {
 	case S_IFSOCK:
 		return STATE_NETWORK;
 	case S_IFIFO:
@@ -194,7 +172,7 @@ static __always_inline enum thread_state blocked_state(struct task_struct *task,
 		return STATE_OTHER;
 	state = state_of_system_call[number & (SYSTEM_CALLS - 1)];
 	if (state == STATE_BY_FILE)
-		return state_by_file(waiting, first_argument(regs));
+		return state_by_file(task, first_argument(regs));
 	return state ? state : STATE_OTHER;
 }
 
