@@ -2,7 +2,10 @@
 /*
  * Run queue latency: how long a thread was runnable, but not running, until it got a CPU: from when it was woken, or had
  * to leave a CPU although it could have gone on. By the clock, not by the scheduler's own account (sched_info): that one
- * has no time at all for a thread that is woken and takes the CPU at once.
+ * has no time at all for a thread that is woken and takes the CPU at once. From sched_waking, as in off-CPU profiling, and
+ * not from sched_wakeup: another CPU may have to be woken itself in between.
+ *
+ * While off-CPU profiling is on, its programs count these latencies (`count_runqueue`), and those here are not there.
  */
 #include "latency-slots.bpf.h"
 #include "latency-thin.bpf.h"
@@ -23,8 +26,8 @@ static __always_inline int begin_wait(struct task_struct *task, __u64 *now)
 	return 0;
 }
 
-SEC("tp_btf/sched_wakeup")
-int BPF_PROG(latency_runqueue_wakeup, struct task_struct *task)
+SEC("tp_btf/sched_waking")
+int BPF_PROG(latency_runqueue_waking, struct task_struct *task)
 {
 	__u64 now = 0;
 
@@ -56,7 +59,7 @@ int BPF_PROG(latency_runqueue_switch, bool preempt, struct task_struct *previous
 	/* None is under way where the wait began before this program did. */
 	wait = event_to_end(identity(next), next);
 	times = wait ? end_event(wait, &now, &ns) : 0;
-	if (times) {
+	if (times && counts_at(now)) {
 		key.pid = next->tgid;
 		count_latencies_fast(&key, ns, times);
 	}

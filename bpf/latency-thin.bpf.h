@@ -12,9 +12,7 @@
 #define HEARTH_LATENCY_THIN_BPF_H
 
 #include "latency.bpf.h"
-
-/* In a section of its own, which the agent writes to while programs run, and which they read without a look-up. */
-volatile struct latency_control latency_control SEC(".data.control") = {.one_in = 1};
+#include "latency-control.bpf.h"
 
 /* An event under way, or what is kept for the next one, of one thread. */
 struct thread_event {

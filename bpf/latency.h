@@ -89,6 +89,9 @@ struct latency_control {
 	__u32 modes;		/* bits by enum syscall_mode */
 	__u32 tick_ns;		/* how long the kernel's tick is */
 	__u32 long_ticks;	/* from so many on an event is long */
+	/* Run queue latencies alone: those that end between the two are counted. */
+	__u64 from_ns;
+	__u64 until_ns;
 };
 
 struct latency_key {

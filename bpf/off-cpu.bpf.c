@@ -7,8 +7,13 @@
  *
  * A wait ends in two parts: blocked, until somebody wakes the thread; then runnable, until it has a CPU. Each is drawn
  * for itself. The blocked part is drawn when it ends, by its waker, who is the current task there.
+ *
+ * The runnable part is the latency of the run queue. Where that is wanted, too, it is counted here: it needs the same
+ * programs, each of which costs as much by being called as by what it does.
  */
 #include "draw.bpf.h"
+#include "latency-control.bpf.h"
+#include "latency-slots.bpf.h"
 #include "task-stack.bpf.h"
 #include "task-work.h"
 #include "wait-class.bpf.h"
@@ -158,37 +163,6 @@ static __always_inline __u64 draw_wait(struct thread *thread, __u64 length_ns, _
 		       draw_early_weight(random(thread), thread->early.probability, length_ns, threshold);
 }
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct cgroup___ancestors {
-	int level;
-	struct cgroup *ancestors[];
-};
-#pragma clang attribute pop
-
-static __always_inline bool wanted(const struct configuration *config, struct task_struct *task)
-{
-	__u32 pid = task->tgid;
-	struct cgroup___ancestors *cgroup;
-	struct cgroup *ancestor = NULL;
-
-	switch (config->filter) {
-	case FILTER_ALL:
-		return true;
-	case FILTER_PROCESSES:
-	case FILTER_TREES:
-		return bpf_map_lookup_elem(&watched, &pid) != NULL;
-	case FILTER_CGROUP:
-		cgroup = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp);
-		if (config->cgroup_level > (__u32)BPF_CORE_READ(cgroup, level))
-			return false;
-		bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-				      (void *)cgroup + bpf_core_field_offset(cgroup->ancestors) +
-					      config->cgroup_level * sizeof(ancestor));
-		return BPF_CORE_READ(ancestor, kn, id) == config->cgroup;
-	}
-	return false;
-}
-
 /*
  * Runs as the thread whose stack is wanted, just before it is in user mode again: once for all waits that were drawn since
  * it left. (Signal handlers come after it.)
@@ -307,7 +281,7 @@ static __always_inline void take_wait(struct task_struct *task, struct thread *t
 	const struct configuration *config = configuration();
 	__u64 kernel = thread->early.kernel, user = thread->early.user, key = 0;
 
-	if (!config || !wanted(config, task))
+	if (!config || !wanted_task(task))
 		return;
 	if (takes_stacks_late) {
 		struct scratch *scratch = take_scratch();
@@ -345,7 +319,7 @@ static __always_inline void take_early_stacks(void *ctx, struct task_struct *tas
 	if (!config || threshold == 0)
 		return;
 	probability = early_probability(early->expected_ns, threshold);
-	if (random(thread) >= probability || !wanted(config, task))
+	if (random(thread) >= probability || !wanted_task(task))
 		return;
 	scratch = take_scratch();
 	if (!scratch)
@@ -471,11 +445,9 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 	if (preempted || prev_state == TASK_RUNNING) {
 		thread->state = is_throttled(task) ? STATE_THROTTLED : STATE_RUNNABLE;
 	} else if (prev_state & TASK_DEAD) {
-		const struct configuration *config = configuration();
-
 		thread->state = STATE_DEAD;
 		leave_slot(thread);
-		if (config && (thread->wanted || wanted(config, task))) {
+		if (thread->wanted || wanted_task(task)) {
 			struct record_thread record;
 
 			fill_record(&record, task, thread, now);
@@ -492,11 +464,30 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 		take_early_stacks(ctx, task, thread, now);
 }
 
+/* As latency-runqueue.bpf.c. All are timed here: it is counting alone that is thinned. */
+static __always_inline void count_runqueue(struct task_struct *task, struct thread *thread, __u64 waited_ns, __u64 now)
+{
+	struct latency_key key = {.kind = LATENCY_RUNQUEUE};
+	__u32 times = latency_control.one_in;
+
+	if (!counts_at(now))
+		return;
+	if (waited_ns >= (__u64)latency_control.long_ticks * latency_control.tick_ns)
+		times = 1;
+	else if (times > 1 && random(thread) * times >> 32)
+		return;
+	if (!wanted_task(task))
+		return;
+	key.pid = task->tgid;
+	count_latencies_fast(&key, waited_ns, times);
+}
+
 static __always_inline void switch_in(struct task_struct *task, __u64 now)
 {
 	struct thread *thread = known(task, STATE_RUNNABLE);
 	struct wait_part blocked = {}, runnable = {.state = STATE_RUNNABLE, .end_ns = now};
 	__u64 threshold = threshold_ns();
+	bool is_known = true;	/* since when it was runnable */
 	__u64 since;
 
 	if (!thread) {
@@ -525,6 +516,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 				thread->waker = thread->waker_key = thread->waker_kernel = thread->waker_user = 0;
 				blocked.weight_ns = draw_wait(thread, now - since, threshold);
 				count(LOST_WAKEUP);
+				is_known = false;
 			}
 		}
 		blocked.state = blocked_state(task, thread->prev_state);
@@ -549,6 +541,8 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 	barrier();
 	thread->version++;
 	runnable.weight_ns = draw_wait(thread, runnable.duration_ns, threshold);
+	if (is_known && since != now)
+		count_runqueue(task, thread, runnable.duration_ns, now);
 	if (!takes_stacks_late)
 		thread->early.expected_ns = expected_after(thread->early.expected_ns, now - since);
 	if (blocked.weight_ns | runnable.weight_ns)
@@ -638,11 +632,10 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_new_thread, struct task_struct *parent, struct task_struct *child)
 {
 	struct thread *thread = follow(child, STATE_RUNNABLE);
-	const struct configuration *config = configuration();
 
 	/* At its end, the filter may have forgotten its process already. */
-	if (thread && config)
-		thread->wanted = wanted(config, child);
+	if (thread)
+		thread->wanted = wanted_task(child);
 	return 0;
 }
 
@@ -712,7 +705,7 @@ int read_threads(struct bpf_iter__task *ctx)
 	thread = follow(task, present_state(task));
 	if (!thread)
 		return 0;
-	thread->wanted = wanted(config, task);
+	thread->wanted = wanted_task(task);
 	if (!thread->wanted)
 		return 0;
 	for (i = 0; i < 4; i++) {

@@ -34,6 +34,8 @@ export interface Measured {
 export interface MeasureOptions {
   /** One in so many events is timed, of sources that are thinned. */
   readonly oneIn?: number;
+  /** Runs before anything is measured; `pid`: the workload's. */
+  readonly prepare?: (programs: LatencyPrograms, pid: number) => Promise<void>;
   /** Runs beside it, until the signal says that the workload is done. */
   readonly during?: (programs: LatencyPrograms, done: AbortSignal) => Promise<void>;
 }
@@ -43,7 +45,7 @@ export async function measureWorkload(
   workload: string,
   sources: readonly LatencySource[],
   args: readonly (string | number)[],
-  { oneIn = 1, during }: MeasureOptions = {},
+  { oneIn = 1, prepare, during }: MeasureOptions = {},
 ): Promise<Measured> {
   const child = spawn(compileWorkload(workload), args.map(String), {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -52,6 +54,7 @@ export async function measureWorkload(
   const programs = new LatencyPrograms({ onlyPids: [pid] });
   try {
     await readsInput(pid);
+    await prepare?.(programs, pid);
     await programs.set(sources);
     await programs.setThinning(oneIn);
     expect(programs.problems).toEqual({});

@@ -150,6 +150,8 @@ export class Collector {
   #epoch: Epoch;
   #offCpu: OffCpu | undefined;
   #offCpuProblem: string | undefined;
+  /** Switching it, one after the other. */
+  #offCpuChange: Promise<void> = Promise.resolve();
   /** The epoch before, as long as samples may name stacks that only it knows. */
   #previous: { readonly epoch: Epoch; readonly translate: Merger; ticksLeft: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -191,7 +193,7 @@ export class Collector {
       collector.#unprepared = collector.#processes.scan();
       collector.#prepareUnwinding();
       collector.#followCpus();
-      collector.setOffCpu(options.offCpu);
+      await collector.setOffCpu(options.offCpu);
       collector.#timer = setInterval(() => collector.#scheduleTick(), TICK_MS);
       return collector;
     } catch (error) {
@@ -231,32 +233,40 @@ export class Collector {
     await this.#latency.setThinning(oneIn);
   }
 
-  /** Off with undefined. Throws BpfError where the kernel refuses. */
-  setOffCpu(options: OffCpuOptions | undefined): void {
+  /** Off with undefined. Rejects with BpfError where the kernel refuses. */
+  setOffCpu(options: OffCpuOptions | undefined): Promise<void> {
+    const change = this.#offCpuChange.then(() => this.#setOffCpu(options));
+    this.#offCpuChange = change.catch(() => {}); // whoever asked for it gets its error
+    return change;
+  }
+
+  /** The same, but the status tells where the kernel refuses. */
+  async trySetOffCpu(options: OffCpuOptions | undefined): Promise<void> {
+    this.#offCpuProblem = undefined;
+    try {
+      await this.setOffCpu(options);
+    } catch (error) {
+      if (!(error instanceof BpfError)) throw error;
+      this.#offCpuProblem = `the kernel refused off-CPU profiling: ${error.message}`;
+    }
+  }
+
+  async #setOffCpu(options: OffCpuOptions | undefined): Promise<void> {
     if (options !== undefined && this.#offCpu !== undefined) {
       this.#offCpu.setThreshold(options.thresholdNs);
     } else if (options !== undefined) {
       const maps = this.#sampler.sharedMaps();
       this.#offCpu = new OffCpu(options, maps, this.#processes, () => this.#offCpuTarget());
+      await this.#latency.countRunQueueBy(this.#offCpu.runQueue);
     } else if (this.#offCpu !== undefined) {
+      await this.#latency.countRunQueueBy(undefined);
       this.#offCpu.stop();
       this.#readEvents();
       this.#offCpu.flush();
       this.#offCpu.dispose();
       this.#offCpu = undefined;
     }
-    void this.#latency.setStackThreshold(options?.thresholdNs ?? DEFAULT_STACK_THRESHOLD_NS);
-  }
-
-  /** The same, but the status tells where the kernel refuses. */
-  trySetOffCpu(options: OffCpuOptions | undefined): void {
-    this.#offCpuProblem = undefined;
-    try {
-      this.setOffCpu(options);
-    } catch (error) {
-      if (!(error instanceof BpfError)) throw error;
-      this.#offCpuProblem = `the kernel refused off-CPU profiling: ${error.message}`;
-    }
+    await this.#latency.setStackThreshold(options?.thresholdNs ?? DEFAULT_STACK_THRESHOLD_NS);
   }
 
   #offCpuTarget(): OffCpuTarget {
@@ -280,10 +290,10 @@ export class Collector {
     clearInterval(this.#timer);
     this.#sampler.stop();
     await this.#tick;
-    this.setOffCpu(undefined);
+    await this.#latency.set([]);
+    await this.setOffCpu(undefined);
     this.#scheduleTick();
     await this.#tick;
-    await this.#latency.set([]);
     await this.#addLatencies(monotonicNs());
     await this.#namer.settled(LAST_NAMES_MS);
     this.#lossesReadNs = 0;

@@ -65,7 +65,9 @@ async function main(): Promise<void> {
         void collector.setLatencyThinning(control.oneIn);
         break;
       case 'offCpu':
-        collector.trySetOffCpu(control.enabled ? { thresholdNs: control.thresholdNs } : undefined);
+        void collector.trySetOffCpu(
+          control.enabled ? { thresholdNs: control.thresholdNs } : undefined,
+        );
         break;
     }
   });

@@ -1,21 +1,10 @@
-/** One object of latency programs, and its two tables of histograms: one is written to while the other is read. */
-import { LONG_LATENCY_NS } from '@/profile/latency/sources';
+/** One object of latency programs: loads and attaches it. */
 import { distFile } from '@/server/root';
 import { type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
-import { tickNs } from '../libc';
 import { CONFIGURATION, CONFIGURATION_BYTES, FILTER_KINDS } from '../records';
 import { type CountedEventPrograms, CountedEvents } from './counted-events';
-import {
-  LATENCY_CONTROL,
-  LATENCY_CONTROL_BYTES,
-  LATENCY_KEY_BYTES,
-  LATENCY_SLOT,
-  LATENCY_SLOT_BYTES,
-  LATENCY_STACK_CONFIGURATION,
-  LATENCY_STACK_CONFIGURATION_BYTES,
-  LATENCY_VALUE,
-  LATENCY_VALUE_BYTES,
-} from './layout';
+import { type LatencyCounter, LatencyTables, type ReceiveBucket } from './latency-tables';
+import { LATENCY_STACK_CONFIGURATION, LATENCY_STACK_CONFIGURATION_BYTES } from './layout';
 
 /** Whose events are counted: what an object's filter maps say, or some processes', or (undefined) everybody's. */
 export type LatencyFilter =
@@ -48,40 +37,11 @@ const EVENT_PROGRAMS: Readonly<Record<string, CountedEventPrograms>> = {
   },
 };
 
-/** A data section, which programs read without a look-up. */
-const CONTROL_MAP = '.data.control';
-
 const ZERO_KEY = new Uint8Array(4);
 
-/** One bucket of one key (struct latency_key), summed over CPUs. The key is in a buffer that is used again. */
-export type ReceiveBucket = (keys: Buffer, at: number, count: number, sum: number) => void;
-
-/** Two maps and the map of maps that says which of them is written to. */
-class DoubleBuffer {
-  readonly #outer: BpfMap;
-  #active: BpfMap;
-  #spare: BpfMap;
-
-  constructor(object: BpfObject, outer: string, first: string, second: string) {
-    this.#outer = object.map(outer);
-    this.#active = object.map(first, 'perCpu');
-    this.#spare = object.map(second, 'perCpu');
-  }
-
-  /** The one that was written to until now, and is no more. */
-  async swap(): Promise<BpfMap> {
-    await this.#outer.replaceInner(this.#spare);
-    [this.#active, this.#spare] = [this.#spare, this.#active];
-    return this.#spare;
-  }
-}
-
-export class LatencyObject {
+export class LatencyObject implements LatencyCounter {
   readonly #object: BpfObject;
-  readonly #tables: DoubleBuffer;
-  /** Of objects that count in them first. */
-  readonly #slots: DoubleBuffer | undefined;
-  readonly #lostMap: BpfMap;
+  readonly #tables: LatencyTables;
   readonly #events: CountedEvents;
 
   /**
@@ -108,16 +68,7 @@ export class LatencyObject {
     this.#events = new CountedEvents(this.#object, eventPrograms);
     try {
       if ('onlyPids' in filter && filter.onlyPids !== undefined) this.#watch(filter.onlyPids);
-      this.#tables = new DoubleBuffer(this.#object, 'latency_tables', 'latency_a', 'latency_b');
-      this.#slots = this.#object.hasMap('latency_slot_tables')
-        ? new DoubleBuffer(
-            this.#object,
-            'latency_slot_tables',
-            'latency_slots_a',
-            'latency_slots_b',
-          )
-        : undefined;
-      this.#lostMap = this.#object.map('latency_lost', 'perCpu');
+      this.#tables = new LatencyTables(this.#object);
       this.#events.followCpus();
       this.#object.attachAll({ except: Object.keys(eventPrograms) });
     } catch (error) {
@@ -126,18 +77,14 @@ export class LatencyObject {
     }
   }
 
-  /** Of how many events that are not long one is timed, and what is counted of system calls; of objects that are thinned. */
   control(oneIn: number, modes: number): void {
-    if (!this.#object.hasMap(CONTROL_MAP)) return;
-    const value = new DataView(new ArrayBuffer(LATENCY_CONTROL_BYTES));
-    value.setUint32(LATENCY_CONTROL.one_in, oneIn, true);
-    value.setUint32(LATENCY_CONTROL.modes, modes, true);
-    value.setUint32(LATENCY_CONTROL.tick_ns, tickNs(), true);
-    value.setUint32(LATENCY_CONTROL.long_ticks, Math.round(LONG_LATENCY_NS / tickNs()), true);
-    this.#object.map(CONTROL_MAP).update(ZERO_KEY, new Uint8Array(value.buffer));
+    this.#tables.control(oneIn, modes);
   }
 
-  /** Which kinds of events get stacks, as `kindsOf` has them, and from which length on all of them, in ns. */
+  countBetween(fromNs: bigint, untilNs?: bigint): void {
+    this.#tables.countBetween(fromNs, untilNs);
+  }
+
   setStacks(kinds: bigint, thresholdNs: number): void {
     const value = new DataView(new ArrayBuffer(LATENCY_STACK_CONFIGURATION_BYTES));
     value.setBigUint64(LATENCY_STACK_CONFIGURATION.threshold_ns, BigInt(thresholdNs), true);
@@ -145,34 +92,23 @@ export class LatencyObject {
     this.#object.map('latency_stack_configurations').update(ZERO_KEY, new Uint8Array(value.buffer));
   }
 
-  /** Hands over all that was counted since the last time, each event once. One call at a time. */
   async take(receive: ReceiveBucket): Promise<void> {
     this.#events.followCpus();
-    await this.#takeTables(receive);
+    await this.#tables.take(receive);
   }
 
-  /** Ends measuring, then hands over what is left. */
   async finish(receive: ReceiveBucket): Promise<void> {
     this.#events.dispose();
     this.#object.detachAll();
-    await this.#takeTables(receive);
+    await this.#tables.take(receive);
   }
 
-  /** Events that found no room, since the start. */
   get lost(): number {
-    const values = this.#lostMap.lookup(ZERO_KEY);
-    if (values === undefined) return 0;
-    return new BigUint64Array(values.buffer).reduce((sum, value) => sum + Number(value), 0);
+    return this.#tables.lost;
   }
 
   runTimes(): ProgramRunTime[] {
     return this.#object.runTimes();
-  }
-
-  async #takeTables(receive: ReceiveBucket): Promise<void> {
-    const [table, slots] = await Promise.all([this.#tables.swap(), this.#slots?.swap()]);
-    readTable(table, receive);
-    if (slots !== undefined) readSlots(slots, receive);
   }
 
   #watch(pids: readonly number[]): void {
@@ -191,31 +127,5 @@ export class LatencyObject {
   dispose(): void {
     this.#events.dispose();
     this.#object.dispose();
-  }
-}
-
-function readTable(table: BpfMap, receive: ReceiveBucket): void {
-  table.takeAll((keyBytes, valueBytes, rows) => {
-    const keys = Buffer.from(keyBytes.buffer);
-    const values = new DataView(valueBytes.buffer);
-    const copies = valueBytes.length / (keyBytes.length / LATENCY_KEY_BYTES) / LATENCY_VALUE_BYTES;
-    for (let row = 0, at = 0; row < rows; row++) {
-      let [count, sum] = [0, 0];
-      for (let cpu = 0; cpu < copies; cpu++, at += LATENCY_VALUE_BYTES) {
-        count += Number(values.getBigUint64(at + LATENCY_VALUE.count, true));
-        sum += Number(values.getBigUint64(at + LATENCY_VALUE.sum, true));
-      }
-      receive(keys, row * LATENCY_KEY_BYTES, count, sum);
-    }
-  });
-}
-
-function readSlots(slots: BpfMap, receive: ReceiveBucket): void {
-  const values = Buffer.from(slots.takeArray().buffer);
-  for (let at = 0; at < values.length; at += LATENCY_SLOT_BYTES) {
-    const value = at + LATENCY_SLOT.value;
-    const count = Number(values.readBigUInt64LE(value + LATENCY_VALUE.count));
-    if (count > 0)
-      receive(values, at, count, Number(values.readBigUInt64LE(value + LATENCY_VALUE.sum)));
   }
 }

@@ -216,7 +216,7 @@ describe('switching', () => {
       'latency_runqueue_free',
       'latency_runqueue_new',
       'latency_runqueue_switch',
-      'latency_runqueue_wakeup',
+      'latency_runqueue_waking',
       'latency_syscall_enter',
       'latency_syscall_exit',
       'latency_syscall_last',

@@ -1,4 +1,5 @@
 /** The latency programs: those that somebody asked for are attached, and no others. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DEFAULT_STACK_THRESHOLD_NS,
   LATENCY_SOURCES,
@@ -10,6 +11,7 @@ import { BpfError, type ProgramRunTime } from '../libbpf';
 import { SystemError } from '../libc';
 import { kindsOf, type Label, Labels } from './labels';
 import { type LatencyFilter, LatencyObject } from './latency-object';
+import type { LatencyCounter } from './latency-tables';
 import { LATENCY_KEY, SYSCALL_MODES } from './layout';
 
 /** One bucket of one process and label, in the time since the last reading. */
@@ -38,9 +40,18 @@ const OBJECT_OF: Readonly<Record<LatencySource, string>> = {
   dns: 'dns',
 };
 
+const RUN_QUEUE: LatencySource = 'runqueue';
+/**
+ * For how long the programs that count the run queue from now on run beside those that did: a wait is counted by those that
+ * see its end, and they have to have seen its beginning. Few waits are longer.
+ */
+const HAND_OVER_MS = 100;
+
 export class LatencyPrograms {
   readonly #filter: LatencyFilter;
-  readonly #objects = new Map<string, LatencyObject>();
+  readonly #objects = new Map<string, LatencyCounter>();
+  /** Counts the run queue in place of programs of its own. */
+  #runQueueCounter: LatencyCounter | undefined;
   readonly #labels = new Labels();
   #sources: readonly LatencySource[] = [];
   #stacks: readonly LatencySource[] = [];
@@ -103,6 +114,14 @@ export class LatencyPrograms {
     });
   }
 
+  /**
+   * Has off-CPU profiling count the run queue, whose programs see the same events; undefined: no more, and when this has
+   * resolved, they may be unloaded.
+   */
+  countRunQueueBy(counter: LatencyCounter | undefined): Promise<void> {
+    return this.#inOrder(() => this.#handOver(counter));
+  }
+
   /** Of how many events of these sources one is timed. */
   get oneIn(): number {
     return this.#sources.some((source) => THINNED_SOURCES.includes(source)) ? this.#oneIn : 1;
@@ -157,21 +176,48 @@ export class LatencyPrograms {
     for (const [name, object] of this.#objects) {
       if (wanted.has(name) && object.takesStacks === withStacks.has(name)) continue;
       this.#objects.delete(name);
-      await object.finish(this.#receiver(this.#left));
-      this.#lostBefore += object.lost;
-      object.dispose();
+      await this.#finish(object);
     }
     for (const name of wanted) {
-      if (!this.#objects.has(name)) this.#load(name, sources, withStacks.has(name));
+      if (this.#objects.has(name)) continue;
+      this.#load(name, sources, withStacks.has(name));
+      this.#objects.get(name)?.countBetween(0n);
     }
-    this.#sources = LATENCY_SOURCES.filter(
-      (source) => sources.includes(source) && this.#objects.has(OBJECT_OF[source]),
-    );
+    this.#sources = this.#measured(sources);
     this.#stacks = this.#stacks.filter(
       (source) => this.#objects.get(OBJECT_OF[source])?.takesStacks === true,
     );
     this.#configureStacks();
     this.#control();
+  }
+
+  /** Those of `sources` that are measured. */
+  #measured(sources: readonly LatencySource[]): readonly LatencySource[] {
+    return LATENCY_SOURCES.filter(
+      (source) => sources.includes(source) && this.#objects.has(OBJECT_OF[source]),
+    );
+  }
+
+  async #finish(object: LatencyCounter): Promise<void> {
+    await object.finish(this.#receiver(this.#left));
+    this.#lostBefore += object.lost;
+    object.dispose();
+  }
+
+  async #handOver(counter: LatencyCounter | undefined): Promise<void> {
+    const name = OBJECT_OF[RUN_QUEUE];
+    const before = this.#objects.get(name);
+    this.#runQueueCounter = counter;
+    if (before === undefined) return;
+    this.#objects.delete(name);
+    this.#load(name, this.#sources, false);
+    this.#sources = this.#measured(this.#sources);
+    this.#control();
+    const atNs = process.hrtime.bigint() + BigInt(HAND_OVER_MS * 1e6);
+    this.#objects.get(name)?.countBetween(atNs);
+    before.countBetween(0n, atNs);
+    await sleep(HAND_OVER_MS + 1);
+    await this.#finish(before);
   }
 
   #control(): void {
@@ -187,7 +233,8 @@ export class LatencyPrograms {
 
   #load(name: string, sources: readonly LatencySource[], takesStacks: boolean): void {
     try {
-      this.#objects.set(name, new LatencyObject(name, this.#filter, takesStacks));
+      const counter = name === OBJECT_OF[RUN_QUEUE] ? this.#runQueueCounter : undefined;
+      this.#objects.set(name, counter ?? new LatencyObject(name, this.#filter, takesStacks));
     } catch (error) {
       if (!(error instanceof BpfError || error instanceof SystemError)) throw error;
       if (takesStacks) this.#load(name, sources, false);

@@ -58,7 +58,7 @@ async function measure(
   let truth: Record<string, number> = {};
   try {
     await collector.settled(10_000);
-    if (thresholdNs !== undefined) collector.setOffCpu({ thresholdNs });
+    if (thresholdNs !== undefined) await collector.setOffCpu({ thresholdNs });
     await collector.setLatency(sources, sources);
     await collector.setLatencyThinning(oneIn);
     const line = once(createInterface({ input: child.stdout }), 'line');

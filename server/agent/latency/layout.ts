@@ -66,8 +66,15 @@ export const FAULT_OUTCOMES = ['minor', 'major', 'ended in a signal'] as const;
 /** DNS_NO_ANSWER. */
 export const DNS_NO_ANSWER = 16;
 
-export const LATENCY_CONTROL = { one_in: 0, modes: 4, tick_ns: 8, long_ticks: 12 } as const;
-export const LATENCY_CONTROL_BYTES = 16;
+export const LATENCY_CONTROL = {
+  one_in: 0,
+  modes: 4,
+  tick_ns: 8,
+  long_ticks: 12,
+  from_ns: 16,
+  until_ns: 24,
+} as const;
+export const LATENCY_CONTROL_BYTES = 32;
 
 /** Bits of its `modes`. */
 export const SYSCALL_MODES = { syscalls: 1, fs: 2, futex: 4 } as const;

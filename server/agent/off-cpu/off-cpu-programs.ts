@@ -1,6 +1,7 @@
 /** The kernel side of off-CPU profiling: loads and attaches bpf/off-cpu.bpf.c, sets its threshold, reads its sums. */
 import { closeSync, readSync } from 'node:fs';
 import { distFile } from '@/server/root';
+import { type LatencyCounter, LatencyTables, type ReceiveBucket } from '../latency/latency-tables';
 import { BpfError, type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
 import { OFF_CPU_CONFIGURATION_BYTES, THREAD_BYTES } from '../records';
 
@@ -14,8 +15,56 @@ export const MAX_THRESHOLD_NS = 1e9;
 /** When user stacks of waits are taken: as their thread returns to user mode (Linux 6.18), or as it is switched out. */
 export type StackTime = 'late' | 'early';
 
+/** Counts run queue latencies by the programs of off-CPU profiling, from `countBetween` to `finish`, and again. */
+class RunQueueCounter implements LatencyCounter {
+  readonly takesStacks = false;
+  readonly #tables: LatencyTables;
+  #lostBefore = 0;
+
+  constructor(object: BpfObject) {
+    this.#tables = new LatencyTables(object);
+  }
+
+  get lost(): number {
+    return this.#tables.lost - this.#lostBefore;
+  }
+
+  control(oneIn: number, modes: number): void {
+    this.#tables.control(oneIn, modes);
+  }
+
+  countBetween(fromNs: bigint, untilNs?: bigint): void {
+    this.#tables.countBetween(fromNs, untilNs);
+  }
+
+  setStacks(): void {}
+
+  take(receive: ReceiveBucket): Promise<void> {
+    return this.#tables.take(receive);
+  }
+
+  finish(receive: ReceiveBucket): Promise<void> {
+    this.#tables.countBetween(0n, 0n);
+    return this.#tables.take(receive);
+  }
+
+  /** Programs and maps are those of off-CPU profiling. */
+  runTimes(): ProgramRunTime[] {
+    return [];
+  }
+
+  mapFds(): number[] {
+    return [];
+  }
+
+  dispose(): void {
+    this.#lostBefore = this.#tables.lost;
+  }
+}
+
 export class OffCpuPrograms {
   readonly stackTime: StackTime;
+  readonly runQueue: LatencyCounter;
   readonly #object: BpfObject;
   readonly #pass: () => number;
   readonly #thresholds: BpfMap;
@@ -25,6 +74,7 @@ export class OffCpuPrograms {
   private constructor(object: BpfObject, stackTime: StackTime, thresholdNs: number) {
     this.#object = object;
     this.stackTime = stackTime;
+    this.runQueue = new RunQueueCounter(object);
     this.#thresholds = object.map('off_cpu_configurations');
     this.setThreshold(thresholdNs);
     this.#detach = ['on_new_thread', 'on_waking', 'on_switch'].map((name) =>

@@ -388,9 +388,9 @@ describe('off-CPU profiling', () => {
     const workload = new RunningWorkload(compileWorkload('waits'), ['sleeps', 6]);
     await sleep(1000);
     expect(run.profile.waits.length).toBe(0);
-    run.running.setOffCpu({ thresholdNs: 1e6 });
+    await run.running.setOffCpu({ thresholdNs: 1e6 });
     await sleep(2000);
-    run.running.setOffCpu(undefined);
+    await run.running.setOffCpu(undefined);
     await sleep(500);
     const { length } = run.profile.waits;
     expect(length).toBeGreaterThan(100);

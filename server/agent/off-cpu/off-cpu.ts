@@ -5,6 +5,7 @@
 import type { ProfileBuilder } from '@/profile/builder';
 import { NONE, type StackIndex, type ThreadIndex } from '@/profile/schema';
 import type { BlockedThread, OffCpuStatus } from '@/profile/status';
+import type { LatencyCounter } from '../latency/latency-tables';
 import type { BpfMap, ProgramRunTime } from '../libbpf';
 import type { Processes } from '../processes';
 import type { RawWait, StackId } from '../record-reader';
@@ -72,6 +73,11 @@ export class OffCpu {
     this.#processes = processes;
     this.#target = target;
     this.#readAtMs = Date.now();
+  }
+
+  /** Counts run queue latencies, if it is told to. */
+  get runQueue(): LatencyCounter {
+    return this.#programs.runQueue;
   }
 
   get thresholdNs(): number {
