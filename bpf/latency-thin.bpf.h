@@ -21,7 +21,8 @@ struct thread_event {
 	__u64 start_ns;		/* where it is timed */
 	__u32 start_tick;	/* where not all are timed */
 	__u32 times;		/* how often it counts if it is short; NOT_TIMED; 0 where none is under way */
-	__u32 number;		/* of a system call */
+	__u32 number;		/* of a system call, and whose it is: a struct task_struct * */
+	__u64 task;
 } __attribute__((aligned(64)));
 
 #define NOT_TIMED ~0U
@@ -91,6 +92,7 @@ static __always_inline void free_event(__u64 owner)
 	if (event->owner != owner)
 		return;
 	event->times = 0;
+	event->task = 0;
 	__sync_val_compare_and_swap(&event->owner, owner, 0);
 }
 
