@@ -10,7 +10,7 @@ import { type Bench, median, type Report } from './bench';
 const ROUNDS = 5;
 const LOOPS = 300_000;
 const SETTLE_MS = 3000;
-/** Of how many latency events one is timed, after all steps of the budget: what it comes to here within minutes. */
+/** Of how many latency events one is timed, after all steps of the budget. */
 const MOST_ONE_IN = 16;
 /** libbpf-tools has it under this name on Debian, and under its own elsewhere. */
 const PEERS = ['/usr/sbin/offcputime', '/usr/sbin/offcputime-libbpf', '/usr/bin/offcputime'];
