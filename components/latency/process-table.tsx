@@ -1,7 +1,7 @@
 import { formatCount, formatShare } from '@/components/ui/format';
 import type { LatencyProcess } from '@/profile/latency/analysis';
 import { formatLatency } from '@/profile/latency/format';
-import type { LatencyUnit } from '@/profile/latency/sources';
+import { amountOf, type LatencyUnit } from '@/profile/latency/sources';
 
 const SHOWN = 200;
 
@@ -17,11 +17,13 @@ export function ProcessTable({
   readonly pids: readonly number[];
   onPids(pids: readonly number[]): void;
 }) {
-  const total = processes.reduce((sum, { count }) => sum + count, 0);
+  const total = processes.reduce((sum, process) => sum + amountOf(process, unit), 0);
   return (
     <section aria-label="Processes of the selected events" className="flex min-h-0 flex-1 flex-col">
       <div className="flex h-9 shrink-0 items-center justify-between border-b border-line px-3">
-        <h2 className="font-medium">{formatCount(processes.length)} processes</h2>
+        <h2 className="font-medium">
+          {formatCount(processes.length)} {processes.length === 1 ? 'process' : 'processes'}
+        </h2>
         {pids.length === 0 ? null : (
           <button
             type="button"
@@ -33,7 +35,9 @@ export function ProcessTable({
         )}
       </div>
       <ul className="min-h-0 flex-1 overflow-y-auto p-1">
-        {processes.slice(0, SHOWN).map(({ pid, name, count, sum }) => {
+        {processes.slice(0, SHOWN).map((process) => {
+          const { pid, name, count } = process;
+          const amount = amountOf(process, unit);
           const isChosen = pids.includes(pid);
           return (
             <li key={pid}>
@@ -46,16 +50,16 @@ export function ProcessTable({
                 <span aria-hidden="true" className="absolute inset-x-2 bottom-0.5 h-0.5">
                   <span
                     className="block h-full rounded-full bg-accent/75"
-                    style={{ width: `${((100 * count) / total).toFixed(2)}%` }}
+                    style={{ width: `${((100 * amount) / total).toFixed(2)}%` }}
                   />
                 </span>
                 <span className="min-w-0 flex-1 truncate">
                   {name} {pid === 0 ? null : <span className="text-xs text-dim">{pid}</span>}
                 </span>
                 <span className="text-dim" title={`${formatCount(count)} events`}>
-                  {unit === 'bytes' ? formatLatency(sum, unit) : formatCount(count)}
+                  {unit === 'bytes' ? formatLatency(amount, unit) : formatCount(count)}
                 </span>
-                <span className="w-12 text-right">{formatShare(count / total)}</span>
+                <span className="w-12 text-right">{formatShare(amount / total)}</span>
               </button>
             </li>
           );

@@ -5,6 +5,8 @@ import type { TimeRange } from '../view';
 import { BUCKETS, bucketLow } from './buckets';
 import { Histogram } from './histogram';
 import {
+  amountOf,
+  type EventSums,
   LATENCY_SOURCES,
   type LatencySource,
   type LatencyUnit,
@@ -49,13 +51,10 @@ export interface Heatmap {
   readonly most: number;
 }
 
-export interface LatencyProcess {
+export interface LatencyProcess extends EventSums {
   /** 0 where it is not known. */
   readonly pid: number;
   readonly name: string;
-  readonly count: number;
-  /** Of its values, in the label's unit. */
-  readonly sum: number;
 }
 
 export interface LatencyResult {
@@ -69,7 +68,7 @@ export interface LatencyResult {
   /** The one that heatmap and processes are of; undefined where there is none. */
   readonly label: string | undefined;
   readonly heatmap: Heatmap;
-  /** Those with most events first. */
+  /** Those with most events, or bytes, first. */
   readonly processes: readonly LatencyProcess[];
   /** What is covered, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
   readonly startNs: number;
@@ -304,5 +303,6 @@ function processesOf(
       sum: events.sum + (before?.sum ?? 0),
     });
   }
-  return [...byPid.values()].sort((a, b) => b.count - a.count || a.pid - b.pid);
+  const unit = wantedLabel === NONE ? 'nanoseconds' : unitOf(profile.string(wantedLabel));
+  return [...byPid.values()].sort((a, b) => amountOf(b, unit) - amountOf(a, unit) || a.pid - b.pid);
 }

@@ -209,6 +209,22 @@ describe('what the page shows', () => {
     ]);
   });
 
+  it('has those first who have most bytes, where bytes are measured', () => {
+    const sent = { timeNs: 0, source: 'tcp', label: 'sent to 10.0.0.1, bytes' };
+    const { processes } = analyseLatency(
+      profileWith([
+        { ...sent, pid: 7, value: 10 },
+        { ...sent, pid: 7, value: 10 },
+        { ...sent, pid: 8, value: 1000 },
+      ]),
+      { ...QUERY, source: 'tcp' },
+    );
+    expect(processes.map(({ pid, sum }) => [pid, sum])).toEqual([
+      [8, 1000],
+      [7, 20],
+    ]);
+  });
+
   it('has the second that had begun before the recording did', () => {
     const builder = new ProfileBuilder();
     add(builder, new Map(), { ...events[0], timeNs: 0.4e9 });

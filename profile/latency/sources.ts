@@ -102,6 +102,17 @@ export function unitOf(label: string): LatencyUnit {
   return label.endsWith(BYTES_SUFFIX) ? 'bytes' : 'nanoseconds';
 }
 
+/** Events of one process: how many, and the sum of their values. */
+export interface EventSums {
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** What processes have shares of: bytes where those are measured, else events. */
+export function amountOf({ count, sum }: EventSums, unit: LatencyUnit): number {
+  return unit === 'bytes' ? sum : count;
+}
+
 export function isLatencySource(name: string): name is LatencySource {
   return (LATENCY_SOURCES as readonly string[]).includes(name);
 }

@@ -1,19 +1,19 @@
 /** Histograms by label and process, gathered from what collectors report each second. */
 import { Histogram } from './histogram';
-import { type LatencyUnit, unitOf } from './sources';
+import { type EventSums, type LatencyUnit, unitOf } from './sources';
 
 export interface LabelSummary {
   readonly label: string;
   readonly unit: LatencyUnit;
   readonly histogram: Histogram;
-  /** Events by process, whatever a process is to the caller. */
-  readonly processes: ReadonlyMap<number, number>;
+  /** By process, whatever a process is to the caller. */
+  readonly processes: ReadonlyMap<number, EventSums>;
 }
 
 export class LatencySummary {
   readonly #labels = new Map<
     string,
-    { readonly histogram: Histogram; readonly processes: Map<number, number> }
+    { readonly histogram: Histogram; readonly processes: Map<number, EventSums> }
   >();
 
   add(label: string, process: number, bucket: number, count: number, sum: number): void {
@@ -23,7 +23,8 @@ export class LatencySummary {
       this.#labels.set(label, entry);
     }
     entry.histogram.add(bucket, count, sum);
-    entry.processes.set(process, (entry.processes.get(process) ?? 0) + count);
+    const before = entry.processes.get(process) ?? { count: 0, sum: 0 };
+    entry.processes.set(process, { count: before.count + count, sum: before.sum + sum });
   }
 
   /** Those with most events first. */

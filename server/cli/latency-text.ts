@@ -2,7 +2,12 @@
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
 import { type Histogram, QUANTILES } from '@/profile/latency/histogram';
-import type { LatencySource } from '@/profile/latency/sources';
+import {
+  amountOf,
+  type EventSums,
+  type LatencySource,
+  type LatencyUnit,
+} from '@/profile/latency/sources';
 import type { LabelSummary } from '@/profile/latency/summary';
 
 export interface MeasuredLatency {
@@ -21,7 +26,7 @@ const PROCESSES = 5;
 
 /** A table of all labels, then the distributions of those with most events. */
 export function latencyText({ source, seconds, labels, names }: MeasuredLatency): string {
-  const columns = ['count', 'mean', ...QUANTILES.map(({ name }) => name)];
+  const columns = ['count', 'total', 'mean', ...QUANTILES.map(({ name }) => name)];
   const width = Math.max(...labels.map(({ label }) => label.length));
   const lines = [
     `${source}, ${seconds.toFixed(1)} s`,
@@ -32,6 +37,7 @@ export function latencyText({ source, seconds, labels, names }: MeasuredLatency)
         label.padEnd(width),
         ...[
           String(histogram.count),
+          formatLatency(histogram.sum, unit),
           formatLatency(histogram.mean ?? 0, unit),
           ...QUANTILES.map(({ q }) => formatLatency(histogram.quantile(q)?.value ?? 0, unit)),
         ].map((cell) => cell.padStart(9)),
@@ -75,21 +81,26 @@ function powersOfTwo(
 }
 
 function processLine(
-  { processes, histogram }: LabelSummary,
+  { processes, histogram, unit }: LabelSummary,
   names: ReadonlyMap<number, string>,
 ): string {
-  const most = byCount(processes)
+  const total = amountOf(histogram, unit);
+  const most = byAmount(processes, unit)
     .slice(0, PROCESSES)
-    .map(([pid, count]) => {
-      const share = ((100 * count) / histogram.count).toFixed(0);
+    .map(([pid, sums]) => {
+      const share = ((100 * amountOf(sums, unit)) / total).toFixed(0);
       return `${names.get(pid) ?? 'ended'} (${pid}) ${share}%`;
     });
   const rest = processes.size - most.length;
   return `by ${most.join(', ')}${rest > 0 ? `, and ${rest} more` : ''}`;
 }
 
-const byCount = (processes: ReadonlyMap<number, number>): [pid: number, count: number][] =>
-  [...processes].sort(([, a], [, b]) => b - a);
+function byAmount(
+  processes: LabelSummary['processes'],
+  unit: LatencyUnit,
+): [pid: number, sums: EventSums][] {
+  return [...processes].sort(([, a], [, b]) => amountOf(b, unit) - amountOf(a, unit));
+}
 
 /** `buckets`: [low, end, count] each, without empty ones; times in nanoseconds. */
 export function latencyJson({ source, seconds, lost, labels, names }: MeasuredLatency): string {
@@ -106,10 +117,10 @@ export function latencyJson({ source, seconds, lost, labels, names }: MeasuredLa
       buckets: [...histogram.counts].flatMap((count, bucket) =>
         count === 0 ? [] : [[bucketLow(bucket), bucketEnd(bucket), count]],
       ),
-      processes: byCount(processes).map(([pid, count]) => ({
+      processes: byAmount(processes, unit).map(([pid, sums]) => ({
         pid,
         name: names.get(pid) ?? 'ended',
-        count,
+        ...sums,
       })),
     })),
   };

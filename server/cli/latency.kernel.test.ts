@@ -14,7 +14,7 @@ describe('hearth latency', () => {
     const { status, stdout, stderr } = hearth('syscalls', '-d', '1');
     expect(status, stderr).toBe(0);
     expect(stdout).toMatch(/^syscalls, 1\.\d s\n/);
-    expect(stdout).toMatch(/count\s+mean\s+p50\s+p90\s+p99\s+p99\.9\s+max/);
+    expect(stdout).toMatch(/count\s+total\s+mean\s+p50\s+p90\s+p99\s+p99\.9\s+max/);
     expect(stdout).toMatch(/\|\*+ *\|/);
     expect(stderr).toBe('');
   });
