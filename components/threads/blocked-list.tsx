@@ -5,6 +5,7 @@ import { useMemo, useState } from 'react';
 import type { ThreadsUpdate } from '@/components/profile-worker/thread-analysis';
 import { isFound } from '@/components/profile-worker/thread-search';
 import { formatCount } from '@/components/ui/format';
+import { whereBlocked } from '@/profile/blocked-thread';
 import type { ProbableWaker } from '@/profile/probable-waker';
 import type { BlockedThread, OffCpuStatus } from '@/profile/status';
 import {
@@ -15,7 +16,6 @@ import {
   isKernelThread,
   wakerGrounds,
   wakerText,
-  whereBlocked,
 } from './blocked';
 import { StateDot } from './state-dot';
 import type { ThreadId } from './threads-view';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isFound } from '@/components/profile-worker/thread-search';
+import { whereBlocked } from '@/profile/blocked-thread';
 import { ThreadState } from '@/profile/schema';
 import type { BlockedThread } from '@/profile/status';
 import {
@@ -9,7 +10,6 @@ import {
   isKernelThread,
   wakerGrounds,
   wakerText,
-  whereBlocked,
 } from './blocked';
 
 const thread = (part: Partial<BlockedThread>): BlockedThread => ({

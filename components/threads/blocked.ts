@@ -1,37 +1,16 @@
 /** Threads that are blocked now, in words. */
 import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
+import { threadText } from '@/profile/blocked-thread';
 import type { ProbableWaker, Waker, WakerBasis } from '@/profile/probable-waker';
 import { ThreadState } from '@/profile/schema';
 import type { BlockedThread } from '@/profile/status';
 import { STATE_NAMES } from '@/profile/waits';
-
-/** Of the kernel's own functions those in which every thread sleeps: they say nothing of where. */
-const SCHEDULING =
-  /^(__schedule|schedule(_\w+)?|io_schedule(_\w+)?|do_nanosleep|__switch_to(_asm)?|preempt_schedule\w*)$/;
-
-/** The function in which a thread sleeps, without the scheduler's own; undefined where no stack is known. */
-export function whereBlocked({
-  kernelStack,
-}: Pick<BlockedThread, 'kernelStack'>): string | undefined {
-  for (let i = kernelStack.length - 1; i >= 0; i--)
-    if (!SCHEDULING.test(kernelStack[i])) return kernelStack[i];
-  return kernelStack.at(-1);
-}
 
 const BASIS: Readonly<Record<WakerBasis, string>> = {
   'same-place': 'of its waits here',
   'same-process': 'of its process’s waits here',
   'same-thread': 'of its waits elsewhere',
 };
-
-/** A thread as others are told of it. */
-export function threadText({
-  process,
-  thread,
-  tid,
-}: Pick<BlockedThread, 'process' | 'thread' | 'tid'>): string {
-  return `${process === thread ? process : `${process} / ${thread}`} (${tid})`;
-}
 
 /** What interrupt ends a wait of a ThreadState. */
 export function interruptText(waitClass: number): string {

@@ -2,10 +2,11 @@
 
 import Link from 'next/link';
 import { formatCount, formatDuration } from '@/components/ui/format';
+import { threadText, whereBlocked } from '@/profile/blocked-thread';
 import type { LongestWait, WaitHop } from '@/profile/longest-waits';
 import type { TimeRange } from '@/profile/view';
 import { STATE_NAMES } from '@/profile/waits';
-import { interruptText, threadText, whereBlocked } from './blocked';
+import { interruptText } from './blocked';
 import { StateDot } from './state-dot';
 import type { ThreadId } from './threads-view';
 import { clockText } from './timeline-draw';

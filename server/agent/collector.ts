@@ -9,7 +9,12 @@ import type { Chunk, Loss } from '@/profile/chunk';
 import { DEFAULT_STACK_THRESHOLD_NS, type LatencySource } from '@/profile/latency/sources';
 import { Merger } from '@/profile/merge';
 import { NONE, type StackIndex } from '@/profile/schema';
-import { type CollectorStatus, type HostDescription, LOSS_REASONS } from '@/profile/status';
+import {
+  type CollectorStatus,
+  type HostDescription,
+  LOSS_REASONS,
+  type OffCpuStatus,
+} from '@/profile/status';
 import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
 import { ContainersByCgroup } from './containers';
@@ -285,17 +290,23 @@ export class Collector {
     await within(this.#unwinder.settled(), Math.max(0, endMs - Date.now()));
   }
 
-  /** Ends sampling, hands out what was sampled until now as a last chunk, and frees everything. */
-  async stop(): Promise<void> {
+  /**
+   * Ends sampling, hands out what was sampled until now as a last chunk, and frees everything. Resolves with what there is
+   * to say of waits at the end, where off-CPU profiling was on.
+   */
+  async stop(): Promise<OffCpuStatus | undefined> {
     clearInterval(this.#timer);
     this.#sampler.stop();
     await this.#tick;
     await this.#latency.set([]);
+    const offCpu = this.#offCpu;
     await this.setOffCpu(undefined);
+    offCpu?.status(); // stacks that nobody has asked for before are named with the last ones
     this.#scheduleTick();
     await this.#tick;
     await this.#addLatencies(monotonicNs());
     await this.#namer.settled(LAST_NAMES_MS);
+    const waits = offCpu?.status();
     this.#lossesReadNs = 0;
     this.#cutChunk(monotonicNs());
     this.#runTimes.dispose();
@@ -305,6 +316,7 @@ export class Collector {
     await this.#unwinder.dispose();
     await this.#symbolizer.dispose();
     this.#modules.dispose();
+    return waits;
   }
 
   /** Ticks never overlap; one that takes longer than the period delays the next. */

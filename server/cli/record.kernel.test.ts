@@ -225,6 +225,22 @@ describe('waiting', () => {
     expect(stderr).toMatch(/exactly, over \d+ threads?/);
   });
 
+  it('that has not ended is told of', () => {
+    const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
+    try {
+      const { status, stderr } = hearth(
+        ...['record', '--off-cpu', '-d', '2', '-p', String(sleeper.pid), '-o', '/dev/null'],
+      );
+      expect(status, stderr).toBe(0);
+      expect(stderr).toContain('1 thread has been waiting for over a second:');
+      expect(stderr).toMatch(
+        new RegExp(`  sleep \\(${sleeper.pid}\\): sleep for [2-9]\\.\\d s, in \\w*nanosleep`),
+      );
+    } finally {
+      sleeper.kill();
+    }
+  });
+
   it('and CPU time together are the wall clock', () => {
     const { status, stdout } = hearth('record', '--wall', '--', shares, '2');
     expect(status).toBe(0);

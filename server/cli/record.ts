@@ -5,6 +5,7 @@ import { derivedProfile } from '@/profile/derived-profile';
 import { writeCollapsed } from '@/profile/formats/collapsed';
 import { writePprof } from '@/profile/formats/pprof';
 import type { Profile } from '@/profile/profile';
+import type { OffCpuStatus } from '@/profile/status';
 import { EVERYTHING } from '@/profile/weights';
 import { Collector } from '@/server/agent/collector';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
@@ -13,7 +14,7 @@ import type { ProfileFormat } from './arguments';
 import { type CommandEnd, HeldCommand } from './held-command';
 import { openOutput } from './output';
 import { Recording } from './recording';
-import { describeRecording, describeWaits } from './summary';
+import { describeBlocked, describeRecording, describeWaits } from './summary';
 import { unwindTableCache } from './unwind-table-cache';
 
 /** CPU time, waiting, or both. */
@@ -70,7 +71,11 @@ export async function record(options: RecordOptions): Promise<void> {
     if (target.kind === 'command')
       command = await HeldCommand.start(target.command, output.isStdout);
 
-    const { recording, recordedNs, commandEnd } = await collect(options, command, interrupts);
+    const { recording, recordedNs, commandEnd, waits } = await collect(
+      options,
+      command,
+      interrupts,
+    );
     // As under perf, the command does not outlive its profile.
     if (command?.running) command.terminate();
 
@@ -84,6 +89,7 @@ export async function record(options: RecordOptions): Promise<void> {
       options.kind === 'cpu'
         ? describeRecording(recording.profile, facts)
         : describeWaits(recording.profile, options.kind, DEFAULT_THRESHOLD_NS, facts);
+    if (waits !== undefined) lines.push(...describeBlocked(waits));
     for (const line of lines) say(line);
     if (command !== undefined && target.kind === 'command')
       await reportCommand(target.command[0], command, commandEnd);
@@ -99,6 +105,8 @@ interface Collected {
   readonly recordedNs: number;
   /** Where that was what ended the recording. */
   readonly commandEnd: CommandEnd | undefined;
+  /** How waits were at the end, where they were recorded. */
+  readonly waits: OffCpuStatus | undefined;
 }
 
 async function collect(
@@ -115,6 +123,8 @@ async function collect(
     onChunk: (chunk) => recording.add(chunk),
     onStatus: () => {},
   });
+  let waits: OffCpuStatus | undefined;
+  let recorded: Omit<Collected, 'waits'>;
   try {
     await Promise.race([prepare(collector), interrupts.first]);
     const startNs = monotonicNs();
@@ -127,10 +137,11 @@ async function collect(
     const longestNs = (durationS ?? Number.POSITIVE_INFINITY) * NS_PER_SECOND;
     const recordedNs = Math.min(monotonicNs() - startNs, longestNs);
     recording.end(startNs + recordedNs);
-    return { recording, recordedNs, commandEnd };
+    recorded = { recording, recordedNs, commandEnd };
   } finally {
-    await collector.stop();
+    waits = await collector.stop();
   }
+  return { ...recorded, waits };
 }
 
 const monotonicNs = (): number => Number(process.hrtime.bigint());

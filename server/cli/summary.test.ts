@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
-import { FrameKind, MappingKind, NONE } from '@/profile/schema';
-import { describeRecording } from './summary';
+import { FrameKind, MappingKind, NONE, ThreadState } from '@/profile/schema';
+import type { BlockedThread } from '@/profile/status';
+import { describeBlocked, describeRecording } from './summary';
 
 const FACTS = { seconds: 2, frequencyHz: 99, outputName: 'out.txt' };
 
@@ -59,4 +60,27 @@ it('a recording without samples says why that may be', () => {
     '0 samples, 0 lost, in 2.0 s at 99 Hz, written to out.txt',
     'no sample was taken: what was profiled used no CPU time',
   ]);
+});
+
+it('who waits still is told of, a few of many', () => {
+  const blocked: BlockedThread[] = Array.from({ length: 7 }, (_, i) => ({
+    pid: 10,
+    tid: 10 + i,
+    process: 'prog',
+    thread: i === 0 ? 'prog' : 'worker',
+    waitClass: ThreadState.Lock,
+    forMs: 12_345,
+    kernelStack: i === 0 ? ['do_syscall_64', 'futex_do_wait', 'schedule'] : [],
+    alike: 1,
+    lastWaker: undefined,
+  }));
+  const status = { thresholdNs: 1e7, stackTime: 'late', blocked, blockedThreads: 9 } as const;
+  const lines = describeBlocked(status);
+  expect(lines.slice(0, 3)).toEqual([
+    '9 threads have been waiting for over a second:',
+    '  prog (10): lock for 12.3 s, in futex_do_wait',
+    '  prog / worker (11): lock for 12.3 s',
+  ]);
+  expect(lines.at(-1)).toBe('  and 4 more');
+  expect(describeBlocked({ ...status, blocked: [], blockedThreads: 0 })).toEqual([]);
 });

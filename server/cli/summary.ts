@@ -1,10 +1,11 @@
 /** What `hearth record` says at its end: what the profile holds, and how far it can be trusted. */
+import { threadText, whereBlocked } from '@/profile/blocked-thread';
 import { buildCallTree } from '@/profile/call-tree';
 import { FunctionTable } from '@/profile/functions';
 import type { Profile } from '@/profile/profile';
 import { quality, type Share } from '@/profile/quality';
 import { ThreadState } from '@/profile/schema';
-import { LOSS_REASONS } from '@/profile/status';
+import { LOSS_REASONS, type OffCpuStatus } from '@/profile/status';
 import { threadLedger } from '@/profile/thread-ledger';
 import { STATE_NAMES } from '@/profile/waits';
 import { weighSamples } from '@/profile/weights';
@@ -18,6 +19,7 @@ export interface RecordingFacts {
 }
 
 const SHOWN_REASONS = 5;
+const SHOWN_BLOCKED = 5;
 
 /** Lines of plain text. */
 export function describeRecording(profile: Profile, facts: RecordingFacts): string[] {
@@ -83,6 +85,24 @@ export function describeWaits(
   }
   lines.push(...ledgerLines(profile), ...lossLines(profile));
   return lines;
+}
+
+/** Who waits still: what is in no profile of waits, for these count when they end. */
+export function describeBlocked({ blocked, blockedThreads }: OffCpuStatus): string[] {
+  if (blockedThreads === 0) return [];
+  const shown = blocked.slice(0, SHOWN_BLOCKED);
+  const lines = shown.map((thread) => {
+    const { waitClass, forMs } = thread;
+    const where = whereBlocked(thread);
+    return (
+      `  ${threadText(thread)}: ${STATE_NAMES[waitClass]} for ${(forMs / 1000).toFixed(1)} s` +
+      (where === undefined ? '' : `, in ${where}`)
+    );
+  });
+  const others = blockedThreads - shown.length;
+  if (others > 0) lines.push(`  and ${withCommas(others)} more`);
+  const threads = blockedThreads === 1 ? 'thread has' : 'threads have';
+  return [`${withCommas(blockedThreads)} ${threads} been waiting for over a second:`, ...lines];
 }
 
 /** The exact sums of threads, beside which the estimates stand. */
