@@ -75,6 +75,11 @@ function formatError(error: number): string {
   return percent < 0.1 ? '<0.1%' : `${percent.toFixed(percent < 10 ? 1 : 0)}%`;
 }
 
+/** '1.24'; '<0.01' where two digits would make nothing of it. */
+function formatRatio(ratio: number): string {
+  return ratio < 0.005 ? '<0.01' : ratio.toFixed(2);
+}
+
 function Quantiles({ row: { histogram, baseline, unit } }: { readonly row: LatencyLabelRow }) {
   const ratios = baseline === undefined ? undefined : compareQuantiles(baseline, histogram);
   return QUANTILES.map(({ name, q }, index) => {
@@ -95,7 +100,7 @@ function Quantiles({ row: { histogram, baseline, unit } }: { readonly row: Laten
           <span
             className={`block text-xs ${ratio > 1.07 ? 'text-danger' : ratio < 0.93 ? 'text-ok' : 'text-dim'}`}
           >
-            ×{ratio.toFixed(2)}
+            ×{formatRatio(ratio)}
           </span>
         )}
       </td>

@@ -190,7 +190,9 @@ function waitingFor({ connection, status }: ProfileState): string {
   if (connection !== 'connected') return 'Connecting to Hearth…';
   if (status?.agent.state === 'starting') return 'The agent is starting…';
   if (status?.agent.state === 'dead') return 'Waiting for the agent to start again…';
-  return 'Waiting for the first samples…';
+  return status?.collector === undefined || status.collector.samplesPerSecond === 0
+    ? 'Waiting for the first samples…'
+    : 'Loading what was sampled…';
 }
 
 /** Stays until it is closed: whoever stops a recording may look away first. */

@@ -26,7 +26,8 @@ export function ModeBar({
   onView,
 }: {
   readonly view: View;
-  readonly hasWaits: boolean;
+  /** undefined before that is known. */
+  readonly hasWaits: boolean | undefined;
   /** undefined: the profile is a recording. */
   readonly live: { readonly status: LiveStatus | undefined } | undefined;
   /** Of a recording that has a name on the server. */
@@ -121,11 +122,12 @@ function Legend({ mode }: { readonly mode: ProfileMode }) {
 
 function explain(
   mode: ProfileMode,
-  hasWaits: boolean,
+  hasWaits: boolean | undefined,
   isRecording: boolean,
   thresholdNs: number | undefined,
 ): string {
   if (isRecording) {
+    if (hasWaits === undefined) return '';
     if (hasWaits) return 'Waits are counted when they end; long ones are all there.';
     return mode === 'wall'
       ? 'Off-CPU profiling was off in this recording: only time on a CPU is here.'

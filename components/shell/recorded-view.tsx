@@ -93,7 +93,7 @@ export function RecordedView({
       </div>
       <ModeBar
         view={view}
-        hasWaits={analysis?.hasWaits === true}
+        hasWaits={analysis?.hasWaits}
         live={undefined}
         session={session}
         onView={changeView}
