@@ -22,7 +22,7 @@ import { CostMeter, MapMemory, RunTimeMeter, StealMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
 import { readKernelText } from './kernel-text';
 import type { Label } from './latency/labels';
-import { LatencyPrograms } from './latency/latency-programs';
+import { type LatencyBucket, LatencyPrograms } from './latency/latency-programs';
 import { BpfError } from './libbpf';
 import { SystemError, trimMemory } from './libc';
 import { MmapEvents } from './mmap-events';
@@ -127,6 +127,12 @@ class Epoch {
       this.stacks.size > MAX_RAW_STACKS
     );
   }
+}
+
+interface TakenLatencies {
+  /** Since when. */
+  readonly timeNs: number;
+  readonly buckets: readonly LatencyBucket[];
 }
 
 export class Collector {
@@ -304,7 +310,7 @@ export class Collector {
     offCpu?.status(); // stacks that nobody has asked for before are named with the last ones
     this.#scheduleTick();
     await this.#tick;
-    await this.#addLatencies(monotonicNs());
+    this.#addLatencies(await this.#takeLatencies());
     await this.#namer.settled(LAST_NAMES_MS);
     const waits = offCpu?.status();
     this.#lossesReadNs = 0;
@@ -325,13 +331,16 @@ export class Collector {
   }
 
   async #runTick(): Promise<void> {
+    const isDue = monotonicNs() - this.#latencyStartNs >= LATENCY_NS;
+    // Before the ring is read, which then tells of all processes that are in it, however short they lived.
+    const latencies = isDue ? await this.#takeLatencies() : undefined;
     const { builder, stacks } = this.#epoch;
     const endNs = monotonicNs();
     this.#readEvents();
     // What the reading of threads has sent has to be known before they are described.
     if (this.#offCpu?.tick() === true) this.#readEvents();
     await this.#namer.name(builder, stacks.takePending(), NAMES_MS);
-    if (endNs - this.#latencyStartNs >= LATENCY_NS) await this.#addLatencies(endNs);
+    if (latencies !== undefined) this.#addLatencies(latencies);
     this.#cutChunk(endNs);
     this.#prepareUnwinding();
     for (const { pid } of this.#processes.forgetExited(endNs)) this.#unwinder.exit(pid);
@@ -357,11 +366,14 @@ export class Collector {
     this.#sliceStartNs = endNs;
   }
 
-  /** Takes over what was counted since the last time. */
-  async #addLatencies(endNs: number): Promise<void> {
+  /** What was counted since the last time. */
+  async #takeLatencies(): Promise<TakenLatencies> {
     const timeNs = this.#latencyStartNs;
-    this.#latencyStartNs = endNs;
-    const buckets = await this.#latency.take();
+    this.#latencyStartNs = monotonicNs();
+    return { timeNs, buckets: await this.#latency.take() };
+  }
+
+  #addLatencies({ timeNs, buckets }: TakenLatencies): void {
     const { builder, rows } = this.#epoch;
     for (const { source, label, pid, bucket, count, sum, oneIn } of buckets) {
       builder.latency({

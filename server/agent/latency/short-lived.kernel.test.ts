@@ -1,0 +1,33 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import { type Chunk, decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
+import { NONE } from '@/profile/schema';
+import { Collector } from '../collector';
+
+const RUNS = 1000;
+const SHELL = `i=0; while [ $i -lt ${RUNS} ]; do /bin/true; i=$((i + 1)); done`;
+
+it('latencies of processes that live for an instant have their names', async () => {
+  const chunks: Chunk[] = [];
+  const collector = await Collector.start({
+    frequencyHz: 49,
+    filter: { kind: 'all' },
+    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
+    onStatus: () => {},
+  });
+  try {
+    await collector.setLatency(['syscalls']);
+    await once(spawn('sh', ['-c', SHELL], { stdio: 'ignore' }), 'exit');
+  } finally {
+    await collector.stop();
+  }
+  const profile = profileOf(chunks);
+  const { process } = profile.latencies.columns;
+  const rows = new Set(process.subarray(0, profile.latencies.length));
+  const names = [...rows]
+    .filter((row) => row !== NONE)
+    .map((row) => profile.string(profile.processes.columns.name[row]));
+  expect(names.filter((name) => name.startsWith('pid '))).toEqual([]);
+  expect(names.filter((name) => name === 'true').length).toBe(RUNS);
+});
