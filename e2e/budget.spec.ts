@@ -23,6 +23,7 @@ test('above the budget, less is sampled; it is said, and marked in recordings', 
 
     // Without a limit, what was asked for is back.
     await page.getByRole('spinbutton', { name: 'Budget in percent of all CPUs' }).fill('0');
+    await page.getByRole('spinbutton', { name: 'Memory budget in MB' }).fill('400');
     await page.getByRole('button', { name: 'Apply' }).click();
     await expect(rate).toContainText('99 Hz');
     await page.getByRole('button', { name: 'Stop recording' }).click();
