@@ -106,7 +106,8 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	scratch = bpf_map_lookup_elem(&scratches, &zero);
 	if (!scratch)
 		return 0;
-	if (__sync_fetch_and_add(&scratch->busy, 1)) {
+	/* Not atomic: what comes in between is over, on this CPU, before this goes on. */
+	if (scratch->busy++) {
 		count(LOST_SCRATCH_BUSY);
 	} else {
 		struct registers regs;
@@ -122,6 +123,6 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 			sample.user_stack = user_stack(&regs, task, &sample, scratch, config->generation);
 		emit(&sample, sizeof(sample), LOST_SAMPLE_RING_FULL);
 	}
-	__sync_fetch_and_add(&scratch->busy, -1);
+	scratch->busy--;
 	return 0;
 }

@@ -72,6 +72,11 @@ struct recent_rule {
 	struct unwind_rule rule;
 };
 
+/* Bytes, a power of two: several frames of an ordinary size. */
+#define STACK_WINDOW 512
+/* No page is smaller. */
+#define STACK_PAGE 4096
+
 /*
  * The numbers of a walk. In a map (each program has one per CPU) and not on the stack, where the verifier would follow
  * every value that they can take through every frame.
@@ -98,10 +103,13 @@ struct walk_state {
 	 * not known. It is read when it is needed, which is seldom.
 	 */
 	__u64 base_at;
+	/* A piece of the stack, for the frames that are in it: each read of user memory costs more than the copy. */
+	__u64 window_at;
+	__u64 window_bytes;
+	__u64 window[STACK_WINDOW / sizeof(__u64)];
 	/* Bounds of the binary search under way. */
 	__u32 low;
 	__u32 high;
-	__u64 key;
 	struct mapping_search search;
 	/* Of the walks before, on this CPU, by a hash of the address: a stack has most of its callers from the last one. */
 	struct recent_rule recent[RECENT_RULES];
@@ -122,17 +130,17 @@ struct walk {
 	const struct unwind_segments *segments;
 };
 
-static long search_segment(__u32 index, struct walk *walk)
-{
-	__u32 middle = (walk->state->low + walk->state->high) / 2;
+/* The steps that a search of any of the arrays takes at most. */
+#define SEARCH_STEPS 16
 
-	if (walk->state->high - walk->state->low <= 1 || middle >= UNWIND_SEGMENTS)
-		return 1;
-	if (walk->segments->at[middle].start <= walk->state->key)
-		walk->state->low = middle;
-	else
-		walk->state->high = middle;
-	return 0;
+/*
+ * The middle of what a binary search has left; false at its end. The bounds are in the walk's state, so that all steps are
+ * the same to the verifier. (A callback for each, by bpf_loop, would cost more than the step.)
+ */
+static __always_inline bool halve(const struct walk_state *state, __u32 *middle)
+{
+	*middle = (state->low + state->high) / 2;
+	return state->high - state->low > 1;
 }
 
 /*
@@ -170,7 +178,7 @@ static __always_inline __u32 find_segment(struct walk *walk, __u64 address)
 {
 	struct walk_state *state = walk->state;
 	const struct unwind_segment *segment;
-	__u32 low;
+	__u32 low, middle, i;
 
 	if (address >= state->segment_start && address < state->segment_end)
 		return 0;
@@ -178,8 +186,12 @@ static __always_inline __u32 find_segment(struct walk *walk, __u64 address)
 		return take_mapping(walk, address);
 	state->low = state->first_segment;
 	state->high = state->first_segment + state->segment_count;
-	state->key = address;
-	bpf_loop(16, search_segment, walk, 0);
+	for (i = 0; i < SEARCH_STEPS && halve(state, &middle) && middle < UNWIND_SEGMENTS; i++) {
+		if (walk->segments->at[middle].start <= address)
+			state->low = middle;
+		else
+			state->high = middle;
+	}
 	low = state->low;
 	if (low >= UNWIND_SEGMENTS)
 		return END_NEW_MAPPING;
@@ -193,25 +205,12 @@ static __always_inline __u32 find_segment(struct walk *walk, __u64 address)
 	return 0;
 }
 
-static long search_row(__u32 index, struct walk *walk)
-{
-	__u32 middle = (walk->state->low + walk->state->high) / 2;
-
-	if (walk->state->high - walk->state->low <= 1 || middle >= UNWIND_ROWS)
-		return 1;
-	if (walk->rows->at[middle] <= (__u32)walk->state->key)
-		walk->state->low = middle;
-	else
-		walk->state->high = middle;
-	return 0;
-}
-
 /* The rule that holds at an address of the walk's module. Returns how the stack ends where there is none, or 0. */
 static __always_inline __u32 find_rule(struct walk *walk, __u64 address, struct unwind_rule *rule)
 {
 	const struct unwind_module *module;
 	struct recent_rule *recent;
-	__u32 id = walk->state->module, state, page, entry, low, index;
+	__u32 id = walk->state->module, state, page, entry, low, middle, index, key, i;
 
 	if (id >= UNWIND_MODULES)
 		return END_NEW_MAPPING;
@@ -248,8 +247,13 @@ static __always_inline __u32 find_rule(struct walk *walk, __u64 address, struct 
 		return END_NO_TABLE;
 	walk->state->low = walk->pages->at[entry];
 	walk->state->high = walk->pages->at[entry + 1];
-	walk->state->key = (__u32)address << 16 | 0xffff;
-	bpf_loop(16, search_row, walk, 0);
+	key = (__u32)address << 16 | 0xffff;
+	for (i = 0; i < SEARCH_STEPS && halve(walk->state, &middle) && middle < UNWIND_ROWS; i++) {
+		if (walk->rows->at[middle] <= key)
+			walk->state->low = middle;
+		else
+			walk->state->high = middle;
+	}
 	low = walk->state->low;
 	if (low >= UNWIND_ROWS)
 		return END_NO_TABLE;
@@ -270,10 +274,43 @@ static __always_inline bool read_user(__u64 address, __u64 *value)
 	return bpf_probe_read_user(value, sizeof(*value), (void *)address) == 0;
 }
 
+/* Reads the window at an address, up to the end of its page: what follows may be missing where the address is not. */
+static __noinline bool move_window(struct walk *walk, __u64 address)
+{
+	struct walk_state *state = walk->state;
+	__u64 bytes = STACK_PAGE - (address & (STACK_PAGE - 1));
+
+	if (bytes > STACK_WINDOW)
+		bytes = STACK_WINDOW;
+	state->window_at = address;
+	state->window_bytes = bytes;
+	if (bpf_probe_read_user(state->window, bytes, (void *)address) == 0)
+		return true;
+	state->window_bytes = 0;
+	return false;
+}
+
+/* A word of the stack. */
+static __always_inline bool read_stack(struct walk *walk, __u64 address, __u64 *value)
+{
+	struct walk_state *state = walk->state;
+	__u64 offset = address - state->window_at;
+
+	if (address & 7)
+		return read_user(address, value);
+	if (offset >= state->window_bytes) {
+		if (!move_window(walk, address))
+			return false;
+		offset = 0;
+	}
+	*value = state->window[offset / sizeof(*value) & (STACK_WINDOW / sizeof(*value) - 1)];
+	return true;
+}
+
 /* Steps to the caller by the frame pointer. System V ABI: [fp] is the caller's fp, [fp + 8] the return address. */
 static __always_inline __u32 step_by_frame_pointer(struct walk *walk, __u32 failure)
 {
-	__u64 frame[2], fp = walk->state->regs.fp;
+	__u64 fp = walk->state->regs.fp, caller_fp, ip;
 
 	if (walk->state->fp_is_lost)
 		return failure;
@@ -281,12 +318,12 @@ static __always_inline __u32 step_by_frame_pointer(struct walk *walk, __u32 fail
 		return failure == END_NO_FRAME_POINTER ? END_COMPLETE : failure;
 	if (fp < walk->state->regs.sp || fp & 7)
 		return failure;
-	if (bpf_probe_read_user(frame, sizeof(frame), (void *)fp))
+	if (!read_stack(walk, fp, &caller_fp) || !read_stack(walk, fp + 8, &ip))
 		return failure;
 	walk->state->base_at = BASE_LOST;
-	walk->state->regs.sp = fp + sizeof(frame);
-	walk->state->regs.fp = frame[0];
-	walk->state->regs.ip = frame[1];
+	walk->state->regs.sp = fp + 16;
+	walk->state->regs.fp = caller_fp;
+	walk->state->regs.ip = ip;
 	return 0;
 }
 
@@ -306,8 +343,8 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 {
 	struct registers *regs = &walk->state->regs;
 	__s16 near = (__s16)rule->parameter, far = (__s16)(rule->parameter >> 16);
-	__u64 cfa, ip, fp = regs->fp, base_at = walk->state->base_at;
-	bool needs_fp = false, has_fp = false;
+	__u64 cfa, ip = 0, fp = regs->fp, fp_at, base_at = walk->state->base_at;
+	bool needs_fp = false, fp_is_saved = true;
 
 	switch (rule->kind) {
 	case RULE_CFA_SP:
@@ -332,12 +369,12 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		needs_fp = true;
 		break;
 	case RULE_CFA_SP_DEREF:
-		if (!read_user(regs->sp + (__s64)near, &cfa))
+		if (!read_stack(walk, regs->sp + (__s64)near, &cfa))
 			return END_BAD_READ;
 		cfa += (__s64)far;
 		break;
 	case RULE_CFA_FP_DEREF:
-		if (!read_user(regs->fp + (__s64)near, &cfa))
+		if (!read_stack(walk, regs->fp + (__s64)near, &cfa))
 			return END_BAD_READ;
 		cfa += (__s64)far;
 		needs_fp = true;
@@ -372,37 +409,28 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		return END_UNSUPPORTED;
 	} else if (cfa <= regs->sp) {
 		return END_BROKEN;
-	} else if ((rule->recovery & 7) == FP_AT_CFA && rule->fp_offset == -16) {
-		/* Pushed right after the return address, as most do: one read for both. */
-		__u64 frame[2];
-
-		if (bpf_probe_read_user(frame, sizeof(frame), (void *)(cfa - 16)))
-			return END_BAD_READ;
-		fp = frame[0];
-		ip = frame[1];
-		has_fp = true;
-	} else if (!read_user(cfa - 8, &ip)) {
-		return END_BAD_READ;
 	}
-	switch (has_fp ? FP_SAME : rule->recovery & 7) {
-	case FP_SAME:
+	switch (rule->recovery & 7) {
+	case FP_AT_CFA:
+		fp_at = cfa + (__s64)rule->fp_offset;
+		break;
+	case FP_AT_FP:
+		fp_at = regs->fp + (__s64)rule->fp_offset;
+		break;
+	case FP_AT_SP:
+		fp_at = regs->sp + (__s64)rule->fp_offset;
 		break;
 	case FP_UNKNOWN:
 		walk->state->fp_is_lost = 1;
-		break;
-	case FP_AT_CFA:
-		if (!read_user(cfa + (__s64)rule->fp_offset, &fp))
-			return END_BAD_READ;
-		break;
-	case FP_AT_FP:
-		if (!read_user(regs->fp + (__s64)rule->fp_offset, &fp))
-			return END_BAD_READ;
-		break;
-	case FP_AT_SP:
-		if (!read_user(regs->sp + (__s64)rule->fp_offset, &fp))
-			return END_BAD_READ;
-		break;
+		/* fall through */
+	default:
+		fp_is_saved = false;
 	}
+	/* It is below the return address, mostly: one window holds both. */
+	if (fp_is_saved && !read_stack(walk, fp_at, &fp))
+		return END_BAD_READ;
+	if (rule->recovery >> 4 == RA_BELOW_CFA && !read_stack(walk, cfa - 8, &ip))
+		return END_BAD_READ;
 	walk->state->base_at = rule->recovery & KNOWS_BASE ? base_at : BASE_LOST;
 	regs->sp = cfa;
 	regs->fp = fp;
@@ -483,6 +511,7 @@ static __always_inline void walk_user_stack(struct record_stack *record, const s
 	state->regs = *regs;
 	state->hash = 0;
 	state->segment_start = state->segment_end = 0;
+	state->window_at = state->window_bytes = 0;
 	state->is_exact = state->is_leaf = 1;
 	state->fp_is_lost = 0;
 	state->base_at = BASE_IN_REGISTER;

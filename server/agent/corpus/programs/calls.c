@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
 #include <ucontext.h>
@@ -160,6 +161,20 @@ KEEP void kernel_case(int zeros)
 
 static ucontext_t outside, inside;
 
+#define STACK_BYTES (1 << 16)
+
+/* A stack behind which nothing can be read. */
+static void *lone_stack(void)
+{
+	char *stack = mmap(NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (stack == MAP_FAILED || mprotect(stack + STACK_BYTES, STACK_BYTES, PROT_NONE)) {
+		perror("calls");
+		exit(1);
+	}
+	return stack;
+}
+
 KEEP void burn_in_coroutine(void)
 {
 	sink += descend(2, sink);
@@ -201,7 +216,7 @@ KEEP void jump_case(void)
 
 int main(int argc, char **argv)
 {
-	static char coroutine_stack[1 << 16], signal_stack[1 << 16];
+	static char signal_stack[STACK_BYTES];
 	stack_t alternate = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART | (argc > 1 ? 0 : SA_ONSTACK) };
 	int zeros = open("/dev/zero", O_RDONLY);
@@ -210,8 +225,9 @@ int main(int argc, char **argv)
 	sigaltstack(&alternate, NULL);
 	sigaction(SIGVTALRM, &action, NULL);
 	getcontext(&inside);
-	inside.uc_stack.ss_sp = coroutine_stack;
-	inside.uc_stack.ss_size = sizeof(coroutine_stack);
+	inside.uc_stack.ss_sp = lone_stack();
+	/* The first frame returns to where no call was: unwinders take what is before for its caller, and read on a little. */
+	inside.uc_stack.ss_size = STACK_BYTES - 256;
 	makecontext(&inside, coroutine, 0);
 	puts("ready");
 	fflush(stdout);
