@@ -221,7 +221,8 @@ function Shade({ left, width }: { readonly left: number; readonly width: number 
 /** CPU time in a time is CPUs, waiting is threads; of other units only the height's ratio is known. */
 function scaleText(unit: string, mode: ProfileMode, max: number, bucketNs: number): string {
   if (unit !== 'nanoseconds' || bucketNs === 0) return 'Activity';
-  const peak = (max / bucketNs).toFixed(2);
+  const most = max / bucketNs;
+  const peak = most.toFixed(most < 10 ? 2 : most < 100 ? 1 : 0);
   if (mode === 'cpu') return `CPU, peak ${peak} cores`;
   if (mode === 'latency') return `In these events, peak ${peak} at a time`;
   return mode === 'wall' ? `Threads, peak ${peak}` : `Waiting, peak ${peak} threads`;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { getPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyChunk, encodeChunk } from '@/profile/chunk';
+import { ChunkStream } from '@/profile/chunk-stream';
 import { Profile } from '@/profile/profile';
 import type { CollectorStatus } from '@/profile/status';
 import type { Filter } from '@/server/wire';
@@ -74,13 +75,14 @@ export class Profiling {
   ): Promise<Profiling> {
     raisePriority();
     const profiling = new Profiling();
+    const stream = new ChunkStream(profiling.profile);
     const collector = await Collector.start({
       frequencyHz,
       filter,
       measuresBpfAlways,
       onChunk: (chunk) => {
         profiling.chunkBytes += encodeChunk(chunk).length;
-        applyChunk(profiling.profile, chunk);
+        applyChunk(profiling.profile, stream.next(chunk));
       },
       onStatus: (status) => profiling.statuses.push(status),
     });
