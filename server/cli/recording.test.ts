@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
 import type { Chunk } from '@/profile/chunk';
-import { FrameKind, MappingKind, NONE } from '@/profile/schema';
+import { FrameKind, MappingKind, NONE, type ThreadIndex, ThreadState } from '@/profile/schema';
 import { Recording } from './recording';
 
 /** A stream of chunks as a collector makes them, one sample each. */
@@ -13,16 +13,40 @@ class Stream {
     this.#timeNs = startNs;
   }
 
-  sample(functionName: string, lost = 0): Chunk {
+  #thread(): ThreadIndex {
     const builder = this.#builder;
+    const name = builder.string('prog');
     const process = builder.process({
       pid: 7,
       parentPid: 1,
-      name: builder.string('prog'),
+      name,
       commandLine: builder.string('./prog'),
       container: NONE,
       startNs: 0,
     });
+    return builder.thread({ tid: 7, process, name });
+  }
+
+  /** A chunk with one wait that ended at `timeNs`. */
+  wait(timeNs: number, durationNs: number, weight: number): Chunk {
+    const builder = this.#builder;
+    builder.wait({
+      timeNs,
+      durationNs,
+      weight,
+      thread: this.#thread(),
+      stack: NONE,
+      waitClass: ThreadState.Sleep,
+      wakerThread: NONE,
+      wakerStack: NONE,
+    });
+    const startNs = this.#timeNs;
+    this.#timeNs = timeNs;
+    return builder.cutChunk({ startNs, endNs: timeNs, wallOffsetNs: 0, frequencyHz: 99 }, []);
+  }
+
+  sample(functionName: string, lost = 0): Chunk {
+    const builder = this.#builder;
     const mapping = builder.mapping('', '/bin/prog', MappingKind.Executable);
     const symbol = {
       functionName: builder.string(functionName),
@@ -35,7 +59,7 @@ class Stream {
     builder.sample({
       timeNs: startNs,
       weight: 5,
-      thread: builder.thread({ tid: 7, process, name: builder.string('prog') }),
+      thread: this.#thread(),
       stack: builder.stack(NONE, builder.namedFrame(symbol, mapping, FrameKind.Native)),
       sampleType: builder.sampleType('cpu', 'nanoseconds'),
       cpu: 0,
@@ -92,5 +116,17 @@ describe('a recording', () => {
     expect(recording.profile.losses.get('sample-ring-full')).toBe(2);
     expect(recording.profile.startNs).toBe(1000);
     expect(recording.profile.header?.endNs).toBe(3000);
+  });
+
+  it('holds of a wait that began before it the part that is in it, with its part of the weight', () => {
+    const stream = new Stream(0);
+    const recording = new Recording();
+    recording.begin(10_000);
+    recording.add(stream.wait(14_000, 8_000, 8_000)); // half of it is in it
+    recording.add(stream.wait(15_000, 10_000, 20_000)); // half of it, and it stands for two
+    recording.add(stream.wait(18_000, 2_000, 9_000));
+    const { durationNs, weight } = recording.profile.waits.columns;
+    expect([...durationNs.subarray(0, 3)]).toEqual([4_000, 5_000, 2_000]);
+    expect([...weight.subarray(0, 3)]).toEqual([4_000, 10_000, 9_000]);
   });
 });

@@ -48,7 +48,25 @@ export class Recording {
 /** The chunk with what happened in [startNs, endNs) only. A slice of a thread's time may begin before, and end after. */
 function withEventsIn(chunk: Chunk, startNs: number, endNs: number): Chunk {
   const kept = EVENT_TABLES.map((name) => [name, rowsIn(name, chunk.tables[name], startNs, endNs)]);
-  return { ...chunk, tables: { ...chunk.tables, ...Object.fromEntries(kept) } };
+  const tables = { ...chunk.tables, ...Object.fromEntries(kept) };
+  return { ...chunk, tables: { ...tables, waits: waitsFrom(startNs, tables.waits) } };
+}
+
+/**
+ * Of waits that began before `startNs`, the part from then on, with its part of the weight: a command waits for its
+ * release before the recording begins, and what was waited for before is none of its time.
+ */
+function waitsFrom(startNs: number, waits: Increment<'waits'>): Increment<'waits'> {
+  const { timeNs } = waits.columns;
+  const weight = waits.columns.weight.slice();
+  const durationNs = waits.columns.durationNs.slice();
+  for (let row = 0; row < waits.length; row++) {
+    const insideNs = timeNs[row] - startNs;
+    if (durationNs[row] <= insideNs) continue;
+    weight[row] *= insideNs / durationNs[row];
+    durationNs[row] = insideNs;
+  }
+  return { ...waits, columns: { ...waits.columns, weight, durationNs } };
 }
 
 function rowsIn<T extends EventTable>(
