@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { areaPath, columnMeans, placeOf, rangeBetween, timeTicks } from './strip';
+import { areaPath, columnCount, columnMeans, placeOf, rangeBetween, timeTicks } from './strip';
 
 const ACTIVITY = { startNs: 1000, bucketNs: 100, weights: new Float64Array(10) };
 
@@ -8,6 +8,21 @@ describe('the time strip', () => {
   it('keeps the mean when it has fewer columns than buckets', () => {
     expect([...columnMeans(Float64Array.of(1, 3, 5, 7), 2)]).toEqual([2, 6]);
     expect([...columnMeans(Float64Array.of(1, 3), 4)]).toEqual([1, 3]);
+  });
+
+  it('has columns as wide as it takes for samples to tell how busy the CPUs were', () => {
+    const ofSeconds = (seconds: number) => ({
+      startNs: 0,
+      bucketNs: (seconds / 400) * 1e9,
+      weights: new Float64Array(400),
+    });
+    expect(columnCount(ofSeconds(10), [{ frequencyHz: 99 }])).toBe(60);
+    expect(columnCount(ofSeconds(60), [{ frequencyHz: 99 }])).toBe(300);
+    expect(columnCount(ofSeconds(3600), [{ frequencyHz: 99 }])).toBe(800);
+    expect(columnCount(ofSeconds(8), [{ frequencyHz: 99 }, { frequencyHz: 10 }])).toBe(8);
+    expect(columnCount(ofSeconds(0.1), [{ frequencyHz: 10 }])).toBe(1);
+    expect(columnCount(ofSeconds(8), [{ frequencyHz: 0 }])).toBe(60);
+    expect(columnCount(ofSeconds(8), [])).toBe(60);
   });
 
   it('draws steps', () => {

@@ -1,4 +1,5 @@
 /** Geometry of the time strip: from buckets to a path, from pixels to times and back. */
+import type { SamplingRates } from '@/profile/profile';
 import type { TimeRange } from '@/profile/view';
 
 /** Times are nanoseconds on the profile's clock. */
@@ -10,6 +11,25 @@ export interface Activity {
 
 export function activityEndNs({ startNs, bucketNs, weights }: Activity): number {
   return startNs + bucketNs * weights.length;
+}
+
+/** Narrower columns would be noise: fewer are enough for a recording that is long. */
+const MIN_COLUMN_NS = 200e6;
+const MIN_COLUMNS = 60;
+const MAX_COLUMNS = 800;
+/** A column holds a sample more or less by chance, on each CPU: of so many that is a tenth of its height. */
+const PERIODS_PER_COLUMN = 10;
+
+/** How many columns a strip has, so that they show how busy the CPUs were and not how single samples fall. */
+export function columnCount(
+  activity: Activity,
+  rates: readonly Pick<SamplingRates, 'frequencyHz'>[],
+): number {
+  const lengthNs = activityEndNs(activity) - activity.startNs;
+  const wanted = Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, lengthNs / MIN_COLUMN_NS));
+  const known = rates.map(({ frequencyHz }) => frequencyHz).filter((hz) => hz > 0);
+  const periods = (lengthNs / 1e9) * Math.min(...known);
+  return Math.max(1, Math.round(Math.min(wanted, periods / PERIODS_PER_COLUMN)));
 }
 
 /** At most `columns` values: the means of equal runs of buckets, so that the strip's area stays true. */

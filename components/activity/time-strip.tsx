@@ -9,6 +9,7 @@ import {
   type Activity,
   activityEndNs,
   areaPath,
+  columnCount,
   columnMeans,
   placeOf,
   rangeBetween,
@@ -26,10 +27,6 @@ export interface TimeStripProps {
   onRange(range: TimeRange | undefined): void;
 }
 
-/** Narrower columns would show how single samples fall, not how busy the CPUs were. */
-const MIN_COLUMN_NS = 200e6;
-const MIN_COLUMNS = 60;
-const MAX_COLUMNS = 800;
 /** A shorter drag is a click, in pixels. */
 const MIN_DRAG = 3;
 
@@ -43,14 +40,12 @@ export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeS
   const drag = useRef<Drag | undefined>(undefined);
   const [draft, setDraft] = useState<readonly [number, number]>();
   const { path, columns, max } = useMemo(() => {
-    const wanted = (activityEndNs(activity) - activity.startNs) / MIN_COLUMN_NS;
-    const means = columnMeans(
-      activity.weights,
-      Math.round(Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, wanted))),
-    );
+    // Waits have their lengths, however often CPUs are sampled.
+    const sampled = mode === 'cpu' || mode === 'wall' ? rates : [];
+    const means = columnMeans(activity.weights, columnCount(activity, sampled));
     const top = means.reduce((a, b) => Math.max(a, b), 0);
     return { path: areaPath(means, top), columns: means.length, max: top };
-  }, [activity]);
+  }, [activity, mode, rates]);
 
   const lengthNs = activityEndNs(activity) - activity.startNs;
   const [from, to] =
