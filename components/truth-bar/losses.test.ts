@@ -10,8 +10,13 @@ describe('losses', () => {
     expect(lossSummary(rows)).toBe('0');
   });
 
+  it('has what was lost before what was not', () => {
+    const [first, second, third] = lossRows({ 'map-full': 2, 'sample-ring-full': 1 });
+    expect([first.count, second.count, third.count]).toEqual([1, 2, 0]);
+  });
+
   it('keeps a reason that it does not know', () => {
-    expect(lossRows({ 'moon-phase': 3 }).at(-1)).toEqual({
+    expect(lossRows({ 'moon-phase': 3 })[0]).toEqual({
       reason: 'moon-phase',
       text: 'moon-phase',
       unit: 'events',

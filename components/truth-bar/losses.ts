@@ -1,4 +1,4 @@
-/** What was lost, in the order and the words of LOSS_REASONS. */
+/** What was lost, and why, in the words of LOSS_REASONS. */
 import { formatCount } from '@/components/ui/format';
 import { LOSS_REASONS } from '@/profile/status';
 
@@ -9,7 +9,7 @@ export interface LossRow {
   readonly count: number;
 }
 
-/** Every reason, also those with nothing lost: they were counted too. Unknown ones come last, under their own name. */
+/** Every reason, those with losses first: those with none were counted too. Unknown ones are under their own name. */
 export function lossRows(losses: Readonly<Record<string, number>>): LossRow[] {
   const known = Object.entries(LOSS_REASONS).map(([reason, { unit, text }]) => ({
     reason,
@@ -20,7 +20,8 @@ export function lossRows(losses: Readonly<Record<string, number>>): LossRow[] {
   const unknown = Object.entries(losses)
     .filter(([reason]) => !(reason in LOSS_REASONS))
     .map(([reason, count]) => ({ reason, text: reason, unit: 'events', count }));
-  return [...known, ...unknown];
+  const isNone = ({ count }: LossRow): number => (count > 0 ? 0 : 1);
+  return [...known, ...unknown].sort((a, b) => isNone(a) - isNone(b));
 }
 
 /** All losses in a few words, by unit: '0', '12 samples', '12 samples, 3 stacks'. */

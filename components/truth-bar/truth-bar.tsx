@@ -81,7 +81,7 @@ function LiveItems({ status, analysis, ...looking }: Extract<TruthBarProps, { ki
           </Item>
         }
       >
-        {(close) => <SamplingForm frequencyHz={collector?.frequencyHz ?? 99} onDone={close} />}
+        {(close) => <SamplingForm frequencyHz={status?.budget.wishedHz ?? 99} onDone={close} />}
       </Popover>
       <span className={ITEM} title="Samples that the agent received in the last second">
         <Item label="Samples/s">
@@ -136,15 +136,15 @@ function BudgetItem({ budget }: { readonly budget: BudgetStatus }) {
       label="Budget"
       buttonClass={ITEM_BUTTON}
       buttonLabel={`Budget: ${cpuPercent === 0 ? 'no limit' : `${cpuPercent}% of the machine’s CPU`}${isLowered ? ', sampling is lowered' : ''}`}
-      buttonTitle="What Hearth may use of all CPUs together. Click to change."
+      buttonTitle={`${usedPercent === undefined ? '' : `Hearth has used ${usedPercent.toFixed(1)}% of all CPUs together in the last 15 seconds. `}${cpuPercent === 0 ? 'It has no budget' : `Its budget is ${cpuPercent}%${isLowered ? ', so it samples less often' : ''}`}. Click to change.`}
       button={
         <Item label="Budget">
           <span
             className={`border-b border-dotted border-line-strong ${isLowered || isLarge ? 'text-warn' : ''}`}
           >
             {usedPercent === undefined ? '–' : `${usedPercent.toFixed(1)}%`}
-            {cpuPercent === 0 ? '' : ` of ${cpuPercent}%`}
-            {isLowered ? ', lowered' : ''}
+            {cpuPercent === 0 ? '' : ` / ${cpuPercent}%`}
+            {isLowered ? ' ↓' : ''}
           </span>
         </Item>
       }
@@ -261,7 +261,7 @@ function ShareItem({
           {analysis?.isImport === true ? (
             <NotMeasured why={whyNotMeasured} />
           ) : (
-            <Steady width={5}>
+            <Steady width={6}>
               <Waiting why="there are no samples" />
             </Steady>
           )}
@@ -277,7 +277,7 @@ function ShareItem({
       buttonTitle={`${shareTitle(share, what)}\nClick to see why, and in which files.`}
       button={
         <Item label={label}>
-          <Steady width={5}>
+          <Steady width={6}>
             <span
               className={`border-b border-dotted border-line-strong ${share.share < 0.9 ? 'text-warn' : ''}`}
             >
@@ -300,7 +300,7 @@ function ShareItem({
 }
 
 function shareTitle(share: Share, what: string): string {
-  const error = `± ${(share.standardError * 100).toFixed(2)}%`;
+  const error = `± ${(1.96 * share.standardError * 100).toFixed(2)}%`;
   return `${formatCount(share.count)} of ${formatCount(share.of)} ${what} (${error})`;
 }
 
