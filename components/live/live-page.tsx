@@ -211,7 +211,7 @@ function Toast({
   return (
     <div
       role="status"
-      className="pointer-events-none absolute inset-x-2 bottom-3 z-20 flex justify-center"
+      className="pointer-events-none absolute inset-x-2 bottom-9 z-20 flex justify-center"
     >
       {stopped === undefined && failure === undefined ? null : (
         <div className="pointer-events-auto flex max-w-[min(100%,36rem)] items-center gap-3 rounded-lg border border-line bg-surface py-2 pr-2 pl-3 shadow-(--shadow)">

@@ -58,7 +58,7 @@ function Header({ theme }: { readonly theme: Theme }) {
               key={href}
               href={href}
               aria-current={current ? 'page' : undefined}
-              className="flex h-7 items-center whitespace-nowrap rounded-md px-2 text-dim hover:text-ink aria-[current=page]:bg-surface-2 aria-[current=page]:font-medium aria-[current=page]:text-ink sm:px-2.5"
+              className="flex h-7 items-center whitespace-nowrap rounded-md px-1.5 text-dim hover:text-ink aria-[current=page]:bg-surface-2 aria-[current=page]:font-medium aria-[current=page]:text-ink sm:px-2.5"
             >
               {label}
             </Link>
@@ -67,7 +67,7 @@ function Header({ theme }: { readonly theme: Theme }) {
       </nav>
       <div className="ml-auto flex shrink-0 items-center gap-1.5">
         <ThemeSwitch initial={theme} />
-        <IconButton label="Keyboard shortcuts" onClick={openHelp}>
+        <IconButton label="Keyboard shortcuts" className="max-sm:hidden" onClick={openHelp}>
           <span aria-hidden="true" className="text-base font-semibold">
             ?
           </span>
