@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import next from 'next';
 import { Server } from 'socket.io';
@@ -188,7 +189,9 @@ async function main(): Promise<void> {
 
   const port = await listen(Number(values.port ?? 7575));
   guard = new Guard(token, host, port);
-  const shown = host.includes(':') ? `[${host}]` : host;
+  // An address that stands for all is none to go to, and none that Host may name.
+  const reachable = host === '0.0.0.0' || host === '::' ? hostname() : host;
+  const shown = reachable.includes(':') ? `[${reachable}]` : reachable;
   writeAddress(dataDirectory, host, port);
   console.log(`Hearth is at http://${shown}:${port}/?token=${token}`);
 
@@ -208,6 +211,10 @@ async function main(): Promise<void> {
             new StartError(
               `port ${wanted} may not be listened on: choose one above 1023 with --port`,
             ),
+          );
+        } else if (['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL'].includes(error.code ?? '')) {
+          reject(
+            new StartError(`${host} is no address of this machine: choose another with --host`),
           );
         } else {
           reject(error);
