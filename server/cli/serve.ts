@@ -171,6 +171,7 @@ class AgentKeeper {
 
   #retry(reason: string): void {
     if (this.#stopped) return;
+    console.error(`hearth: ${reason.split('\n', 1)[0]}; it is started again`);
     tell(this.#web, { type: 'agent-exit', reason, restartInMs: this.#delayMs });
     this.#timer = setTimeout(() => this.start(), this.#delayMs);
     this.#restarts++;
