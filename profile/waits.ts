@@ -2,6 +2,8 @@
  * Where time waits: sums, graphs and histograms of a profile's waits. Each row stands for weight / durationNs waits like it,
  * so every sum here estimates what really happened.
  */
+
+import type { Increment } from './chunk';
 import type { FunctionTable } from './functions';
 import type { EventRows } from './merge';
 import type { Profile } from './profile';
@@ -110,6 +112,23 @@ export function wakeChain(profile: Profile, row: number, hops = 16): number[] {
     at = before;
   }
   return chain;
+}
+
+/**
+ * Of waits that began before `startNs`, the part from then on, with its part of the weight: what was waited before a recording
+ * began is none of its time.
+ */
+export function waitsSince(startNs: number, waits: Increment<'waits'>): Increment<'waits'> {
+  const { timeNs } = waits.columns;
+  const weight = waits.columns.weight.slice();
+  const durationNs = waits.columns.durationNs.slice();
+  for (let row = 0; row < waits.length; row++) {
+    const insideNs = timeNs[row] - startNs;
+    if (durationNs[row] <= insideNs) continue;
+    weight[row] *= insideNs / durationNs[row];
+    durationNs[row] = insideNs;
+  }
+  return { ...waits, columns: { ...waits.columns, weight, durationNs } };
 }
 
 /** Drops waits, thread times, and latency samples before `timeNs`: what is live is bounded. It copies what stays. */

@@ -11,6 +11,7 @@ import {
   type EventTable,
   SCHEMA,
 } from '@/profile/schema';
+import { waitsSince } from '@/profile/waits';
 
 export class Recording {
   readonly #builder = new ProfileBuilder();
@@ -49,24 +50,7 @@ export class Recording {
 function withEventsIn(chunk: Chunk, startNs: number, endNs: number): Chunk {
   const kept = EVENT_TABLES.map((name) => [name, rowsIn(name, chunk.tables[name], startNs, endNs)]);
   const tables = { ...chunk.tables, ...Object.fromEntries(kept) };
-  return { ...chunk, tables: { ...tables, waits: waitsFrom(startNs, tables.waits) } };
-}
-
-/**
- * Of waits that began before `startNs`, the part from then on, with its part of the weight: a command waits for its
- * release before the recording begins, and what was waited for before is none of its time.
- */
-function waitsFrom(startNs: number, waits: Increment<'waits'>): Increment<'waits'> {
-  const { timeNs } = waits.columns;
-  const weight = waits.columns.weight.slice();
-  const durationNs = waits.columns.durationNs.slice();
-  for (let row = 0; row < waits.length; row++) {
-    const insideNs = timeNs[row] - startNs;
-    if (durationNs[row] <= insideNs) continue;
-    weight[row] *= insideNs / durationNs[row];
-    durationNs[row] = insideNs;
-  }
-  return { ...waits, columns: { ...waits.columns, weight, durationNs } };
+  return { ...chunk, tables: { ...tables, waits: waitsSince(startNs, tables.waits) } };
 }
 
 function rowsIn<T extends EventTable>(

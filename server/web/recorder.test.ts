@@ -128,6 +128,18 @@ describe('a recording', () => {
     expect(profile.losses.get('map-full')).toBe(4);
   });
 
+  it('holds of a wait that began before it the part that is in it', async () => {
+    push(['before']);
+    const { recorder, session } = await record();
+    agent.addWait({ stack: ['main'], timeNs: 1.5e9, durationNs: 1e9, weight: 2e9 });
+    agent.addWait({ stack: ['main'], timeNs: 1.8e9, durationNs: 0.1e9, weight: 0.2e9 });
+    push();
+    await stop(recorder);
+    const { waits } = (await stored(session.id)).profile;
+    expect([...waits.columns.durationNs.subarray(0, waits.length)]).toEqual([0.5e9, 0.1e9]);
+    expect([...waits.columns.weight.subarray(0, waits.length)]).toEqual([1e9, 0.2e9]);
+  });
+
   it('waits at its end for the samples that the agent still holds', async () => {
     const { recorder, session } = await record();
     push(['a']);

@@ -8,6 +8,7 @@ import { type Chunk, type ChunkHeader, encodeChunk, type Loss } from '@/profile/
 import { Merger } from '@/profile/merge';
 import type { Profile } from '@/profile/profile';
 import type { SessionSummary } from '@/profile/session';
+import { waitsSince } from '@/profile/waits';
 import type { Store, StoredSlice } from '@/server/store/store';
 import type { LiveSource, LiveTarget } from './live-source';
 
@@ -39,6 +40,8 @@ export class Recorder implements LiveTarget {
   readonly #bounds: RecorderBounds;
   readonly #timer: NodeJS.Timeout;
   #merger: Merger | undefined;
+  /** CLOCK_MONOTONIC; undefined before the first chunk. */
+  #startNs: number | undefined;
   #header: Omit<ChunkHeader, 'sequence'> | undefined;
   #losses: Loss[] = [];
   #unwritten: StoredSlice[] = [];
@@ -72,8 +75,13 @@ export class Recorder implements LiveTarget {
 
   take(chunk: Chunk): void {
     if (this.#isExhausted) return;
-    this.#merger?.take(chunk);
     const { sequence: _, ...header } = chunk.header;
+    this.#startNs ??= header.startNs;
+    const { tables } = chunk;
+    this.#merger?.take({
+      ...chunk,
+      tables: { ...tables, waits: waitsSince(this.#startNs, tables.waits) },
+    });
     this.#header = { ...header, startNs: this.#header?.startNs ?? header.startNs };
     this.#losses.push(...chunk.losses);
     if (this.#awaited !== undefined && header.endNs >= this.#awaited.untilNs)
