@@ -70,6 +70,18 @@ struct mm_struct {
 	struct maple_tree mm_mt;	/* Linux 6.1 and later */
 };
 
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+
+/* Linux 6.14 and later, and from 6.4 on. */
+struct mm_struct___sequence {
+	seqcount_t mm_lock_seq;
+};
+struct mm_struct___number {
+	int mm_lock_seq;
+};
+
 struct ns_common {
 	unsigned int inum;
 };

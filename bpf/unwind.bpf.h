@@ -85,6 +85,8 @@ struct walk_state {
 	struct registers regs;
 	/* Of the addresses so far: see stack_id. */
 	__u64 hash;
+	/* What the process's mappings are like now; 0 where that can't be told. */
+	__u32 mappings_mark;
 	/* The process's segments, as far as the agent knows it, and the one in which the last frame was. */
 	__u32 first_segment;
 	__u32 segment_count;
@@ -127,7 +129,7 @@ struct walk {
 	const struct unwind_pages *pages;
 	const struct unwind_rows *rows;
 	const struct unwind_rules *rules;
-	const struct unwind_segments *segments;
+	struct unwind_segments *segments;
 };
 
 /* The steps that a search of any of the arrays takes at most. */
@@ -173,11 +175,55 @@ static __always_inline __u32 take_mapping(struct walk *walk, __u64 address)
 	return 0;
 }
 
+#define IS_VERIFIED 1
+
+/*
+ * A number that changes whenever a process changes its mappings, and is another in each process: the kernel counts the
+ * changes. The lowest bit is free.
+ */
+static __always_inline __u32 mappings_mark(const struct task_struct *task)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__u32 changes = 0, mark;
+
+	if (bpf_core_field_exists(((struct mm_struct___sequence *)0)->mm_lock_seq))
+		changes = BPF_CORE_READ((struct mm_struct___sequence *)mm, mm_lock_seq.sequence);
+	else if (bpf_core_field_exists(((struct mm_struct___number *)0)->mm_lock_seq))
+		changes = BPF_CORE_READ((struct mm_struct___number *)mm, mm_lock_seq);
+	else
+		return 0;
+	mark = ((__u32)((__u64)mm >> 6) * 0x9E3779B1U + changes) << 1;
+	return mark ? mark : 2;
+}
+
+/*
+ * The agent learns of mappings a moment later, and of those that are gone only by what comes in their place: a library that
+ * was unloaded may have another one at its address already. So whenever the process has changed its mappings, the kernel
+ * is asked once for each segment. True where the segment is no longer what is there, which is the walk's segment then.
+ * Files that the kernel's view doesn't tell (overlays have inodes of their own) are taken to be unchanged.
+ */
+static __always_inline bool is_replaced(struct walk *walk, struct unwind_segment *segment, __u64 address)
+{
+	struct walk_state *state = walk->state;
+	__u32 mark = state->mappings_mark, checked = segment->checked;
+
+	if (mark == 0 || (checked & ~IS_VERIFIED) == mark || take_mapping(walk, address))
+		return false;
+	if (state->module == segment->module && state->segment_bias == segment->bias)
+		checked = IS_VERIFIED;
+	else if (state->module < UNWIND_MODULES || (state->module == UNKNOWN_MODULE && checked & IS_VERIFIED))
+		return true;
+	else
+		checked = 0;
+	segment->checked = mark | checked;
+	return false;
+}
+
 /* Finds the segment that holds an address. Returns how the stack ends here, or 0. */
 static __always_inline __u32 find_segment(struct walk *walk, __u64 address)
 {
 	struct walk_state *state = walk->state;
-	const struct unwind_segment *segment;
+	struct unwind_segment *segment;
 	__u32 low, middle, i;
 
 	if (address >= state->segment_start && address < state->segment_end)
@@ -198,6 +244,8 @@ static __always_inline __u32 find_segment(struct walk *walk, __u64 address)
 	segment = &walk->segments->at[low];
 	if (address < segment->start || address >= segment->end)
 		return take_mapping(walk, address);
+	if (is_replaced(walk, segment, address))
+		return 0;
 	state->segment_start = segment->start;
 	state->segment_end = segment->end;
 	state->segment_bias = segment->bias;
@@ -511,6 +559,7 @@ static __always_inline void walk_user_stack(struct record_stack *record, const s
 	state->regs = *regs;
 	state->hash = 0;
 	state->segment_start = state->segment_end = 0;
+	state->mappings_mark = mappings_mark(task);
 	state->window_at = state->window_bytes = 0;
 	state->is_exact = state->is_leaf = 1;
 	state->fp_is_lost = 0;

@@ -147,6 +147,7 @@ export class SegmentPool {
       this.#u32[at + i * 2 + 1] = Math.floor(value / HIGH);
     });
     this.#u32[at + 6] = module;
+    this.#u32[at + 7] = 0; // not checked by BPF yet
   }
 }
 
