@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ProfileBuilder } from '@/profile/builder';
 import type { Chunk, Loss } from '@/profile/chunk';
 import { DEFAULT_STACK_THRESHOLD_NS, type LatencySource } from '@/profile/latency/sources';
 import { Merger } from '@/profile/merge';
@@ -20,6 +19,7 @@ import type { Filter } from '@/server/wire';
 import { ContainersByCgroup } from './containers';
 import { CostMeter, MapMemory, RunTimeMeter, StealMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
+import { Epoch } from './epoch';
 import { readKernelText } from './kernel-text';
 import type { Label } from './latency/labels';
 import { type LatencyBucket, LatencyPrograms } from './latency/latency-programs';
@@ -38,8 +38,6 @@ import {
   readRecords,
   type StackId,
 } from './record-reader';
-import { Rows } from './rows';
-import { Stacks } from './stacks';
 import { Symbolizer } from './symbols/symbolizer';
 import { Unwinder } from './unwinder';
 import { within } from './within';
@@ -80,54 +78,11 @@ const REPORTS_PER_FORGETTING = 60;
 const NAMES_MS = TICK_MS;
 /** The last chunk has no next one whose patch could bring names. */
 const LAST_NAMES_MS = 10_000;
-/**
- * Tables are begun anew when they have doubled since they were so old, and are larger than this, as `Profile.size` weighs them: most of what
- * they hold then is of processes that have ended. And whenever they are larger than the limits below.
- */
-const SETTLED_NS = 60e9;
-const BOUNDED_FROM = 50_000;
-const MAX_STACKS = 120_000;
-const MAX_FRAMES = 60_000;
-const MAX_THREADS = 100_000;
-/** Each process has stacks of its own in the kernel's eyes; on a machine that starts many, they are the most. */
-const MAX_RAW_STACKS = 150_000;
 /** Reading a process's mappings costs up to a millisecond. */
 const PREPARED_PER_TICK = 64;
 
 const monotonicNs = (): number => Number(process.hrtime.bigint());
 const wallOffsetNs = (): number => Date.now() * 1e6 - monotonicNs();
-
-/** One profile's tables, and all that holds indices into them. */
-class Epoch {
-  readonly builder = new ProfileBuilder();
-  readonly cpuType = this.builder.sampleType('cpu', 'nanoseconds');
-  readonly rows = new Rows(this.builder);
-  readonly stacks: Stacks;
-  readonly #beganNs = monotonicNs();
-  #settledSize = 0;
-
-  constructor(
-    processes: Processes,
-    kernel: { readonly textStart: number; readonly buildId: string },
-  ) {
-    this.stacks = new Stacks(this.builder, processes, kernel);
-  }
-
-  /** To be asked now and then, from the beginning on. */
-  get isTooLarge(): boolean {
-    const { profile } = this.builder;
-    const size = profile.size + this.stacks.size;
-    if (this.#settledSize === 0 || monotonicNs() - this.#beganNs < SETTLED_NS)
-      this.#settledSize = size;
-    return (
-      size > Math.max(BOUNDED_FROM, 2 * this.#settledSize) ||
-      profile.stacks.length > MAX_STACKS ||
-      profile.frames.length > MAX_FRAMES ||
-      profile.threads.length > MAX_THREADS ||
-      this.stacks.size > MAX_RAW_STACKS
-    );
-  }
-}
 
 interface TakenLatencies {
   /** Since when. */
@@ -186,7 +141,7 @@ export class Collector {
     this.#processes = new Processes(this.#modules, new ContainersByCgroup());
     this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });
     this.#unwinder = new Unwinder(sampler.unwindMaps(), this.#processes, options.cacheDirectory);
-    this.#epoch = new Epoch(this.#processes, this.#kernel);
+    this.#epoch = new Epoch(this.#processes, this.#kernel, monotonicNs());
   }
 
   /** Starts sampling. Throws CollectorError where the machine can't be profiled. */
@@ -479,9 +434,9 @@ export class Collector {
   #boundTables(): void {
     if (this.#previous !== undefined && --this.#previous.ticksLeft === 0)
       this.#previous = undefined;
-    if (!this.#epoch.isTooLarge) return;
+    if (!this.#epoch.isTooLarge(monotonicNs())) return;
     const { profile } = this.#epoch.builder;
-    const epoch = new Epoch(this.#processes, this.#kernel);
+    const epoch = new Epoch(this.#processes, this.#kernel, monotonicNs());
     // Samples that are in the ring already name stacks that were sent for the old tables.
     this.#previous = {
       epoch: this.#epoch,
