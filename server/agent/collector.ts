@@ -126,7 +126,9 @@ export class Collector {
   #statusAtMs = Date.now();
   #samplesAtStatus = 0;
   #samples = 0;
-  #priority = 0;
+  /** Priorities of unwind tables: of what is mapped now, and of what ran before. */
+  #newest = 1;
+  #oldest = 0;
   #reports = 0;
 
   private constructor(options: CollectorOptions, sampler: CpuSampler, symbolizer: Symbolizer) {
@@ -376,12 +378,14 @@ export class Collector {
 
   /** Tells the unwinder of what has been mapped, and of some of the processes that ran before. */
   #prepareUnwinding(): void {
+    // Later ones first: what runs now is sampled now.
+    for (const process of this.#processes.takeRemapped())
+      this.#unwinder.update(process, this.#newest++);
     for (const process of this.#unprepared.splice(0, PREPARED_PER_TICK)) {
       if (process.exitedNs === undefined) this.#processes.mappings(process);
     }
-    // Later ones first: what runs now is sampled now.
     for (const process of this.#processes.takeRemapped())
-      this.#unwinder.update(process, this.#priority++);
+      this.#unwinder.update(process, this.#oldest--);
   }
 
   #addSample(sample: Readonly<RawSample>): void {

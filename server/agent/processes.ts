@@ -1,4 +1,5 @@
 /** Every process that runs or was just sampled: names, threads, containers and mappings as of the newest event. */
+import { uptime } from 'node:os';
 import { type ContainersByCgroup, containerOfProcess } from './containers';
 import { MappingTable } from './mappings';
 import type { MmapEvent } from './mmap-events';
@@ -6,6 +7,7 @@ import type { Module, Modules } from './modules';
 import {
   listPids,
   namespacePid,
+  type ProcessRecord,
   readExecutableMappings,
   readProcess,
   readThreadName,
@@ -84,6 +86,8 @@ export class Process {
 /** Samples of a process may be read this long after it ended. */
 const GRACE_NS = 2e9;
 const REREAD_MS = 1000;
+/** CPU time is counted in ticks of 10 ms: shares of a shorter life mean nothing. */
+const SHORT_LIFE_NS = 1e8;
 
 export class Processes {
   readonly #processes = new Map<number, Process>();
@@ -102,20 +106,25 @@ export class Processes {
     readonly containers: ContainersByCgroup,
   ) {}
 
-  /** Reads all processes that run now, but not yet their mappings. Returns them, those that used most CPU time first. */
+  /** Reads all processes that run now, but not yet their mappings. Returns them, those that used the largest share of a CPU first. */
   scan(): Process[] {
-    const found = listPids().map((pid) => ({
-      process: this.get(pid),
-      cpuTicks: readProcess(pid)?.cpuTicks ?? 0,
-    }));
-    return found.sort((a, b) => b.cpuTicks - a.cpuTicks).map(({ process }) => process);
+    const uptimeNs = uptime() * 1e9;
+    return listPids()
+      .map((pid) => {
+        const record = readProcess(pid);
+        const lifeNs = Math.max(SHORT_LIFE_NS, uptimeNs - (record?.startNs ?? 0));
+        return { process: this.#add(pid, record), share: (record?.cpuTicks ?? 0) / lifeNs };
+      })
+      .sort((a, b) => b.share - a.share)
+      .map(({ process }) => process);
   }
 
   /** The process; read from /proc, or made up without a name, where no event has told of it. */
   get(pid: number): Process {
-    const known = this.#processes.get(pid);
-    if (known !== undefined) return known;
-    const record = readProcess(pid);
+    return this.#processes.get(pid) ?? this.#add(pid, readProcess(pid));
+  }
+
+  #add(pid: number, record: ProcessRecord | undefined): Process {
     const process = new Process(
       pid,
       record?.parentPid ?? 0,

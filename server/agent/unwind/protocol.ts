@@ -19,8 +19,8 @@ export interface WorkerSettings {
   readonly cacheBytes: number;
 }
 
+/** Answered in the order in which they were sent. */
 export interface WorkerRequest {
-  readonly id: number;
   readonly module: UnwindModule;
 }
 
@@ -32,7 +32,6 @@ export interface CompiledTable {
 }
 
 export type WorkerAnswer = {
-  readonly id: number;
   /** Of the cache, in bytes, and what went wrong with it last. */
   readonly cacheUsed: number;
   readonly cacheProblem: string | undefined;

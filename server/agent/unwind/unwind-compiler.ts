@@ -1,7 +1,8 @@
 /**
  * Makes unwind tables off the main thread: the face of one worker, which is started when there is something to do and
- * ended when there has been nothing for a while. Modules wait here, the most important first, and go to the worker one by
- * one, so that a worker that dies takes one request with it and no more.
+ * ended when there has been nothing for a while. Modules wait here, the most important first. A few at a time are sent to
+ * the worker, so that it never waits for this thread, which is slow where all CPUs are busy. It takes them one after the
+ * other; where it dies, the one that it worked on is rejected, and those behind it go to the next worker.
  */
 import { Worker } from 'node:worker_threads';
 import { distFile } from '../../root';
@@ -53,9 +54,10 @@ const TIMEOUT_MS = 60_000;
 const IDLE_MS = 60_000;
 /** Modules at which a worker ended are remembered, up to so many. */
 const MAX_BLOCKED = 1000;
+/** Tables that have not been taken yet are of up to some megabytes each. */
+const MAX_SENT = 4;
 
 interface Request {
-  readonly id: number;
   readonly module: UnwindModule;
   readonly promise: Promise<CompiledTable>;
   readonly resolve: (result: CompiledTable) => void;
@@ -69,10 +71,10 @@ export class UnwindCompiler {
   readonly #timeoutMs: number;
   readonly #idleMs: number;
   #worker: Worker | undefined;
-  /** By key; the one that the worker has is not among them. */
+  /** By key; those that the worker has are not among them. */
   readonly #waiting = new Map<string, Request>();
-  #running: Request | undefined;
-  #nextId = 0;
+  /** What the worker has, in the order of its answers: it works on the first. */
+  readonly #sent: Request[] = [];
   /** Ends the worker that takes too long, or that has nothing to do. */
   #timer: NodeJS.Timeout | undefined;
   /** Modules at which a worker ended: it is not tried again with them. */
@@ -103,7 +105,8 @@ export class UnwindCompiler {
     if (this.#disposed) return Promise.reject(disposed());
     const blocked = this.#blocked.get(module.key);
     if (blocked !== undefined) return Promise.reject(blocked);
-    if (this.#running?.module.key === module.key) return this.#running.promise;
+    const sent = this.#sent.find((request) => request.module.key === module.key);
+    if (sent !== undefined) return sent.promise;
     const waiting = this.#waiting.get(module.key);
     if (waiting !== undefined) {
       waiting.priority = Math.max(waiting.priority, priority);
@@ -115,7 +118,7 @@ export class UnwindCompiler {
       resolve = onResolve;
       reject = onReject;
     });
-    const request = { id: this.#nextId++, module, promise, resolve, reject, priority };
+    const request = { module, promise, resolve, reject, priority };
     this.#waiting.set(module.key, request);
     this.#next();
     return promise;
@@ -125,7 +128,7 @@ export class UnwindCompiler {
     return {
       compiled: this.#compiled,
       fromCache: this.#fromCache,
-      waiting: this.#waiting.size + (this.#running === undefined ? 0 : 1),
+      waiting: this.#waiting.size + this.#sent.length,
       totalMs: this.#totalMs,
       failed: { ...this.#failed },
       cacheUsed: this.#cacheUsed,
@@ -137,43 +140,55 @@ export class UnwindCompiler {
   async dispose(): Promise<void> {
     this.#disposed = true;
     clearTimeout(this.#timer);
-    const requests = [...this.#waiting.values()];
-    if (this.#running !== undefined) requests.unshift(this.#running);
+    const requests = [...this.#sent.splice(0), ...this.#waiting.values()];
     this.#waiting.clear();
-    this.#running = undefined;
     for (const { reject } of requests) reject(disposed());
     await this.#worker?.terminate();
   }
 
   #next(): void {
-    if (this.#running !== undefined || this.#disposed) return;
-    clearTimeout(this.#timer);
+    if (this.#disposed) return;
+    while (this.#sent.length < MAX_SENT) {
+      const first = this.#takeFirst();
+      if (first === undefined) break;
+      this.#send(first);
+    }
+    if (this.#sent.length === 0) this.#rest();
+  }
+
+  #takeFirst(): Request | undefined {
     let first: Request | undefined;
     for (const request of this.#waiting.values()) {
       if (first === undefined || request.priority > first.priority) first = request;
     }
-    if (first === undefined) {
-      this.#rest();
-      return;
-    }
-    this.#waiting.delete(first.module.key);
-    this.#running = first;
+    if (first !== undefined) this.#waiting.delete(first.module.key);
+    return first;
+  }
+
+  #send(request: Request): void {
     this.#worker ??= this.#startWorker();
     const worker = this.#worker;
     // The worker keeps the process alive only while it has something to do.
     worker.ref();
+    if (this.#sent.push(request) === 1) this.#watch(worker);
+    worker.postMessage({ module: request.module } satisfies WorkerRequest);
+  }
+
+  /** Gives the worker its time for the first of what it has. */
+  #watch(worker: Worker): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#giveUp(worker, 'timeout', `no answer for ${this.#timeoutMs / 1000} s`);
       void worker.terminate();
     }, this.#timeoutMs);
     this.#timer.unref();
-    worker.postMessage({ id: first.id, module: first.module } satisfies WorkerRequest);
   }
 
   #rest(): void {
     const worker = this.#worker;
     if (worker === undefined) return;
     worker.unref();
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#worker = undefined;
       void worker.terminate();
@@ -188,7 +203,7 @@ export class UnwindCompiler {
       resourceLimits: RESOURCE_LIMITS,
     });
     let reason = 'it exited';
-    worker.on('message', (answer: WorkerAnswer) => this.#settle(answer));
+    worker.on('message', (answer: WorkerAnswer) => this.#settle(worker, answer));
     worker.on('error', (error) => {
       reason = error.message;
     });
@@ -196,10 +211,11 @@ export class UnwindCompiler {
     return worker;
   }
 
-  #settle(answer: WorkerAnswer): void {
-    const request = this.#running;
-    if (request === undefined || request.id !== answer.id) return;
-    this.#running = undefined;
+  #settle(worker: Worker, answer: WorkerAnswer): void {
+    const [request] = this.#sent;
+    if (worker !== this.#worker || request === undefined) return;
+    this.#sent.shift();
+    if (this.#sent.length > 0) this.#watch(worker);
     this.#cacheUsed = answer.cacheUsed;
     this.#cacheProblem = answer.cacheProblem;
     if ('result' in answer) {
@@ -213,12 +229,12 @@ export class UnwindCompiler {
     this.#next();
   }
 
-  /** A worker has ended, or must: what it worked on is rejected, and the next module gets another worker. */
+  /** A worker has ended, or must: what it worked on is rejected, and what it had besides waits for another worker. */
   #giveUp(worker: Worker, kind: 'timeout' | 'worker-ended', reason: string): void {
     if (worker !== this.#worker || this.#disposed) return;
     this.#worker = undefined;
-    const request = this.#running;
-    this.#running = undefined;
+    const [request, ...others] = this.#sent.splice(0);
+    for (const other of others) this.#waiting.set(other.module.key, other);
     if (request !== undefined) {
       const { key, path } = request.module;
       const error = new UnwindError(kind, `${path}: the unwind worker was ended by it: ${reason}`);

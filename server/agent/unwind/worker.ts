@@ -27,17 +27,17 @@ port.on('message', (request: WorkerRequest) => {
   if (process.memoryUsage().arrayBuffers > MUCH_GARBAGE_BYTES) collectGarbage();
 });
 
-function answer({ id, module }: WorkerRequest): void {
+function answer({ module }: WorkerRequest): void {
   try {
     const result = service.table(module);
     const { pages, rows, rules } = result.table;
     const buffers = new Set([pages.buffer, rows.buffer, rules.buffer]);
-    port?.postMessage({ id, ...cacheState(), result } satisfies WorkerAnswer, [...buffers]);
+    port?.postMessage({ ...cacheState(), result } satisfies WorkerAnswer, [...buffers]);
   } catch (error) {
     const isKnown = error instanceof UnwindError || error instanceof ElfError;
     const kind = isKnown ? error.kind : 'internal';
     const message = isKnown ? error.message : String((error as Error).stack);
-    port?.postMessage({ id, ...cacheState(), error: { kind, message } } satisfies WorkerAnswer);
+    port?.postMessage({ ...cacheState(), error: { kind, message } } satisfies WorkerAnswer);
   }
 }
 
