@@ -87,8 +87,8 @@ export async function startServer(options: RealServerOptions = {}): Promise<Real
       const pid = launcher.pid as number;
       return {
         launcher: pid,
-        agent: childRunning(pid, 'agent.js'),
-        web: childRunning(pid, 'web.js'),
+        agent: childRunning(pid, /agent\.js|hearth-agent/),
+        web: childRunning(pid, /web\.js|hearth-web/),
       };
     },
     stop: async (keepData = false) => {
@@ -102,14 +102,14 @@ export async function startServer(options: RealServerOptions = {}): Promise<Real
   };
 }
 
-/** The child of `parent` whose command line names a bundle. */
-function childRunning(parent: number, bundle: string): number | undefined {
+/** The child of `parent` by its command line: that of Node.js, or, later, the name that it gives itself. */
+function childRunning(parent: number, name: RegExp): number | undefined {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
       const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
       const parentPid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      if (parentPid === parent && readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes(bundle))
+      if (parentPid === parent && name.test(readFileSync(`/proc/${entry}/cmdline`, 'utf8')))
         return Number(entry);
     } catch {
       // It ended while we looked.

@@ -14,6 +14,7 @@ const WIRE_FD = 3;
 const MAX_UNSENT_BYTES = 128 * 1024 * 1024;
 
 async function main(): Promise<void> {
+  process.title = 'hearth-agent';
   raisePriority();
   const [frequencyHz, cacheDirectory] = [Number(process.argv[2] ?? 99), process.argv[3]];
   const wire = new Socket({ fd: WIRE_FD, readable: true, writable: true });

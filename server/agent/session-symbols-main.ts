@@ -81,6 +81,7 @@ function inTwoSteps(first: SymbolizingReport, second: SymbolizingReport): Symbol
 }
 
 async function main(): Promise<void> {
+  process.title = 'hearth-symbols';
   const [startedMs, cacheDirectory] = [Number(process.argv[2]), process.argv[3]];
   const profile = await readProfile(process.stdin);
   const { header } = profile;

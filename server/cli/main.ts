@@ -19,6 +19,8 @@ class PrivilegeError extends Error {
 }
 
 async function main(): Promise<number> {
+  // What a user sees of Hearth in its own process list, and in that of other tools.
+  process.title = 'hearth';
   let exitCode = 0;
   const program = buildProgram({
     version: packageJson.version,

@@ -53,6 +53,7 @@ function costMeter(): () => ProcessCost {
 }
 
 async function main(): Promise<void> {
+  process.title = 'hearth-web';
   const { values } = parseArgs({
     options: {
       port: { type: 'string' },

@@ -84,6 +84,7 @@ async function fetchFrom(
 }
 
 function main(): void {
+  process.title = 'hearth-fetch';
   const settings = JSON.parse(process.argv[2]) as FetchSettings;
   giveUpRoot();
   const waiting: FetchRequest[] = [];
