@@ -4,6 +4,8 @@ import type { UnwindTable } from './format';
 import { decodeTable, encodeTable, MAX_TABLE_FILE_BYTES } from './table-file';
 
 const SUFFIX = '.unwind';
+/** Shorter build IDs are no hashes. */
+const MIN_BUILD_ID_DIGITS = 16;
 export const CACHE_BYTES = 256 * 1024 * 1024;
 
 export class TableCache {
@@ -30,6 +32,7 @@ export class TableCache {
 
   /** The table of the file with that build ID and size in bytes; undefined where there is none that can be used. */
   get(buildId: string, fileSize: number): UnwindTable | undefined {
+    if (buildId.length < MIN_BUILD_ID_DIGITS) return undefined;
     const key = keyOf(buildId, fileSize);
     const bytes = this.#files.read(key, SUFFIX);
     if (bytes === undefined) return undefined;
@@ -42,8 +45,9 @@ export class TableCache {
     }
   }
 
-  /** Keeps a table; one that is larger than a quarter of the cache isn't kept. */
+  /** Keeps a table; one without a build ID, or larger than a quarter of the cache, isn't kept. */
   put(fileSize: number, table: UnwindTable): void {
+    if (table.buildId.length < MIN_BUILD_ID_DIGITS) return;
     const parts = encodeTable(table);
     const size = parts.reduce((sum, part) => sum + part.length, 0);
     if (size <= MAX_TABLE_FILE_BYTES) {

@@ -1,12 +1,15 @@
 /**
- * Makes unwind tables off the main thread: the face of one worker, which is started when there is something to do and
+ * Unwind tables: those in the cache at once, for reading one takes a millisecond. Others are made off the main thread: this
+ * is the face of one worker, which is started when there is something to do and
  * ended when there has been nothing for a while. Modules wait here, the most important first. A few at a time are sent to
  * the worker, so that it never waits for this thread, which is slow where all CPUs are busy. It takes them one after the
  * other; where it dies, the one that it worked on is rejected, and those behind it go to the next worker.
  */
 import { Worker } from 'node:worker_threads';
 import { distFile } from '../../root';
-import { CACHE_BYTES } from './cache';
+import { ElfError, type ElfFile } from '../elf/elf-file';
+import { CACHE_BYTES, TableCache } from './cache';
+import { openModule } from './open-module';
 import type {
   CompiledTable,
   UnwindModule,
@@ -36,7 +39,7 @@ export interface UnwindReport {
   readonly compiled: number;
   readonly fromCache: number;
   readonly waiting: number;
-  /** Of the worker, for all tables. */
+  /** Of the worker, for the tables that it compiled. */
   readonly totalMs: number;
   readonly failed: Readonly<Partial<Record<UnwindErrorKind, number>>>;
   /** Tables on disk, in bytes, as of the last answer. */
@@ -67,6 +70,7 @@ interface Request {
 
 export class UnwindCompiler {
   readonly #settings: WorkerSettings;
+  readonly #cache: TableCache | undefined;
   readonly #workerFile: string | URL;
   readonly #timeoutMs: number;
   readonly #idleMs: number;
@@ -92,6 +96,10 @@ export class UnwindCompiler {
       cacheDirectory: options.cacheDirectory,
       cacheBytes: options.cacheBytes ?? CACHE_BYTES,
     };
+    const { cacheDirectory, cacheBytes } = this.#settings;
+    this.#cache =
+      cacheDirectory === undefined ? undefined : new TableCache(cacheDirectory, cacheBytes);
+    this.#cacheUsed = this.#cache?.bytes ?? 0;
     this.#workerFile = options.workerFile ?? distFile('unwind-worker.js');
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#idleMs = options.idleMs ?? IDLE_MS;
@@ -112,6 +120,8 @@ export class UnwindCompiler {
       waiting.priority = Math.max(waiting.priority, priority);
       return waiting.promise;
     }
+    const cached = this.#cached(module);
+    if (cached !== undefined) return Promise.resolve(cached);
     let resolve!: (result: CompiledTable) => void;
     let reject!: (error: UnwindError) => void;
     const promise = new Promise<CompiledTable>((onResolve, onReject) => {
@@ -124,6 +134,25 @@ export class UnwindCompiler {
     return promise;
   }
 
+  /** Undefined also where the file can't be read: the worker's answer says why. */
+  #cached(module: UnwindModule): CompiledTable | undefined {
+    if (this.#cache === undefined) return undefined;
+    const startedMs = performance.now();
+    let elf: ElfFile | undefined;
+    try {
+      elf = openModule(module);
+      const table = this.#cache.get(elf.buildId, elf.size);
+      if (table === undefined) return undefined;
+      this.#fromCache++;
+      return { table, source: 'cache', ms: performance.now() - startedMs };
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      return undefined;
+    } finally {
+      elf?.close();
+    }
+  }
+
   get report(): UnwindReport {
     return {
       compiled: this.#compiled,
@@ -132,7 +161,7 @@ export class UnwindCompiler {
       totalMs: this.#totalMs,
       failed: { ...this.#failed },
       cacheUsed: this.#cacheUsed,
-      cacheProblem: this.#cacheProblem,
+      cacheProblem: this.#cacheProblem ?? this.#cache?.problem,
     };
   }
 
@@ -143,6 +172,7 @@ export class UnwindCompiler {
     const requests = [...this.#sent.splice(0), ...this.#waiting.values()];
     this.#waiting.clear();
     for (const { reject } of requests) reject(disposed());
+    this.#cache?.close();
     await this.#worker?.terminate();
   }
 
@@ -219,8 +249,7 @@ export class UnwindCompiler {
     this.#cacheUsed = answer.cacheUsed;
     this.#cacheProblem = answer.cacheProblem;
     if ('result' in answer) {
-      if (answer.result.source === 'cache') this.#fromCache++;
-      else this.#compiled++;
+      this.#compiled++;
       this.#totalMs += answer.result.ms;
       request.resolve(answer.result);
     } else {

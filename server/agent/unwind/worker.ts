@@ -29,7 +29,7 @@ port.on('message', (request: WorkerRequest) => {
 
 function answer({ module }: WorkerRequest): void {
   try {
-    const result = service.table(module);
+    const result = service.compile(module);
     const { pages, rows, rules } = result.table;
     const buffers = new Set([pages.buffer, rows.buffer, rules.buffer]);
     port?.postMessage({ ...cacheState(), result } satisfies WorkerAnswer, [...buffers]);
