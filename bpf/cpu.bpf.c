@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The CPU sampler: one perf event per CPU runs it at each period while the CPU is not idle. */
+#include "bell.bpf.h"
 #include "common.bpf.h"
 #include "stack.bpf.h"
 #include "unwind.bpf.h"
@@ -77,6 +78,8 @@ static __always_inline __u64 user_stack(const struct registers *regs, struct tas
 	walk_user_stack(record, regs, task, sample->pid, &scratch->walk);
 	if (has_let_go(task, record))
 		return 0;
+	if (record->end == END_NEW_MAPPING)
+		ring_bell();
 	/* Equal addresses mean other code in another address space, or after a library was loaded or unloaded. */
 	record->id = stack_id(record, scratch->walk.hash, mm + ((__u64)task->mm->exec_vm << 48) + sample->pid);
 	send_stack_once(record, generation);

@@ -67,6 +67,7 @@ struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long exec_vm;
+	struct file *exe_file;
 	struct maple_tree mm_mt;	/* Linux 6.1 and later */
 };
 

@@ -3,7 +3,9 @@
  * Follows processes: fork, exec, exit, rename, so that a process that lives for 20 ms still has a name and a command
  * line when its samples are read. (Its mappings come from perf's own records: see server/agent/mmap-events.ts.)
  */
+#include "bell.bpf.h"
 #include "common.bpf.h"
+#include "module-files.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -68,6 +70,8 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	struct record_exec *record;
 
 	bpf_map_delete_elem(&unwind_processes, &pid);
+	if (!module_of_file(task->mm->exe_file))
+		ring_bell();
 	if (!scratch)
 		return 0;
 	if (__sync_fetch_and_add(&scratch->busy, 1)) {

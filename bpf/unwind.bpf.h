@@ -9,6 +9,7 @@
 #include "common.bpf.h"
 #include "stack.bpf.h"
 #include "mapping.bpf.h"
+#include "module-files.bpf.h"
 #include "registers.h"
 
 struct unwind_modules {
@@ -48,14 +49,6 @@ struct unwind_needed {
 	__u8 at[UNWIND_MODULES];
 };
 SHARED_ARRAY(needed);
-
-/* The modules by file, for processes that are too new for the agent to know them. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, UNWIND_MODULES);
-	__type(key, struct unwind_file);
-	__type(value, struct unwind_file_module);
-} unwind_files SEC(".maps");
 
 /* Instead of a module: code of a file that the agent has never seen, and code without a file. */
 #define UNKNOWN_MODULE UNWIND_MODULES
@@ -153,7 +146,6 @@ static __always_inline __u32 take_mapping(struct walk *walk, __u64 address)
 {
 	struct walk_state *state = walk->state;
 	const struct unwind_file_module *module;
-	struct unwind_file key = {};
 	struct mapping mapping;
 	struct file *file;
 
@@ -165,11 +157,7 @@ static __always_inline __u32 take_mapping(struct walk *walk, __u64 address)
 	file = mapping.file;
 	if (!file)
 		return 0;
-	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
-	key.size = BPF_CORE_READ(file, f_inode, i_size);
-	key.modified_ns = modified_ns(BPF_CORE_READ(file, f_inode));
-	key.device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-	module = bpf_map_lookup_elem(&unwind_files, &key);
+	module = module_of_file(file);
 	state->module = module ? module->module : UNKNOWN_MODULE;
 	state->segment_bias = mapping.start - mapping.file_offset - (module ? module->shift : 0);
 	return 0;

@@ -16,6 +16,7 @@ import {
 } from '@/profile/status';
 import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
+import { Bell } from './bell';
 import { ContainersByCgroup } from './containers';
 import { CostMeter, MapMemory, RunTimeMeter, StealMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
@@ -102,6 +103,7 @@ export class Collector {
   readonly #namer: Namer;
   readonly #unwinder: Unwinder;
   readonly #latency: LatencyPrograms;
+  readonly #bell: Bell;
   #latencyStartNs = monotonicNs();
   /** Processes that ran before, and are not known to the unwinder yet: those that use most CPU time first. */
   #unprepared: Process[] = [];
@@ -123,6 +125,8 @@ export class Collector {
   #timer: NodeJS.Timeout | undefined;
   #tick: Promise<void> = Promise.resolve();
   #sliceStartNs = monotonicNs();
+  /** Until when all events are read. */
+  #readNs = monotonicNs();
   #statusAtMs = Date.now();
   #samplesAtStatus = 0;
   #samples = 0;
@@ -144,6 +148,7 @@ export class Collector {
     this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });
     this.#unwinder = new Unwinder(sampler.unwindMaps(), this.#processes, options.cacheDirectory);
     this.#epoch = new Epoch(this.#processes, this.#kernel, monotonicNs());
+    this.#bell = new Bell(sampler.bellMaps(), () => this.#readEarly());
   }
 
   /** Starts sampling. Throws CollectorError where the machine can't be profiled. */
@@ -259,6 +264,7 @@ export class Collector {
    */
   async stop(): Promise<OffCpuStatus | undefined> {
     clearInterval(this.#timer);
+    await this.#bell.dispose();
     this.#sampler.stop();
     await this.#tick;
     await this.#latency.set([]);
@@ -287,21 +293,28 @@ export class Collector {
     this.#tick = this.#tick.then(() => this.#runTick());
   }
 
+  /** Code runs that the agent has never seen: it is looked for now, not at the next tick. One that waits for names goes on. */
+  #readEarly(): void {
+    this.#readEvents();
+    this.#prepareUnwinding();
+    this.#bell.rearm();
+  }
+
   async #runTick(): Promise<void> {
     const isDue = monotonicNs() - this.#latencyStartNs >= LATENCY_NS;
     // Before the ring is read, which then tells of all processes that are in it, however short they lived.
     const latencies = isDue ? await this.#takeLatencies() : undefined;
     const { builder, stacks } = this.#epoch;
-    const endNs = monotonicNs();
     this.#readEvents();
     // What the reading of threads has sent has to be known before they are described.
     if (this.#offCpu?.tick() === true) this.#readEvents();
     await this.#namer.name(builder, stacks.takePending(), NAMES_MS);
     if (latencies !== undefined) this.#addLatencies(latencies);
-    this.#cutChunk(endNs);
+    this.#cutChunk(this.#readNs);
     this.#prepareUnwinding();
-    for (const { pid } of this.#processes.forgetExited(endNs)) this.#unwinder.exit(pid);
+    for (const { pid } of this.#processes.forgetExited(this.#readNs)) this.#unwinder.exit(pid);
     this.#boundTables();
+    this.#bell.refill();
     if (Date.now() - this.#statusAtMs >= STATUS_MS) this.#reportStatus();
   }
 
@@ -347,6 +360,7 @@ export class Collector {
   }
 
   #readEvents(): void {
+    this.#readNs = monotonicNs();
     // Whatever a record in the ring up to here depends on has been written to the mmap rings before it.
     const end = this.#sampler.ring.position();
     const mmaps = this.#mmapEvents.drain(monotonicNs());

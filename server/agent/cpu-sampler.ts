@@ -13,6 +13,16 @@ import type { UnwindMaps } from './unwinder';
 const PERF_COUNT_SW_CPU_CLOCK = 0;
 const NS_PER_SECOND = 1e9;
 const ZERO_KEY = new Uint8Array(4);
+/** Of the two objects here. */
+const SHARED_MAPS = [
+  'events',
+  'configurations',
+  'watched',
+  'unwind_processes',
+  'unwind_files',
+  'bell',
+  'bell_armed',
+];
 
 /** Ring bytes per CPU: over a second of samples with new stacks at 999 Hz. */
 const RING_BYTES_PER_CPU = 1 << 20;
@@ -68,9 +78,7 @@ export class CpuSampler {
     try {
       cpuObject = BpfObject.load(distFile('bpf/cpu.bpf.o'), {
         shared: [
-          ...['events', 'configurations', 'watched', 'unwind_processes'].map((name) =>
-            processObject.map(name),
-          ),
+          ...SHARED_MAPS.map((name) => processObject.map(name)),
           processObject.map('counters', 'perCpu'),
         ],
       });
@@ -94,6 +102,11 @@ export class CpuSampler {
       this.#processObject.map('counters', 'perCpu'),
       ...Object.values(this.unwindMaps()),
     ];
+  }
+
+  /** Of the bell. */
+  bellMaps(): { bell: BpfMap; armed: BpfMap } {
+    return { bell: this.#processObject.map('bell'), armed: this.#processObject.map('bell_armed') };
   }
 
   /** Where the unwind tables are. */

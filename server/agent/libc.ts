@@ -35,6 +35,9 @@ const clockResolutionCall = libc.func('int clock_getres(int clock, _Out_ uint8_t
 const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, unsigned long argument)');
 const ioctlPointerCall = libc.func('ioctl', 'int', ['int', 'unsigned long', '_Inout_ uint8_t *']);
 
+const eventFdCall = libc.func('int eventfd(unsigned int value, int flags)');
+const pollCall = libc.func('int poll(void *files, unsigned long count, int timeout)');
+
 const CLOCK_MONOTONIC_COARSE = 6;
 
 /** How long the kernel's tick is, in ns: the coarse clocks have it for their resolution. */
@@ -80,6 +83,30 @@ export class MappedMemory {
     munmapCall(this.#address, this.#bytes);
     this.#address = 0n;
   }
+}
+
+/** eventfd(2): readable from when something other than 0 is written to it. */
+export function openEvent(): number {
+  const CLOSE_ON_EXEC = 0o2000000;
+  const fd = eventFdCall(0, CLOSE_ON_EXEC);
+  if (fd < 0) throw new SystemError('eventfd', koffi.errno());
+  return fd;
+}
+
+/**
+ * Resolves when one of the files is readable; seldom, before. A thread of libuv's pool waits for it: until then the process
+ * can't end, and the files must stay open.
+ */
+export function readable(fds: readonly number[]): Promise<void> {
+  const POLLIN = 1;
+  const files = new Int32Array(fds.flatMap((fd) => [fd, POLLIN]));
+  return new Promise((resolve, reject) => {
+    pollCall.async(files, fds.length, -1, (error: unknown) => {
+      // Used here, so that the array lives as long as the call.
+      if (error === null && files.length > 0) resolve();
+      else reject(error);
+    });
+  });
 }
 
 /** Gives freed memory of all threads back to the system: glibc keeps it in pieces that it can't trim by itself. */
