@@ -3,8 +3,9 @@
  * is `undefined` in the answer; a request whose addresses can't be named at all is rejected with a SymbolError that
  * says why.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { distFile } from '../../root';
+import { startWorker } from '../start-worker';
 import { KnownFunctions, type NamedFunction } from './known-functions';
 import {
   type FrameColumns,
@@ -227,7 +228,7 @@ export class Symbolizer {
   }
 
   #startWorker(): Worker {
-    const worker = new Worker(this.#workerFile, {
+    const worker = startWorker(this.#workerFile, {
       name: 'symbols',
       workerData: this.#settings,
       resourceLimits: RESOURCE_LIMITS,

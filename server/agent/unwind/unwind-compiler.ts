@@ -5,9 +5,10 @@
  * the worker, so that it never waits for this thread, which is slow where all CPUs are busy. It takes them one after the
  * other; where it dies, the one that it worked on is rejected, and those behind it go to the next worker.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { distFile } from '../../root';
 import { ElfError, type ElfFile } from '../elf/elf-file';
+import { startWorker } from '../start-worker';
 import { CACHE_BYTES, TableCache } from './cache';
 import { openModule } from './open-module';
 import type {
@@ -227,7 +228,7 @@ export class UnwindCompiler {
   }
 
   #startWorker(): Worker {
-    const worker = new Worker(this.#workerFile, {
+    const worker = startWorker(this.#workerFile, {
       name: 'unwind',
       workerData: this.#settings,
       resourceLimits: RESOURCE_LIMITS,
