@@ -10,6 +10,7 @@
 #define MAX_KERNEL_FRAMES 127	/* the kernel's own bound, unless its administrator has raised it */
 #define COMM_LEN 16
 #define MAX_ARGS 1024
+#define MAX_CGROUP_PATH 1024	/* as much as the kernel gives with its tracepoints */
 
 enum record_type {
 	RECORD_SAMPLE = 1,
@@ -22,6 +23,7 @@ enum record_type {
 	RECORD_WAIT_STACK,
 	RECORD_THREAD,
 	RECORD_LATENCY,	/* in latency.h */
+	RECORD_CGROUP,
 };
 
 /* What a thread's time is spent on. Order shared with profile/schema.ts. */
@@ -123,6 +125,15 @@ struct record_rename {
 	__u32 padding;
 	__u64 time_ns;
 	char comm[COMM_LEN];
+};
+
+/* A cgroup v2 that was made, or that a process was moved to; of moves in other hierarchies the path alone. */
+struct record_cgroup {
+	__u32 type;
+	__u32 pid;		/* 0 where it was made */
+	__u64 time_ns;
+	__u64 cgroup;		/* 0 in other hierarchies */
+	char path[MAX_CGROUP_PATH];
 };
 
 /*

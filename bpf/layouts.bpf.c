@@ -10,6 +10,7 @@ struct record_fork fork_record;
 struct record_exec exec_record;
 struct record_exit exit_record;
 struct record_rename rename_record;
+struct record_cgroup cgroup_record;
 struct record_wait wait_record;
 struct record_wait_stack wait_stack_record;
 struct record_thread thread_record;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Follows processes: fork, exec, exit, rename, so that a process that lives for 20 ms still has a name and a command
- * line when its samples are read. (Its mappings come from perf's own records: see server/agent/mmap-events.ts.)
+ * Follows processes: fork, exec, exit, rename, and from cgroup to cgroup, so that a process that lives for 20 ms still has a
+ * name, a command line and a cgroup when its samples are read. (Its mappings come from perf's own records: see server/agent/mmap-events.ts.)
  */
 #include "bell.bpf.h"
 #include "common.bpf.h"
@@ -138,5 +138,40 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 
 	bpf_probe_read_kernel_str(record.comm, sizeof(record.comm), comm);
 	emit(&record, sizeof(record), LOST_PROCESS_EVENT);
+	return 0;
+}
+
+/* `pid`: 0 where the cgroup was made, else that of a process that was moved to it. */
+static __always_inline void emit_cgroup(struct cgroup *cgroup, bool is_v2, const char *path, __u32 pid)
+{
+	struct record_cgroup *record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
+
+	if (!record) {
+		count(LOST_PROCESS_EVENT);
+		return;
+	}
+	record->type = RECORD_CGROUP;
+	record->pid = pid;
+	record->time_ns = bpf_ktime_get_ns();
+	record->cgroup = is_v2 ? cgroup->kn->id : 0;
+	if (bpf_probe_read_kernel_str(record->path, sizeof(record->path), path) < 0)
+		record->path[0] = 0;
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(on_cgroup, struct cgroup *cgroup, const char *path)
+{
+	if (cgroup->root->hierarchy_id == 0)
+		emit_cgroup(cgroup, true, path, 0);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(on_move, struct cgroup *cgroup, const char *path, struct task_struct *task)
+{
+	/* Threads may be in other cgroups than their process, which is where its first one is. */
+	if (task->pid == task->tgid)
+		emit_cgroup(cgroup, cgroup->root->hierarchy_id == 0, path, task->tgid);
 	return 0;
 }

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@playwright/test';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';
+import { cgroup2Mount } from '@/server/agent/cgroups';
 import { type RealServer, startServer } from './real-server';
 
 let server: RealServer;
@@ -113,6 +117,82 @@ test('is in recordings', async ({ page }) => {
     page.getByRole('heading', { name: 'Block I/O: not in this recording' }),
   ).toBeVisible();
 });
+
+test('is told apart by cgroup, live and in recordings', async ({ page }) => {
+  const cgroup = `hearth-e2e-${process.pid}`;
+  const directory = join(cgroup2Mount() ?? '', cgroup);
+  mkdirSync(directory);
+  const inside = spawn('sh', [
+    '-c',
+    'echo $$ > "$0"; while :; do sleep 0.02; done',
+    join(directory, 'cgroup.procs'),
+  ]);
+  try {
+    await page.goto(server.url);
+    await page.getByRole('button', { name: 'Record', exact: true }).click();
+    await page.goto(`${server.origin}/latency?source=syscalls&label=wait4`);
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByRole('radio', { name: 'Containers, cgroups' }).check();
+    const groups = page.getByRole('region', {
+      name: 'Containers and cgroups of the selected events',
+    });
+    const row = groups.getByRole('button', { name: `/${cgroup}` });
+    await expect(row).toHaveText(/1 process/);
+    const processes = page.getByRole('region', { name: 'Processes of the selected events' });
+    const isOfShellAlone = async (): Promise<void> => {
+      await expect(row).toHaveAttribute('aria-pressed', 'true');
+      await page.getByRole('radio', { name: 'Processes' }).check();
+      await expect(processes.getByRole('listitem')).toHaveText(
+        new RegExp(`^sh ${inside.pid}.*100`),
+      );
+      await expect(processes.getByText(`Only in /${cgroup}`)).toBeVisible();
+    };
+    await row.click();
+    await expect(page).toHaveURL(new RegExp(`container=%2F${cgroup}&by=cgroup`));
+    await isOfShellAlone();
+
+    await test.step('a link shows the same of a recording', async () => {
+      const { search } = new URL(page.url());
+      await page.goto(server.origin);
+      await page.getByRole('button', { name: 'Stop recording' }).click();
+      await page.getByRole('link', { name: 'Open recording' }).click();
+      await expect(page).toHaveURL(/\/sessions\//);
+      const session = new URL(page.url()).pathname.split('/').at(-1);
+      await page.goto(`${server.origin}/latency${search}&by=cgroup&session=${session}`);
+      await isOfShellAlone();
+      await page.getByRole('button', { name: 'Show all' }).click();
+      await expect(processes.getByText(`Only in /${cgroup}`)).toBeHidden();
+      await expect(page).not.toHaveURL(/container=/);
+    });
+
+    await test.step('its stacks are those of the cgroup', async () => {
+      await page.goto(
+        `${server.origin}/latency?source=syscalls&label=wait4&container=%2F${cgroup}`,
+      );
+      const stacks = page.getByRole('region', { name: 'Stacks of the selected events' });
+      await stacks.getByRole('button', { name: 'Take stacks' }).click();
+      await stacks.getByRole('link', { name: 'Open as a page' }).click();
+      const list = page.getByRole('list', { name: 'Processes' }).getByRole('button');
+      await expect(list).toHaveText([/^sh/]);
+      await expect(page.getByRole('combobox', { name: 'Container or cgroup' })).toHaveValue(
+        `/${cgroup}`,
+      );
+    });
+  } finally {
+    inside.kill();
+    await expect.poll(() => removed(directory)).toBe(true);
+  }
+});
+
+/** Whether a cgroup could be removed: as soon as all of its processes have ended. */
+function removed(directory: string): boolean {
+  try {
+    rmdirSync(directory);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 test('takes stacks of events when asked to, and shows those of what is selected', async ({
   page,

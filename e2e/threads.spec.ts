@@ -294,6 +294,7 @@ test('tens of thousands of threads are searched and sorted', async ({ page }) =>
       name: builder.string(`service-${i}`),
       commandLine: builder.string(''),
       container: NONE,
+      cgroup: NONE,
       startNs: 0,
     }),
   );

@@ -25,7 +25,7 @@ export const REFERENCES: Readonly<
   mappings: { buildId: 'strings', path: 'strings' },
   frames: { functionName: 'strings', file: 'strings', inlinedInto: 'frames', mapping: 'mappings' },
   stacks: { parent: 'stacks', frame: 'frames' },
-  processes: { name: 'strings', commandLine: 'strings', container: 'strings' },
+  processes: { name: 'strings', commandLine: 'strings', container: 'strings', cgroup: 'strings' },
   threads: { process: 'processes', name: 'strings' },
   samples: { thread: 'threads', stack: 'stacks', sampleType: 'sampleTypes' },
   waits: { thread: 'threads', stack: 'stacks', wakerThread: 'threads', wakerStack: 'stacks' },

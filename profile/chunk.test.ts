@@ -6,13 +6,14 @@ import {
   ChunkFormatError,
   chunkByteLength,
   decodeChunk,
+  decodeHeader,
   encodeChunk,
   profileOf,
   splitChunks,
 } from './chunk';
 import { Profile } from './profile';
 import { chunksOf, contentsOf, randomSteps, TestProfile } from './profiles-for-tests';
-import { NONE, TABLE_NAMES } from './schema';
+import { COLUMN_BYTES, NONE, SCHEMA, TABLE_NAMES } from './schema';
 
 const choices = fc.array(fc.nat(), { maxLength: 400 });
 const arbitraryChunks = choices.map((numbers) => chunksOf(randomSteps(numbers)));
@@ -72,6 +73,30 @@ function withHeader(chunk: Chunk, change: (header: Record<string, unknown>) => v
   changedView.setUint32(8, changed.length, true);
   changedView.setUint32(12, padded, true);
   return changed;
+}
+
+/** The chunk as an older version wrote it, which had neither these tables (empty ones) nor these columns ('table.column'). */
+function inVersion(version: number, chunk: Chunk, absent: readonly string[]): Uint8Array {
+  const bytes = withHeader(chunk, ({ tables }) => {
+    for (const name of absent) delete (tables as Record<string, unknown>)[name];
+  });
+  const { strings } = decodeHeader(bytes);
+  const pad8 = (length: number): number => (length + 7) & ~7;
+  let at = 16 + new DataView(bytes.buffer).getUint32(12, true);
+  at += pad8(strings[1] * 4) + pad8(strings[2]);
+  const kept = [...bytes.subarray(0, at)];
+  for (const name of TABLE_NAMES) {
+    for (const [column, type] of Object.entries(SCHEMA[name])) {
+      const end = at + pad8(chunk.tables[name].length * COLUMN_BYTES[type]);
+      if (!absent.includes(`${name}.${column}`)) kept.push(...bytes.subarray(at, end));
+      at = end;
+    }
+  }
+  kept.push(...bytes.subarray(at));
+  const older = Uint8Array.from(kept);
+  older[4] = version;
+  new DataView(older.buffer).setUint32(8, older.length, true);
+  return older;
 }
 
 describe('a chunk', () => {
@@ -216,19 +241,23 @@ describe('bytes that are no chunk', () => {
   });
 
   it('are not those of version 1, which had no waits', () => {
-    const bytes = encodeChunk(someChunk());
-    const view = new DataView(bytes.buffer);
-    const headerBytes = view.getUint32(12, true);
-    const text = new TextDecoder().decode(bytes.subarray(16, 16 + headerBytes));
-    const header = JSON.parse(text) as { tables: Record<string, unknown> };
-    delete header.tables.waits;
-    delete header.tables.threadTimes;
-    bytes.set(new TextEncoder().encode(JSON.stringify(header).padEnd(headerBytes)), 16);
-    bytes[4] = 1;
-    const chunk = decodeChunk(bytes);
+    const chunk = decodeChunk(
+      inVersion(1, someChunk(), ['waits', 'threadTimes', 'processes.cgroup']),
+    );
     expect(chunk.tables.waits.length).toBe(0);
     expect(chunk.tables.samples).toEqual(someChunk().tables.samples);
     expect(profileOf([chunk]).threadTimes.length).toBe(0);
+  });
+
+  it('keep the cgroups of processes, which up to version 5 were not known', () => {
+    const source = new TestProfile().add({ stack: ['main'], cgroup: '/web.service' });
+    const chunk = source.cut();
+    const cgroupIn = (bytes: Uint8Array): string => {
+      const profile = profileOf([decodeChunk(bytes)]);
+      return profile.string(profile.processes.columns.cgroup[0]);
+    };
+    expect(cgroupIn(encodeChunk(chunk))).toBe('/web.service');
+    expect(cgroupIn(inVersion(5, chunk, ['processes.cgroup']))).toBe('');
   });
 
   it('keep events of latency sources, and have none in version 2', () => {
@@ -245,14 +274,7 @@ describe('bytes that are no chunk', () => {
     expect(latencySamples.length).toBe(1);
     const { timeNs, durationNs, weight } = latencySamples.columns;
     expect([timeNs[0], durationNs[0], weight[0]]).toEqual([9, 7, 20]);
-    const older = encodeChunk(someChunk());
-    const view = new DataView(older.buffer);
-    const headerBytes = view.getUint32(12, true);
-    const text = new TextDecoder().decode(older.subarray(16, 16 + headerBytes));
-    const header = JSON.parse(text) as { tables: Record<string, unknown> };
-    delete header.tables.latencySamples;
-    older.set(new TextEncoder().encode(JSON.stringify(header).padEnd(headerBytes)), 16);
-    older[4] = 2;
+    const older = inVersion(2, someChunk(), ['latencySamples', 'processes.cgroup']);
     expect(profileOf([decodeChunk(older)]).latencySamples.length).toBe(0);
   });
 
@@ -269,12 +291,12 @@ describe('bytes that are no chunk', () => {
       oneIn: 4,
     });
     const header = { startNs: 0, endNs: 2, wallOffsetNs: 0, frequencyHz: 99, latencyOneIn: 4 };
-    const bytes = encodeChunk(builder.cutChunk(header, []));
-    const profile = profileOf([decodeChunk(bytes)]);
+    const chunk = builder.cutChunk(header, []);
+    const profile = profileOf([decodeChunk(encodeChunk(chunk))]);
     expect([...profile.latencies.columns.oneIn.subarray(0, 1)]).toEqual([4]);
     expect(profile.rates).toMatchObject([{ latencyOneIn: 4 }]);
-    bytes[4] = 3;
-    const { latencies } = decodeChunk(bytes).tables;
+    const older = inVersion(3, chunk, ['latencies.oneIn']);
+    const { latencies } = decodeChunk(older).tables;
     expect([...latencies.columns.oneIn]).toEqual([1]);
     expect([...latencies.columns.count]).toEqual([8]);
   });
@@ -359,6 +381,7 @@ describe('rows that point nowhere', () => {
     ['stacks', 'parent', 1, 1],
     ['processes', 'name', 0, 999],
     ['processes', 'container', 0, 999],
+    ['processes', 'cgroup', 0, 999],
     ['threads', 'process', 0, 9],
     ['samples', 'thread', 0, 9],
     ['samples', 'stack', 0, 999],

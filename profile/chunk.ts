@@ -25,6 +25,7 @@ import {
   columnArray,
   emptyColumns,
   isEventTable,
+  NONE,
   SCHEMA,
   TABLE_NAMES,
   type TableName,
@@ -81,9 +82,19 @@ const MAGIC = 0x48545248; // "HRTH"
 /**
  * Version 1 had no waits and no thread times, version 2 no latency samples: a table that the header doesn't name is empty.
  * Up to version 3 all latencies were timed, and had no column that says so. Up to version 4 no stored session starts over.
+ * Up to version 5 the cgroups of processes were not known.
  */
-export const CHUNK_VERSION = 5;
-const THINNING_VERSION = 4;
+export const CHUNK_VERSION = 6;
+/** Columns that older chunks don't have, and what stands in them instead. */
+const ADDED_COLUMNS: readonly {
+  readonly table: TableName;
+  readonly column: string;
+  readonly version: number;
+  readonly instead: number;
+}[] = [
+  { table: 'latencies', column: 'oneIn', version: 4, instead: 1 },
+  { table: 'processes', column: 'cgroup', version: 6, instead: NONE },
+];
 const PREFIX_BYTES = 16;
 const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;
 
@@ -219,6 +230,8 @@ export function decodeChunk(received: Uint8Array): Chunk {
     textAt += length;
     if (textAt > textBytes) throw new ChunkFormatError('chunk string is cut short');
   }
+  const version = view.getUint16(4, true);
+  const missingColumns = ADDED_COLUMNS.filter((added) => version < added.version);
   const tables: Partial<Record<TableName, unknown>> = {};
   for (const name of TABLE_NAMES) {
     const [base, length] = encoded.tables[name] ?? [0, 0];
@@ -228,11 +241,11 @@ export function decodeChunk(received: Uint8Array): Chunk {
     }
     const columns: Record<string, unknown> = {};
     for (const [column, type] of Object.entries(SCHEMA[name])) {
-      if (column === 'oneIn' && view.getUint16(4, true) < THINNING_VERSION) {
-        columns[column] = new Uint16Array(length).fill(1);
-        continue;
-      }
-      columns[column] = columnArray(type, length, bytes.buffer, take(length * COLUMN_BYTES[type]));
+      const added = missingColumns.find((one) => one.table === name && one.column === column);
+      columns[column] =
+        added === undefined
+          ? columnArray(type, length, bytes.buffer, take(length * COLUMN_BYTES[type]))
+          : columnArray(type, length).fill(added.instead);
     }
     tables[name] = { base, length, columns };
   }

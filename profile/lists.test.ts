@@ -86,7 +86,7 @@ describe('the processes', () => {
   it('are one row per pid, heaviest first, by their newest name', () => {
     const { profile } = new TestProfile()
       .add({ pid: 7, process: 'sh', stack: ['main'], weight: 10 })
-      .add({ pid: 7, process: 'node', stack: ['main'], weight: 20 })
+      .add({ pid: 7, process: 'node', cgroup: '/web.service', stack: ['main'], weight: 20 })
       .add({ pid: 9, process: 'redis', container: 'cache', stack: undefined, weight: 70 });
     expect(processList(profile, weighSamples(profile))).toEqual([
       {
@@ -94,6 +94,7 @@ describe('the processes', () => {
         name: 'redis',
         commandLine: '/usr/bin/redis --run',
         container: 'cache',
+        group: 'cache',
         weight: 70,
         samples: 1,
         share: 0.7,
@@ -103,6 +104,7 @@ describe('the processes', () => {
         name: 'node',
         commandLine: '/usr/bin/node --run',
         container: '',
+        group: '/web.service',
         weight: 30,
         samples: 2,
         share: 0.3,

@@ -230,6 +230,7 @@ export class Merger {
         name: this.#string(row.name[index]),
         commandLine: this.#string(row.commandLine[index]),
         container: this.#string(row.container[index]),
+        cgroup: this.#string(row.cgroup[index]),
       }),
     );
   }

@@ -1,4 +1,5 @@
 /** The processes by weight. */
+import { groupOf } from './process-group';
 import type { Profile } from './profile';
 import type { ProcessIndex } from './schema';
 import type { StackWeights } from './weights';
@@ -10,6 +11,8 @@ export interface ProcessRow {
   readonly commandLine: string;
   /** '' where it is in none. */
   readonly container: string;
+  /** The container, or else the cgroup; see `groupOf`. */
+  readonly group: string;
   /** In the sample type's unit. */
   readonly weight: number;
   readonly samples: number;
@@ -47,6 +50,7 @@ export function processList(profile: Profile, weights: StackWeights): ProcessRow
       name: profile.string(name[newest]),
       commandLine: profile.string(commandLine[newest]),
       container: profile.string(container[newest]),
+      group: groupOf(profile, newest),
       weight,
       samples,
       share: all === 0 ? 0 : weight / all,

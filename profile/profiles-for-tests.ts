@@ -25,6 +25,7 @@ export interface TestSample {
   readonly process?: string;
   readonly tid?: number;
   readonly container?: string;
+  readonly cgroup?: string;
   /** Root first; undefined where the stack was lost. */
   readonly stack: readonly FrameText[] | undefined;
   readonly weight?: number;
@@ -179,7 +180,7 @@ export class TestProfile {
     return frame;
   }
 
-  #thread({ pid = 1, process = 'prog', tid = pid, container }: TestSample): ThreadIndex {
+  #thread({ pid = 1, process = 'prog', tid = pid, container, cgroup }: TestSample): ThreadIndex {
     const { builder } = this;
     const processKey = `${pid} ${process}`;
     let row = this.#processes.get(processKey);
@@ -190,6 +191,7 @@ export class TestProfile {
         name: builder.string(process),
         commandLine: builder.string(`/usr/bin/${process} --run`),
         container: container === undefined ? NONE : builder.string(container),
+        cgroup: cgroup === undefined ? NONE : builder.string(cgroup),
         startNs: 5,
       });
       this.#processes.set(processKey, row);
@@ -256,6 +258,7 @@ export function randomSteps(choices: readonly number[]): Step[] {
         process: ['prog', 'sh'][draw(2)],
         tid: pid * 10 + draw(2),
         ...(pid === 3 ? { container: 'box' } : {}),
+        ...(pid > 1 ? { cgroup: '/some.slice' } : {}),
         stack: depth === 0 ? undefined : stack,
         weight: 1 + draw(1000),
         // Nearly in order, as collectors send them.
@@ -323,12 +326,12 @@ export function describeSamples(profile: Profile): string[] {
     for (let at = stack[row]; at !== NONE; at = stacks.columns.parent[at])
       path.unshift(frameText(stacks.columns.frame[at]));
     const process = threads.columns.process[thread[row]];
-    const { pid, parentPid, name, commandLine, container, startNs } = processes.columns;
+    const { pid, parentPid, name, commandLine, container, cgroup, startNs } = processes.columns;
     return [
       `${timeNs[row]} ${weight[row]} cpu ${cpu[row]}`,
       `${profile.string(sampleTypes.columns.name[sampleType[row]])}/${profile.string(sampleTypes.columns.unit[sampleType[row]])}`,
       `tid ${threads.columns.tid[thread[row]]} ${profile.string(threads.columns.name[thread[row]])}`,
-      `pid ${pid[process]} < ${parentPid[process]} ${profile.string(name[process])} ${profile.string(commandLine[process])} ${profile.string(container[process])} ${startNs[process]}`,
+      `pid ${pid[process]} < ${parentPid[process]} ${profile.string(name[process])} ${profile.string(commandLine[process])} ${profile.string(container[process])} ${profile.string(cgroup[process])} ${startNs[process]}`,
       ...path,
     ].join(' | ');
   });

@@ -84,8 +84,9 @@ export const SCHEMA = {
   /** A prefix tree: `parent` is the caller's stack, NONE at the root, and always a smaller index than the row's own. */
   stacks: { parent: 'u32', frame: 'u32' },
   /**
-   * One program image that ran in a process: an exec or a new name makes a new row with the same pid.
-   * `container`: its name, or NONE. `startNs`: when the process started (CLOCK_BOOTTIME).
+   * One program image that ran in a process: an exec, a new name or another cgroup makes a new row with the same pid.
+   * `container`: its name, or NONE. `startNs`: when the process started (CLOCK_BOOTTIME). `cgroup`: the path of its cgroup v2,
+   * below the root of the hierarchy ('/'), or NONE where it is not known.
    */
   processes: {
     pid: 'u32',
@@ -94,6 +95,7 @@ export const SCHEMA = {
     commandLine: 'u32',
     container: 'u32',
     startNs: 'f64',
+    cgroup: 'u32',
   },
   threads: { tid: 'u32', process: 'u32', name: 'u32' },
   /** `stack` is NONE for a sample whose stack was lost. `cpu` is 0xffff where unknown. */

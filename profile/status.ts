@@ -24,7 +24,7 @@ export const LOSS_REASONS: Readonly<
   'user-stack-failed': { unit: 'stacks', text: 'user stacks that could not be read at all' },
   'process-event-ring-full': {
     unit: 'events',
-    text: 'process events (exec, fork, exit, rename) that found the ring buffer full; names may be late or missing',
+    text: 'process events (exec, fork, exit, rename, another cgroup) that found the ring buffer full; names may be late or missing',
   },
   'mapping-event-ring-full': {
     unit: 'events',

@@ -21,6 +21,7 @@ class Renamed {
     name: this.builder.string('program'),
     commandLine: this.builder.string(''),
     container: NONE,
+    cgroup: NONE,
     startNs: 0,
   });
 

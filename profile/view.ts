@@ -41,7 +41,7 @@ export interface View {
   readonly pids: readonly number[];
   /** Only these threads; empty: all. */
   readonly tids: readonly number[];
-  /** Only processes in these containers, by name; empty: all, also those in none. */
+  /** Only processes in these containers, or cgroups, as `groupOf` names them; empty: all. */
   readonly containers: readonly string[];
   /** undefined: everything there is. */
   readonly range: TimeRange | undefined;

@@ -3,6 +3,7 @@
  * keyed by the profile's own stacks, which never change, so they stay valid when symbols come late.
  */
 import { PairRows } from './pair-rows';
+import { groupOf } from './process-group';
 import type { Profile } from './profile';
 import type { ProcessIndex, SampleTypeIndex, StackIndex } from './schema';
 import type { TimeRange, View } from './view';
@@ -16,7 +17,7 @@ export interface Selection {
   readonly pids: readonly number[];
   /** Empty: all. */
   readonly tids: readonly number[];
-  /** By name; empty: all, also processes in no container. */
+  /** As `groupOf` names them; empty: all processes. */
   readonly containers: readonly string[];
   readonly range: TimeRange | undefined;
   /** Only samples of this type are summed: sums over different units mean nothing. */
@@ -229,10 +230,9 @@ export function processFilter(
   const [pidSet, containerSet] = [new Set(pids), new Set(containers)];
   const answers: boolean[] = [];
   return (process) => {
-    const { pid, container } = profile.processes.columns;
     answers[process] ??=
-      (pidSet.size === 0 || pidSet.has(pid[process])) &&
-      (containerSet.size === 0 || containerSet.has(profile.string(container[process])));
+      (pidSet.size === 0 || pidSet.has(profile.processes.columns.pid[process])) &&
+      (containerSet.size === 0 || containerSet.has(groupOf(profile, process)));
     return answers[process];
   };
 }

@@ -27,7 +27,7 @@ const arbitraryRange: fc.Arbitrary<TimeRange | undefined> = fc.option(
 const arbitrarySelection: fc.Arbitrary<Selection> = fc.record({
   pids: fc.subarray([1, 2, 3]),
   tids: fc.subarray([10, 20, 31]),
-  containers: fc.subarray(['box']),
+  containers: fc.subarray(['box', '/some.slice']),
   range: fc.constant(undefined),
   sampleType: fc.constant(0),
 });
@@ -52,7 +52,9 @@ function expectedEntries(profile: Profile, selection: Selection): Map<string, [n
     const { timeNs, weight, thread, stack, sampleType } = samples.columns;
     const process = threads.columns.process[thread[row]];
     const { pids, tids, containers, range } = selection;
-    const container = profile.string(processes.columns.container[process]);
+    const container =
+      profile.string(processes.columns.container[process]) ||
+      profile.string(processes.columns.cgroup[process]);
     const isSelected =
       sampleType[row] === selection.sampleType &&
       (pids.length === 0 || pids.includes(processes.columns.pid[process])) &&

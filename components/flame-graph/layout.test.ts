@@ -34,6 +34,7 @@ function treeOf(stacks: readonly (readonly string[])[]): {
     name,
     commandLine: name,
     container: NONE,
+    cgroup: NONE,
     startNs: 0,
   });
   const thread = builder.thread({ tid: 1, process, name });

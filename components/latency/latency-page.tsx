@@ -27,7 +27,7 @@ import {
   stacksHref,
   waitsHref,
 } from './latency-query';
-import { ProcessTable } from './process-table';
+import { OwnerTable } from './owner-table';
 import { MeasureSwitch, SourceSwitch } from './source-bar';
 import { StacksPanel } from './stacks-panel';
 import { type ChangeLatencyView, useLatencyView } from './use-latency-view';
@@ -132,7 +132,9 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
               view={view}
               isMeasured={isMeasured}
               isLive={isLive}
-              onAll={() => change({ range: undefined, pids: [], buckets: undefined })}
+              onAll={() =>
+                change({ range: undefined, pids: [], containers: [], buckets: undefined })
+              }
             />
           </Workspace>
         )}
@@ -261,11 +263,12 @@ function Workspace({
         <BucketTable row={row} />
       </div>
       <div className="flex max-h-96 shrink-0 flex-col border-t border-line lg:max-h-none lg:w-80 lg:border-t-0 lg:border-l">
-        <ProcessTable
+        <OwnerTable
           processes={result.processes}
+          groups={result.groups}
           unit={row.unit}
-          pids={view.pids}
-          onPids={(pids) => change({ pids })}
+          view={view}
+          change={change}
         />
       </div>
     </div>
@@ -340,11 +343,11 @@ function Empty({
   onAll(): void;
 }) {
   const { title, text } = LATENCY_TEXTS[view.source];
-  if (view.range !== undefined || view.pids.length > 0) {
+  if (view.range !== undefined || view.pids.length + view.containers.length > 0) {
     return (
       <Notice
         title="No events in what is selected"
-        text="The processes that you picked had none in this time range."
+        text="The processes or containers that you picked had none in this time range."
         actions={<Button onClick={onAll}>Show everything</Button>}
       />
     );

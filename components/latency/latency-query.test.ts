@@ -32,6 +32,8 @@ const arbitraryView: fc.Arbitrary<LatencyView> = fc.record({
     { nil: undefined },
   ),
   pids: fc.array(fc.nat(9_999_999)),
+  containers: fc.array(fc.string({ unit: 'binary', minLength: 1 })),
+  by: fc.constantFrom('process', 'cgroup'),
   zoom: fc.array(text),
   search: text,
   orientation: fc.constantFrom('icicle', 'flame'),
@@ -54,6 +56,7 @@ describe('a view of latencies', () => {
       buckets: [40, 90],
       range: { startNs: 3, endNs: 9 },
       pids: [7],
+      containers: ['docker:web'],
     };
     const href = stacksHref(view, 'ext4 fsync', 'a/b');
     const [path, query] = href.split('#');
@@ -63,11 +66,13 @@ describe('a view of latencies', () => {
       latency: { source: 'fs', label: 'ext4 fsync', buckets: [40, 90] },
       range: { startNs: 3, endNs: 9 },
       pids: [7],
+      containers: ['docker:web'],
     });
     expect(waitsHref(view, undefined)).toBeUndefined();
     const waits = waitsHref({ ...view, source: 'runqueue' }, undefined) ?? '';
     expect(viewFromQuery(waits.slice(2))).toMatchObject({
       mode: 'off-cpu',
+      containers: ['docker:web'],
       waits: { minNs: bucketLow(40), maxNs: bucketEnd(90) },
     });
   });

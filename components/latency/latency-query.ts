@@ -23,6 +23,10 @@ export interface LatencyView {
   readonly baseline: TimeRange | undefined;
   readonly buckets: readonly [first: number, last: number] | undefined;
   readonly pids: readonly number[];
+  /** Containers, or cgroups, as `groupOf` names them. */
+  readonly containers: readonly string[];
+  /** Whose events the table beside is of. */
+  readonly by: 'process' | 'cgroup';
   /** Of the flame graph: what fills its width, what is searched for in it, and how it lies. */
   readonly zoom: readonly string[];
   readonly search: string;
@@ -37,6 +41,8 @@ export const DEFAULT_LATENCY_VIEW: LatencyView = {
   baseline: undefined,
   buckets: undefined,
   pids: [],
+  containers: [],
+  by: 'process',
   zoom: [],
   search: '',
   orientation: 'icicle',
@@ -58,6 +64,8 @@ export function latencyViewFrom(search: string): LatencyView {
       .split(',')
       .filter((part) => /^\d{1,7}$/.test(part))
       .map(Number),
+    containers: query.getAll('container').filter((name) => name !== ''),
+    by: query.get('by') === 'cgroup' ? 'cgroup' : 'process',
     zoom: query.getAll('zoom'),
     search: query.get('search') ?? '',
     orientation: query.get('orientation') === 'flame' ? 'flame' : 'icicle',
@@ -77,6 +85,8 @@ export function latencyViewText(view: LatencyView, session: string | undefined):
     query.set('baseline', `${view.baseline.startNs}-${view.baseline.endNs}`);
   if (view.buckets !== undefined) query.set('buckets', view.buckets.join('-'));
   if (view.pids.length > 0) query.set('pid', view.pids.join(','));
+  for (const name of view.containers) query.append('container', name);
+  if (view.by !== DEFAULT_LATENCY_VIEW.by) query.set('by', view.by);
   for (const name of view.zoom) query.append('zoom', name);
   if (view.search !== '') query.set('search', view.search);
   if (view.orientation !== DEFAULT_LATENCY_VIEW.orientation)
@@ -87,7 +97,7 @@ export function latencyViewText(view: LatencyView, session: string | undefined):
 
 /** What is asked of the worker. A recording is shown as a whole. */
 export function latencyQuery(view: LatencyView, isLive: boolean): LatencyQuery {
-  const { source, label, windowSeconds, range, baseline, buckets, pids } = view;
+  const { source, label, windowSeconds, range, baseline, buckets, pids, containers } = view;
   return {
     source,
     label,
@@ -96,6 +106,7 @@ export function latencyQuery(view: LatencyView, isLive: boolean): LatencyQuery {
     baseline,
     buckets,
     pids,
+    containers,
   };
 }
 
@@ -110,13 +121,14 @@ export function stacksHref(
   label: string | undefined,
   session: string | undefined,
 ): string {
-  const { source, buckets, pids, range, zoom, search, orientation } = view;
+  const { source, buckets, pids, containers, range, zoom, search, orientation } = view;
   return profileHref(
     {
       ...DEFAULT_VIEW,
       mode: 'latency',
       latency: { source, label, buckets },
       pids,
+      containers,
       range,
       zoom,
       search,
@@ -136,6 +148,7 @@ export function waitsHref(view: LatencyView, session: string | undefined): strin
       ...DEFAULT_VIEW,
       mode: 'off-cpu',
       pids: view.pids,
+      containers: view.containers,
       range: view.range,
       waits: {
         states,

@@ -18,7 +18,7 @@ export function LatencyBar({
   readonly session: string | undefined;
   onView(change: Partial<View>): void;
 }) {
-  const { latency, range, pids } = view;
+  const { latency, range, pids, containers } = view;
   if (latency === undefined) return null;
   const isPart = latency.buckets !== undefined || (session === undefined && range !== undefined);
   return (
@@ -26,7 +26,10 @@ export function LatencyBar({
       look="calm"
       actions={
         <Link
-          href={latencyHref({ ...DEFAULT_LATENCY_VIEW, ...latency, range, pids }, session)}
+          href={latencyHref(
+            { ...DEFAULT_LATENCY_VIEW, ...latency, range, pids, containers },
+            session,
+          )}
           className={buttonClass()}
         >
           Histogram

@@ -40,15 +40,15 @@ export const ProcessList = memo(function ProcessList({
   const names = useKnownNames(processes);
 
   const rows = useMemo(() => {
-    const inContainers =
+    const inGroups =
       view.containers.length === 0
         ? processes
-        : processes.filter(({ container }) => view.containers.includes(container));
-    return inOrder(filterRows(inContainers, filter), order);
+        : processes.filter(({ group }) => view.containers.includes(group));
+    return inOrder(filterRows(inGroups, filter), order);
   }, [processes, filter, order, view.containers]);
-  const containers = useMemo(
+  const groups = useMemo(
     () =>
-      [...new Set([...view.containers, ...processes.map(({ container }) => container)])]
+      [...new Set([...view.containers, ...processes.map(({ group }) => group)])]
         .filter((name) => name !== '')
         .sort(),
     [processes, view.containers],
@@ -74,21 +74,18 @@ export const ProcessList = memo(function ProcessList({
           onChange={(event) => setFilter(event.target.value)}
           className="h-7 w-full min-w-0 rounded-md border border-line bg-bg px-2 text-sm placeholder:text-dim"
         />
-        {containers.length === 0 ? null : (
+        {groups.length <= 1 && view.containers.length === 0 ? null : (
           <select
-            aria-label="Container"
+            aria-label="Container or cgroup"
             value={view.containers[0] ?? ''}
             onChange={({ target }) =>
               onView({ containers: target.value === '' ? [] : [target.value], zoom: [] })
             }
             className="h-7 w-full rounded-md border border-line bg-bg px-1 text-sm"
           >
-            <option value="">In any container, or none</option>
-            {containers.map((name) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
+            <option value="">In any container or cgroup</option>
+            <Options label="Containers" names={groups.filter((name) => !isPath(name))} />
+            <Options label="Cgroups" names={groups.filter(isPath)} />
           </select>
         )}
       </div>
@@ -131,6 +128,7 @@ export const ProcessList = memo(function ProcessList({
               name={row.name}
               commandLine={row.commandLine}
               container={row.container}
+              group={row.group}
               samples={row.samples}
               share={row.share}
               selected={pids.includes(row.pid)}
@@ -152,11 +150,27 @@ export const ProcessList = memo(function ProcessList({
   );
 });
 
-const NO_SAMPLES = { commandLine: '', container: '', samples: 0, share: 0 } as const;
+/** As of cgroups that are no containers. */
+const isPath = (name: string): boolean => name.startsWith('/');
+
+function Options({ label, names }: { readonly label: string; readonly names: readonly string[] }) {
+  if (names.length === 0) return null;
+  return (
+    <optgroup label={label}>
+      {names.map((name) => (
+        <option key={name} value={name}>
+          {name}
+        </option>
+      ))}
+    </optgroup>
+  );
+}
+
+const NO_SAMPLES = { commandLine: '', container: '', group: '', samples: 0, share: 0 } as const;
 
 type RowProps = Pick<
   ProcessRow,
-  'pid' | 'name' | 'commandLine' | 'container' | 'samples' | 'share'
+  'pid' | 'name' | 'commandLine' | 'container' | 'group' | 'samples' | 'share'
 > & {
   readonly timeName: string;
   readonly selected: boolean;
@@ -173,7 +187,7 @@ const Row = memo(function Row({ selected, timeName, onClick, ...row }: RowProps)
         aria-label={`${row.name} (${row.pid})`}
         aria-description={row.samples === 0 ? 'no samples' : `${share} of ${timeName}`}
         aria-pressed={selected}
-        title={`${row.commandLine || row.name}\npid ${row.pid}${row.container === '' ? '' : `\ncontainer ${row.container}`}\n${formatCount(row.samples)} samples`}
+        title={`${row.commandLine || row.name}\npid ${row.pid}${row.group === '' ? '' : `\n${isPath(row.group) ? 'cgroup' : 'container'} ${row.group}`}\n${formatCount(row.samples)} samples`}
         onClick={(event) => onClick(row.pid, event.ctrlKey || event.metaKey || event.shiftKey)}
         className="group relative flex h-7 w-full items-center gap-2 overflow-hidden rounded-md px-2 text-left text-sm hover:bg-surface-2 aria-pressed:bg-accent-soft"
       >

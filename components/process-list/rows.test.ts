@@ -3,22 +3,33 @@ import type { ProcessRow } from '@/profile/process-list';
 import { filterRows, inOrder, pidsAfterClick } from './rows';
 
 function row(pid: number, name: string, more: Partial<ProcessRow> = {}): ProcessRow {
-  return { pid, name, commandLine: '', container: '', weight: 1, samples: 1, share: 0.1, ...more };
+  return {
+    pid,
+    name,
+    commandLine: '',
+    container: '',
+    group: '/',
+    weight: 1,
+    samples: 1,
+    share: 0.1,
+    ...more,
+  };
 }
 
 const ROWS = [
   row(12, 'node', { commandLine: 'node server.js' }),
-  row(120, 'postgres', { container: 'db' }),
-  row(7, 'Xorg'),
+  row(120, 'postgres', { container: 'db', group: 'db' }),
+  row(7, 'Xorg', { group: '/user.slice' }),
 ];
 
 describe('the process list', () => {
-  it('filters by name, command line, container and the start of the pid', () => {
+  it('filters by name, command line, container, cgroup and the start of the pid', () => {
     const pids = (filter: string) => filterRows(ROWS, filter).map(({ pid }) => pid);
     expect(pids(' ')).toEqual([12, 120, 7]);
     expect(pids('xorg')).toEqual([7]);
     expect(pids('SERVER')).toEqual([12]);
     expect(pids('db')).toEqual([120]);
+    expect(pids('/user')).toEqual([7]);
     expect(pids('12')).toEqual([12, 120]);
   });
 

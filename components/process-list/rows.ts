@@ -1,7 +1,7 @@
 /** What the process list shows: which rows, and in which order. */
 import type { ProcessRow } from '@/profile/process-list';
 
-/** The rows whose name, command line, pid or container holds `filter`, whatever its case. */
+/** The rows whose name, command line, pid, container or cgroup holds `filter`, whatever its case. */
 export function filterRows(rows: readonly ProcessRow[], filter: string): readonly ProcessRow[] {
   const text = filter.trim().toLowerCase();
   if (text === '') return rows;
@@ -9,7 +9,7 @@ export function filterRows(rows: readonly ProcessRow[], filter: string): readonl
     (row) =>
       String(row.pid).startsWith(text) ||
       row.name.toLowerCase().includes(text) ||
-      row.container.toLowerCase().includes(text) ||
+      row.group.toLowerCase().includes(text) ||
       row.commandLine.toLowerCase().includes(text),
   );
 }

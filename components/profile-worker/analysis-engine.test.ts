@@ -22,6 +22,7 @@ function chunks(names: readonly string[]): Uint8Array[] {
       name,
       commandLine: name,
       container: NONE,
+      cgroup: NONE,
       startNs: 0,
     });
     const thread = builder.thread({ tid: second + 1, process, name });
@@ -192,6 +193,7 @@ describe('AnalysisEngine', () => {
       range: undefined,
       baseline: undefined,
       pids: [],
+      containers: [],
       buckets: undefined,
       windowSeconds: undefined,
     };
@@ -320,6 +322,7 @@ describe('AnalysisEngine', () => {
         baseline: undefined,
         buckets: undefined,
         pids: [],
+        containers: [],
       } as const;
       const stacksOf = (change: Partial<LatencyQuery>) => {
         const result = { ...engine.latency({ ...query, ...change }), label: query.label };

@@ -139,7 +139,7 @@ export class AnalysisEngine {
 
   /** The same for the stacks of what is selected of latencies; of the view only what the query leaves open counts. */
   latencyStacks({ query, label }: LatencyResult): AnalysisUpdate | undefined {
-    const { source, buckets, pids, range, windowSeconds } = query;
+    const { source, buckets, pids, containers, range, windowSeconds } = query;
     const endNs = this.#profile.header?.endNs ?? 0;
     const startNs = windowSeconds === undefined ? ALL_TIME.startNs : endNs - windowSeconds * 1e9;
     const view: View = {
@@ -149,7 +149,7 @@ export class AnalysisEngine {
       waits: undefined,
       pids,
       tids: [],
-      containers: [],
+      containers,
     };
     return this.#update(view, range ?? { startNs, endNs: ALL_TIME.endNs });
   }

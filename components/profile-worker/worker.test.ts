@@ -124,6 +124,7 @@ describe('a live stream', () => {
         baseline: undefined,
         buckets: undefined,
         pids: [],
+        containers: [],
       },
     });
     scope.send({ type: 'snapshot', number: 1, bytes: chunk() });

@@ -34,6 +34,7 @@ function listOf(threads: readonly Thread[]): ThreadList {
       name: builder.string(process),
       commandLine: builder.string(''),
       container: NONE,
+      cgroup: NONE,
       startNs: 0,
     });
     const thread = builder.thread({ tid, process: row, name: builder.string(name) });

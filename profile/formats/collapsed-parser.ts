@@ -232,6 +232,7 @@ export class CollapsedParser {
       name: string('import'),
       commandLine: NONE,
       container: NONE,
+      cgroup: NONE,
       startNs: 0,
     });
     const thread = profile.threads.push({ tid: NONE, process, name: NONE });

@@ -1,7 +1,9 @@
 /** What the latency page shows of a profile: a pure function of the profile and of what is asked. */
+import { groupOf } from '../process-group';
 import type { Profile } from '../profile';
 import { NONE, type ProcessIndex } from '../schema';
 import type { TimeRange } from '../view';
+import { processFilter as knownProcessFilter } from '../weights';
 import { BUCKETS, bucketLow } from './buckets';
 import { Histogram } from './histogram';
 import {
@@ -20,14 +22,16 @@ export interface LatencyQuery {
   readonly label: string | undefined;
   /** What the heatmap covers, in seconds up to the end; undefined: all. */
   readonly windowSeconds: number | undefined;
-  /** What histograms and processes are of; undefined: all that the heatmap covers. */
+  /** What all but the heatmap is of; undefined: all that the heatmap covers. */
   readonly range: TimeRange | undefined;
   /** What they are compared with. */
   readonly baseline: TimeRange | undefined;
-  /** Only events in these buckets, both included, count for processes. */
+  /** Only events in these buckets, both included, count for processes and groups. */
   readonly buckets: readonly [first: number, last: number] | undefined;
   /** Only these processes are in histograms and the heatmap; empty: all. */
   readonly pids: readonly number[];
+  /** And only those in these containers or cgroups, as `groupOf` names them; empty: all. */
+  readonly containers: readonly string[];
 }
 
 export interface LatencyLabelRow {
@@ -57,6 +61,14 @@ export interface LatencyProcess extends EventSums {
   readonly name: string;
 }
 
+/** A container, or a cgroup that is in none. */
+export interface LatencyGroup extends EventSums {
+  /** As `groupOf` has it; '' where it is not known. */
+  readonly name: string;
+  /** How many have such events. */
+  readonly processes: number;
+}
+
 export interface LatencyResult {
   readonly query: LatencyQuery;
   /** Events by source in what is covered, for those that have any. */
@@ -65,11 +77,13 @@ export interface LatencyResult {
   readonly labels: readonly LatencyLabelRow[];
   /** Of so many events of these one was timed and counts for all, somewhere in the range; 1: all were. */
   readonly oneIn: number;
-  /** The one that heatmap and processes are of; undefined where there is none. */
+  /** The one that heatmap, processes and groups are of; undefined where there is none. */
   readonly label: string | undefined;
   readonly heatmap: Heatmap;
-  /** Those with most events, or bytes, first. */
+  /** In the containers that are asked for, whatever their pids. Those with most events, or bytes, first. */
   readonly processes: readonly LatencyProcess[];
+  /** Of the processes that are asked for, in whatever container; likewise. */
+  readonly groups: readonly LatencyGroup[];
   /** What is covered, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
   readonly startNs: number;
   readonly endNs: number;
@@ -101,7 +115,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     query.windowSeconds === undefined
       ? Number.NEGATIVE_INFINITY
       : endNs - query.windowSeconds * 1e9;
-  const isWanted = processFilter(profile, query.pids);
+  const isWanted = processFilter(profile, query);
   const sources: Partial<Record<LatencySource, number>> = {};
   const sourceNames = new Map<number, LatencySource | undefined>();
   const labels = new Map<number, LabelSums>();
@@ -148,6 +162,8 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     .filter(({ row }) => row.histogram.count + (row.baseline?.count ?? 0) > 0)
     .sort((a, b) => b.row.histogram.count - a.row.histogram.count);
   const chosen = rows.find(({ row }) => row.label === query.label) ?? rows[0];
+  const unit = chosen?.row.unit ?? 'nanoseconds';
+  const events = eventsByProcess(profile, query, chosen?.index ?? NONE, startNs);
   return {
     query,
     sources,
@@ -155,7 +171,8 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     oneIn: mostOneIn,
     label: chosen?.row.label,
     heatmap: heatmapOf(profile, query, chosen?.index ?? NONE, startNs, isWanted),
-    processes: processesOf(profile, query, chosen?.index ?? NONE, startNs),
+    processes: processesOf(profile, query, events, unit),
+    groups: groupsOf(profile, query, events, unit),
     startNs: Math.max(startNs, length === 0 ? profile.startNs : timeNs[0]),
     endNs,
     wallOffsetNs: profile.header?.wallOffsetNs ?? 0,
@@ -205,14 +222,14 @@ function rangeTest(range: TimeRange | undefined): (timeNs: number) => boolean {
   return (timeNs) => timeNs >= range.startNs && timeNs < range.endNs;
 }
 
+/** The process that is not known has the pid 0, and is in no container. */
 function processFilter(
   profile: Profile,
-  pids: readonly number[],
+  { pids, containers }: Pick<LatencyQuery, 'pids' | 'containers'>,
 ): (process: ProcessIndex) => boolean {
-  if (pids.length === 0) return () => true;
-  const wanted = new Set(pids);
-  const { pid } = profile.processes.columns;
-  return (process) => wanted.has(process === NONE ? 0 : pid[process]);
+  const passes = knownProcessFilter(profile, { pids, containers });
+  const passesUnknown = containers.length === 0 && (pids.length === 0 || pids.includes(0));
+  return (process) => (process === NONE ? passesUnknown : passes(process));
 }
 
 function heatmapOf(
@@ -267,12 +284,13 @@ function heatmapOf(
   };
 }
 
-function processesOf(
+/** Sums of what is selected, by row of the processes or NONE. */
+function eventsByProcess(
   profile: Profile,
   { source: wantedSource, range, buckets }: LatencyQuery,
   wantedLabel: number,
   startNs: number,
-): LatencyProcess[] {
+): ReadonlyMap<ProcessIndex, EventSums> {
   const { columns, length } = profile.latencies;
   const { timeNs, source, label, process, bucket, count, sum } = columns;
   const inRange = rangeTest(range);
@@ -289,20 +307,64 @@ function processesOf(
       known.sum += sum[row];
     }
   }
+  return found;
+}
+
+function processesOf(
+  profile: Profile,
+  { containers }: LatencyQuery,
+  events: ReadonlyMap<ProcessIndex, EventSums>,
+  unit: LatencyUnit,
+): LatencyProcess[] {
   const { pid, name } = profile.processes.columns;
+  const isWanted = processFilter(profile, { pids: [], containers });
   // The same process has several rows where it has had several names.
   const byPid = new Map<number, LatencyProcess>();
-  for (const [index, events] of found) {
+  for (const [index, { count, sum }] of events) {
+    if (!isWanted(index)) continue;
     const [id, text] =
       index === NONE ? [0, 'not known'] : [pid[index], profile.string(name[index])];
     const before = byPid.get(id);
     byPid.set(id, {
       pid: id,
       name: text,
-      count: events.count + (before?.count ?? 0),
-      sum: events.sum + (before?.sum ?? 0),
+      count: count + (before?.count ?? 0),
+      sum: sum + (before?.sum ?? 0),
     });
   }
-  const unit = wantedLabel === NONE ? 'nanoseconds' : unitOf(profile.string(wantedLabel));
   return [...byPid.values()].sort((a, b) => amountOf(b, unit) - amountOf(a, unit) || a.pid - b.pid);
+}
+
+function groupsOf(
+  profile: Profile,
+  { pids }: LatencyQuery,
+  events: ReadonlyMap<ProcessIndex, EventSums>,
+  unit: LatencyUnit,
+): LatencyGroup[] {
+  const { pid } = profile.processes.columns;
+  const isWanted = processFilter(profile, { pids, containers: [] });
+  const byName = new Map<string, { count: number; sum: number; readonly pids: Set<number> }>();
+  for (const [index, { count, sum }] of events) {
+    if (!isWanted(index)) continue;
+    const name = index === NONE ? '' : groupOf(profile, index);
+    const group = byName.get(name) ?? { count: 0, sum: 0, pids: new Set() };
+    group.count += count;
+    group.sum += sum;
+    group.pids.add(index === NONE ? 0 : pid[index]);
+    byName.set(name, group);
+  }
+  return Array.from(
+    byName,
+    ([
+      name,
+      {
+        pids: { size },
+        ...sums
+      },
+    ]) => ({
+      name,
+      processes: size,
+      ...sums,
+    }),
+  ).sort((a, b) => amountOf(b, unit) - amountOf(a, unit) || (a.name < b.name ? -1 : 1));
 }

@@ -85,6 +85,8 @@ describe('quantiles', () => {
 interface Event {
   readonly timeNs: number;
   readonly pid: number;
+  readonly container?: string;
+  readonly cgroup?: string;
   readonly source: string;
   readonly label: string;
   readonly value: number;
@@ -93,12 +95,20 @@ interface Event {
 }
 
 function add(builder: ProfileBuilder, processes: Map<number, number>, event: Event): void {
-  const { timeNs, pid, source, label, value, oneIn = 1 } = event;
+  const { timeNs, pid, container, cgroup, source, label, value, oneIn = 1 } = event;
   if (pid !== 0 && !processes.has(pid)) {
     const name = builder.string(`prog${pid}`);
     processes.set(
       pid,
-      builder.process({ pid, parentPid: 1, name, commandLine: name, container: NONE, startNs: 0 }),
+      builder.process({
+        pid,
+        parentPid: 1,
+        name,
+        commandLine: name,
+        container: container === undefined ? NONE : builder.string(container),
+        cgroup: cgroup === undefined ? NONE : builder.string(cgroup),
+        startNs: 0,
+      }),
     );
   }
   builder.latency({
@@ -121,6 +131,7 @@ const QUERY: LatencyQuery = {
   baseline: undefined,
   buckets: undefined,
   pids: [],
+  containers: [],
 };
 
 const events: Event[] = [
@@ -204,9 +215,34 @@ describe('what the page shows', () => {
   });
 
   it('has events whose process is not known', () => {
-    expect(analyseLatency(profile, { ...QUERY, source: 'tcp' }).processes).toEqual([
-      { pid: 0, name: 'not known', count: 1, sum: 2048 },
+    const { processes, groups } = analyseLatency(profile, { ...QUERY, source: 'tcp' });
+    expect(processes).toEqual([{ pid: 0, name: 'not known', count: 1, sum: 2048 }]);
+    expect(groups).toEqual([{ name: '', processes: 1, count: 1, sum: 2048 }]);
+  });
+
+  it('tells whose events they are by container, or by cgroup where there is none', () => {
+    const event = { timeNs: 0, source: 'syscalls', label: 'read', value: 10 };
+    const grouped = profileWith([
+      { ...event, pid: 7, container: 'docker:web', cgroup: '/docker/1/init' },
+      { ...event, pid: 8, container: 'docker:web', cgroup: '/docker/1/worker' },
+      { ...event, pid: 8 },
+      { ...event, pid: 9, cgroup: '/system.slice/ssh.service' },
+      { ...event, pid: 9 },
     ]);
+    const web = { name: 'docker:web', processes: 2, count: 3, sum: 30 };
+    const ssh = { name: '/system.slice/ssh.service', processes: 1, count: 2, sum: 20 };
+    expect(analyseLatency(grouped, QUERY).groups).toEqual([web, ssh]);
+
+    // What a filter shows is of the container alone, but for the list in which another can be picked.
+    const filtered = analyseLatency(grouped, { ...QUERY, containers: [ssh.name] });
+    expect(filtered.labels[0].histogram.count).toBe(2);
+    expect(filtered.heatmap.counts.reduce((a, b) => a + b, 0)).toBe(2);
+    expect(filtered.processes.map(({ pid }) => pid)).toEqual([9]);
+    expect(filtered.groups).toEqual([web, ssh]);
+
+    const ofProcess = analyseLatency(grouped, { ...QUERY, pids: [8] });
+    expect(ofProcess.processes.map(({ pid }) => pid)).toEqual([8, 9, 7]);
+    expect(ofProcess.groups).toEqual([{ ...web, processes: 1, count: 2, sum: 20 }]);
   });
 
   it('has those first who have most bytes, where bytes are measured', () => {

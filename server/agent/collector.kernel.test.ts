@@ -14,7 +14,7 @@ import {
   readSamples,
   samplesOfPid,
 } from '@/bench/workloads/run';
-import { cgroup2Mount } from './containers';
+import { cgroup2Mount } from './cgroups';
 import { readStolenSeconds } from './cost';
 
 const HZ = 997;

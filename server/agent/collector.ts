@@ -17,7 +17,6 @@ import {
 import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
 import { Bell } from './bell';
-import { ContainersByCgroup } from './containers';
 import { CostMeter, MapMemory, RunTimeMeter, StealMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
 import { Epoch } from './epoch';
@@ -144,7 +143,7 @@ export class Collector {
     this.#mmapEvents = new MmapEvents((count) => {
       this.#ownLosses['mapping-event-ring-full'] += count;
     });
-    this.#processes = new Processes(this.#modules, new ContainersByCgroup());
+    this.#processes = new Processes(this.#modules);
     this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });
     this.#unwinder = new Unwinder(sampler.unwindMaps(), this.#processes, options.cacheDirectory);
     this.#epoch = new Epoch(this.#processes, this.#kernel, monotonicNs());
@@ -381,6 +380,7 @@ export class Collector {
       exec: (event) => processes.exec(event),
       exit: (event) => processes.exit(event),
       rename: (event) => processes.rename(event),
+      cgroup: (event) => processes.cgroup(event),
       wait: (wait) => this.#offCpu?.wait(wait),
       waitStack: (stack) => this.#offCpu?.waitStack(stack),
       threadEnd: (view, at) => this.#offCpu?.threadEnd(view, at),

@@ -30,6 +30,7 @@ function receiver(
     exec: () => {},
     exit: () => {},
     rename: () => {},
+    cgroup: () => {},
     wait: () => {},
     waitStack: () => {},
     threadEnd: () => {},

@@ -2,7 +2,7 @@
 
 import { distFile } from '@/server/root';
 import type { Filter } from '@/server/wire';
-import { cgroupId } from './containers';
+import { cgroupId } from './cgroups';
 import { type BpfMap, BpfObject, type ProgramRunTime } from './libbpf';
 import { closeFd } from './libc';
 import { enableEvent, Flag, onlineCpus, openSoftwareEvent, setPeriod } from './perf-event';

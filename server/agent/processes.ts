@@ -1,6 +1,7 @@
-/** Every process that runs or was just sampled: names, threads, containers and mappings as of the newest event. */
+/** Every process that runs or was just sampled: names, threads, cgroups and mappings as of the newest event. */
 import { uptime } from 'node:os';
-import { type ContainersByCgroup, containerOfProcess } from './containers';
+import { CgroupPaths, cgroupOfProcess, UNKNOWN_CGROUP } from './cgroups';
+import { containerOfCgroup } from './containers';
 import { MappingTable } from './mappings';
 import type { MmapEvent } from './mmap-events';
 import type { Module, Modules } from './modules';
@@ -19,11 +20,10 @@ export interface Thread {
 }
 
 export class Process {
-  /** Counts the names and images that it has had: a change makes a new row in the profile. */
+  /** Counts the names, images and cgroups that it has had: a change makes a new row in the profile. */
   image = 0;
   commandLine = '';
-  container = '';
-  cgroup: number | undefined;
+  cgroup = UNKNOWN_CGROUP;
   /** Those that run, by tid; others may be missing until they are asked for. */
   readonly #threads = new Map<number, Thread>();
   /** Undefined until they are needed and read. */
@@ -101,10 +101,9 @@ export class Processes {
   /** Those whose mappings changed, or were read, since they were last asked for. */
   readonly #remapped = new Set<Process>();
 
-  constructor(
-    readonly modules: Modules,
-    readonly containers: ContainersByCgroup,
-  ) {}
+  readonly #cgroups = new CgroupPaths();
+
+  constructor(readonly modules: Modules) {}
 
   /** Reads all processes that run now, but not yet their mappings. Returns them, those that used the largest share of a CPU first. */
   scan(): Process[] {
@@ -132,7 +131,7 @@ export class Processes {
       record?.startNs ?? 0,
     );
     process.commandLine = record?.commandLine ?? '';
-    process.container = containerOfProcess(pid);
+    process.cgroup = cgroupOfProcess(pid) ?? UNKNOWN_CGROUP;
     this.#processes.set(pid, process);
     return process;
   }
@@ -155,9 +154,8 @@ export class Processes {
     child.addThread(event.tid, event.comm);
     // A child starts with a copy of its parent's memory. If the parent's mappings can't be had any more, its own may.
     child.mappings = parent.mappings;
-    child.cgroup = event.cgroup;
-    child.container =
-      event.cgroup === parent.cgroup ? parent.container : this.#container(event.pid, event.cgroup);
+    child.cgroup = parent.cgroup;
+    this.#move(child, this.#cgroups.of(event.cgroup));
     this.#processes.set(event.pid, child);
   }
 
@@ -166,9 +164,7 @@ export class Processes {
     process.image++;
     process.name = event.comm;
     if (event.commandLine !== '') process.commandLine = event.commandLine;
-    if (process.cgroup !== event.cgroup)
-      process.container = this.#container(event.pid, event.cgroup);
-    process.cgroup = event.cgroup;
+    this.#move(process, this.#cgroups.of(event.cgroup));
     process.replaceThreads(event.comm);
   }
 
@@ -180,6 +176,18 @@ export class Processes {
       process.name = event.comm;
       process.image++;
     }
+  }
+
+  /** A cgroup v2 that was made (`pid` is 0), or that a process was moved to; `cgroup` is 0 in other hierarchies. */
+  cgroup({ pid, cgroup, path }: { pid: number; cgroup: number; path: string }): void {
+    if (cgroup !== 0 && path !== '') this.#cgroups.add(cgroup, path);
+    const process = this.#processes.get(pid);
+    if (process === undefined) return;
+    const before = process.cgroup;
+    if (cgroup !== 0) this.#move(process, this.#cgroups.of(cgroup));
+    else process.cgroup = { ...before, container: containerOfCgroup(path) || before.container };
+    const { cgroup: after } = process;
+    if (after.path !== before.path || after.container !== before.container) process.image++;
   }
 
   exit(event: { pid: number; tid: number; isLastThread: boolean; timeNs: number }): void {
@@ -299,7 +307,13 @@ export class Processes {
     this.modules.forgetUnused(mapped);
   }
 
-  #container(pid: number, cgroup: number): string {
-    return this.containers.get(cgroup) || containerOfProcess(pid);
+  /** `path`: of its cgroup v2. Other hierarchies, which know containers as well, only /proc tells of. */
+  #move(process: Process, path: string): void {
+    if (path === process.cgroup.path) return;
+    const container = containerOfCgroup(path);
+    process.cgroup =
+      container === ''
+        ? (cgroupOfProcess(process.pid) ?? { path, container })
+        : { path, container };
   }
 }

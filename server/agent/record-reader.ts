@@ -3,6 +3,8 @@
 import { LATENCY_KEY, LATENCY_RECORD } from './latency/layout';
 import { joinArguments } from './proc';
 import {
+  CGROUP,
+  CGROUP_PATH_BYTES,
   COMM_BYTES,
   EXEC,
   EXIT,
@@ -84,6 +86,8 @@ export interface RecordReceiver {
   exec(event: { pid: number; cgroup: number; comm: string; commandLine: string }): void;
   exit(event: { pid: number; tid: number; isLastThread: boolean; timeNs: number }): void;
   rename(event: { pid: number; tid: number; comm: string }): void;
+  /** A cgroup v2 that was made (`pid` is 0), or that a process was moved to; `cgroup` is 0 in other hierarchies. */
+  cgroup(event: { pid: number; cgroup: number; path: string }): void;
   wait(wait: RawWait): void;
   /** The user stack of the thread that waits, or wakes, under `key`. */
   waitStack(stack: { pid: number; tid: number; key: number; user: StackId }): void;
@@ -104,11 +108,12 @@ export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): 
   const u64 = (at: number): number =>
     view.getUint32(at, true) + view.getUint32(at + 4, true) * HIGH;
   const stackId = (at: number): StackId => ({ low: u32(at), high: u32(at + 4) });
-  const comm = (at: number): string => {
-    const text = bytes.subarray(at, at + COMM_BYTES);
-    const end = text.indexOf(0);
-    return decoder.decode(end < 0 ? text : text.subarray(0, end));
+  const text = (at: number, most: number): string => {
+    const all = bytes.subarray(at, at + most);
+    const end = all.indexOf(0);
+    return decoder.decode(end < 0 ? all : all.subarray(0, end));
   };
+  const comm = (at: number): string => text(at, COMM_BYTES);
   const sample: RawSample = {
     timeNs: 0,
     cpu: 0,
@@ -193,6 +198,14 @@ export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): 
           pid: u32(at + RENAME.pid),
           tid: u32(at + RENAME.tid),
           comm: comm(at + RENAME.comm),
+        });
+        break;
+      case RecordType.Cgroup:
+        receiver.time(u64(at + CGROUP.time_ns));
+        receiver.cgroup({
+          pid: u32(at + CGROUP.pid),
+          cgroup: u64(at + CGROUP.cgroup),
+          path: text(at + CGROUP.path, CGROUP_PATH_BYTES),
         });
         break;
       case RecordType.Wait:

@@ -13,6 +13,7 @@ describe('record layouts', () => {
     record_exec: records.EXEC,
     record_exit: records.EXIT,
     record_rename: records.RENAME,
+    record_cgroup: records.CGROUP,
     record_wait: records.WAIT,
     record_wait_stack: records.WAIT_STACK,
     record_thread: records.THREAD,
@@ -33,6 +34,9 @@ describe('record layouts', () => {
       records.OFF_CPU_CONFIGURATION_BYTES,
     );
     expect(btf.structs.get('record_thread')?.size).toBe(records.THREAD_BYTES);
+    expect(btf.structs.get('record_cgroup')?.size).toBe(
+      records.CGROUP.path + records.CGROUP_PATH_BYTES,
+    );
   });
 
   it('has the names of the enums in their order', () => {

@@ -13,6 +13,7 @@ export const RecordType = {
   WaitStack: 8,
   Thread: 9,
   Latency: 10,
+  Cgroup: 11,
 } as const;
 
 export const SAMPLE = {
@@ -61,6 +62,8 @@ export const EXEC = {
 
 export const EXIT = { type: 0, pid: 4, tid: 8, is_last_thread: 12, time_ns: 16 } as const;
 export const RENAME = { type: 0, pid: 4, tid: 8, time_ns: 16, comm: 24 } as const;
+
+export const CGROUP = { type: 0, pid: 4, time_ns: 8, cgroup: 16, path: 24 } as const;
 
 export const WAIT = {
   type: 0,
@@ -119,6 +122,7 @@ export const CONFIGURATION = {
 export const CONFIGURATION_BYTES = 32;
 
 export const COMM_BYTES = 16;
+export const CGROUP_PATH_BYTES = 1024;
 export const MAX_FRAMES = 255;
 
 /** Order of `enum filter_kind`. */

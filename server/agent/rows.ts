@@ -1,6 +1,6 @@
 /** The profile's rows for processes and threads: a new one for each program image, each thread, and each name that it has had. */
 import type { ProfileBuilder } from '@/profile/builder';
-import { NONE, type ProcessIndex, type ThreadIndex } from '@/profile/schema';
+import { NONE, type ProcessIndex, type StringIndex, type ThreadIndex } from '@/profile/schema';
 import type { Process, Thread } from './processes';
 
 interface ThreadRow {
@@ -53,12 +53,14 @@ export class Rows {
 
   #process(process: Process): ProcessIndex {
     const { builder } = this;
+    const nonEmpty = (text: string): StringIndex => (text === '' ? NONE : builder.string(text));
     return builder.process({
       pid: process.pid,
       parentPid: process.parentPid,
       name: builder.string(process.name),
       commandLine: builder.string(process.commandLine),
-      container: process.container === '' ? NONE : builder.string(process.container),
+      container: nonEmpty(process.cgroup.container),
+      cgroup: nonEmpty(process.cgroup.path),
       startNs: process.startNs,
     });
   }

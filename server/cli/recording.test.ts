@@ -22,6 +22,7 @@ class Stream {
       name,
       commandLine: builder.string('./prog'),
       container: NONE,
+      cgroup: NONE,
       startNs: 0,
     });
     return builder.thread({ tid: 7, process, name });

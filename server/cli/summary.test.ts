@@ -14,6 +14,7 @@ function profileOf(stacks: readonly ('whole' | 'broken')[]) {
     name: builder.string('prog'),
     commandLine: builder.string('./prog'),
     container: NONE,
+    cgroup: NONE,
     startNs: 0,
   });
   const thread = builder.thread({ tid: 7, process, name: builder.string('prog') });

@@ -120,6 +120,7 @@ async function record(
     name,
     commandLine: name,
     container: NONE,
+    cgroup: NONE,
     startNs: 0,
   });
   const thread = builder.thread({ tid: 1, process, name });

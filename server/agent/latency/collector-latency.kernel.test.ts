@@ -44,6 +44,7 @@ it('latencies are in the chunks, second by second, of the processes that the fil
     baseline: undefined,
     buckets: undefined,
     pids: [],
+    containers: [],
   });
   expect(labels.find(({ label }) => label === 'getpid')?.histogram.count).toBe(CALLS);
   expect(processes).toEqual([
@@ -92,6 +93,7 @@ it('thinned latencies are marked, estimate what there was, and say how well', as
     baseline: undefined,
     buckets: undefined,
     pids: [],
+    containers: [],
   });
   expect(oneIn).toBe(8);
   expect(profile.rates.map(({ latencyOneIn }) => latencyOneIn)).toContain(8);

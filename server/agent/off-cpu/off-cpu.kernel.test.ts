@@ -16,7 +16,7 @@ import { ProfiledRun, RunningWorkload, stackNames } from '@/bench/workloads/run'
 import type { Profile } from '@/profile/profile';
 import { NONE, type ThreadIndex, ThreadState } from '@/profile/schema';
 import { ROOT } from '@/server/root';
-import { cgroup2Mount } from '../containers';
+import { cgroup2Mount } from '../cgroups';
 import { readStolenSeconds } from '../cost';
 import type { StackTime } from './off-cpu-programs';
 

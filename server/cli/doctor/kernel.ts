@@ -1,7 +1,7 @@
 /** What the running kernel offers, by its own files. */
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { cgroup2Mount, containerOfProcess } from '@/server/agent/containers';
+import { cgroup2Mount, cgroupOfProcess } from '@/server/agent/cgroups';
 import { onlineCpus, parseCpuList } from '@/server/agent/perf-event';
 import { listPids } from '@/server/agent/proc';
 import type { Probe } from './check';
@@ -193,7 +193,7 @@ export const KERNEL_PROBES: readonly Probe[] = [
     meaning:
       'processes in containers are shown with their container (docker, podman, containerd, CRI-O, Kubernetes, LXC, nspawn)',
     look: () => {
-      const containers = new Set(listPids().map(containerOfProcess));
+      const containers = new Set(listPids().map((pid) => cgroupOfProcess(pid)?.container ?? ''));
       containers.delete('');
       return {
         state: 'ok',
