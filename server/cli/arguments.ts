@@ -10,6 +10,10 @@ const MAX_PIDS = 1024;
 export const PROFILE_FORMATS = ['collapsed', 'pprof'] as const;
 export type ProfileFormat = (typeof PROFILE_FORMATS)[number];
 
+/** Whose latencies can have histograms of their own. */
+export const LATENCY_OWNERS = ['process', 'cgroup'] as const;
+export type LatencyOwners = (typeof LATENCY_OWNERS)[number];
+
 function wholeNumber(text: string, least: number, most: number, what: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= least && value <= most)) {

@@ -2,39 +2,42 @@
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
 import { type Histogram, QUANTILES } from '@/profile/latency/histogram';
-import {
-  amountOf,
-  type EventSums,
-  type LatencySource,
-  type LatencyUnit,
-} from '@/profile/latency/sources';
+import { amountOf, type LatencySource } from '@/profile/latency/sources';
 import type { LabelSummary } from '@/profile/latency/summary';
+import type { LatencyOwners } from './arguments';
 
 export interface MeasuredLatency {
   readonly source: LatencySource;
   readonly seconds: number;
   readonly lost: number;
+  /** Whose histograms they are; undefined: of all together. */
+  readonly by: LatencyOwners | undefined;
   readonly labels: readonly LabelSummary[];
   /** By pid. */
   readonly names: ReadonlyMap<number, string>;
 }
 
 const BAR_WIDTH = 40;
-/** Of labels with most events; the table before them has all. */
+/** Of those with most events; the table before them has more. */
 const DISTRIBUTIONS = 10;
+const MOST_ROWS = 100;
 const PROCESSES = 5;
 
-/** A table of all labels, then the distributions of those with most events. */
-export function latencyText({ source, seconds, labels, names }: MeasuredLatency): string {
+/** A table of what has most events, then the distributions of the first of these. */
+export function latencyText(measured: MeasuredLatency): string {
+  const { source, seconds, by, labels, names } = measured;
+  const rows = labels.slice(0, MOST_ROWS);
+  const owners = rows.map((summary) => ownerText(summary, measured));
   const columns = ['count', 'total', 'mean', ...QUANTILES.map(({ name }) => name)];
-  const width = Math.max(...labels.map(({ label }) => label.length));
+  const ownerWidth = by === undefined ? 0 : widthOf([by, ...owners]) + 2;
+  const width = widthOf(rows.map(({ label }) => label));
   const lines = [
     `${source}, ${seconds.toFixed(1)} s`,
     '',
-    [' '.repeat(width), ...columns.map((name) => name.padStart(9))].join(' '),
-    ...labels.map(({ label, unit, histogram }) =>
+    [(by ?? '').padEnd(ownerWidth + width), ...columns.map((name) => name.padStart(9))].join(' '),
+    ...rows.map(({ label, unit, histogram }, i) =>
       [
-        label.padEnd(width),
+        owners[i].padEnd(ownerWidth) + label.padEnd(width),
         ...[
           String(histogram.count),
           formatLatency(histogram.sum, unit),
@@ -44,11 +47,28 @@ export function latencyText({ source, seconds, labels, names }: MeasuredLatency)
       ].join(' '),
     ),
   ];
-  for (const summary of labels.slice(0, DISTRIBUTIONS)) {
-    lines.push('', summary.label, ...distribution(summary), processLine(summary, names));
-  }
+  if (labels.length > rows.length)
+    lines.push(`and ${labels.length - rows.length} more, with fewer events`);
+  rows.slice(0, DISTRIBUTIONS).forEach((summary, i) => {
+    const title = by === undefined ? summary.label : `${by} = ${owners[i]}, ${summary.label}`;
+    lines.push('', title, ...distribution(summary));
+    if (by !== 'process') lines.push(processLine(summary, names));
+  });
   return `${lines.join('\n')}\n`;
 }
+
+const widthOf = (texts: readonly string[]): number => Math.max(...texts.map((text) => text.length));
+
+/** 'sh (1234)'; 'sleep (40 that ended)' of several that have ended; a container, or a cgroup; '' of all together. */
+function ownerText({ owner, processes }: LabelSummary, { by, names }: MeasuredLatency): string {
+  if (by !== 'process') return String(owner);
+  const [[pid]] = processes;
+  if (typeof owner === 'number' || processes.size === 1)
+    return processText(names.get(pid) ?? '', pid);
+  return `${owner} (${processes.size} that ended)`;
+}
+
+const processText = (name: string, pid: number): string => (pid === 0 ? name : `${name} (${pid})`);
 
 /** A line for each power of two, from the first to the last that has events. */
 function distribution({ histogram, unit }: LabelSummary): string[] {
@@ -80,35 +100,39 @@ function powersOfTwo(
   }));
 }
 
+/** 'by make (1234) 60%, sleep (40 processes) 30%': those of a name together. */
 function processLine(
   { processes, histogram, unit }: LabelSummary,
   names: ReadonlyMap<number, string>,
 ): string {
+  const byName = new Map<string, { amount: number; readonly pids: number[] }>();
+  for (const [pid, sums] of processes) {
+    const name = names.get(pid) ?? '';
+    const same = byName.get(name) ?? { amount: 0, pids: [] };
+    same.amount += amountOf(sums, unit);
+    same.pids.push(pid);
+    byName.set(name, same);
+  }
+  const all = [...byName].sort(([, a], [, b]) => b.amount - a.amount);
   const total = amountOf(histogram, unit);
-  const most = byAmount(processes, unit)
-    .slice(0, PROCESSES)
-    .map(([pid, sums]) => {
-      const share = ((100 * amountOf(sums, unit)) / total).toFixed(0);
-      return `${names.get(pid) ?? 'ended'} (${pid}) ${share}%`;
-    });
-  const rest = processes.size - most.length;
+  const most = all.slice(0, PROCESSES).map(([name, { amount, pids }]) => {
+    const who =
+      pids.length === 1 ? processText(name, pids[0]) : `${name} (${pids.length} processes)`;
+    return `${who} ${((100 * amount) / total).toFixed(0)}%`;
+  });
+  const rest = all.slice(PROCESSES).reduce((sum, [, { pids }]) => sum + pids.length, 0);
   return `by ${most.join(', ')}${rest > 0 ? `, and ${rest} more` : ''}`;
 }
 
-function byAmount(
-  processes: LabelSummary['processes'],
-  unit: LatencyUnit,
-): [pid: number, sums: EventSums][] {
-  return [...processes].sort(([, a], [, b]) => amountOf(b, unit) - amountOf(a, unit));
-}
-
 /** `buckets`: [low, end, count] each, without empty ones; times in nanoseconds. */
-export function latencyJson({ source, seconds, lost, labels, names }: MeasuredLatency): string {
+export function latencyJson(measured: MeasuredLatency): string {
+  const { source, seconds, lost, by, labels, names } = measured;
   const value = {
     source,
     seconds,
     lost,
-    labels: labels.map(({ label, unit, histogram, processes }) => ({
+    labels: labels.map(({ owner, label, unit, histogram, processes }) => ({
+      ...(by === 'cgroup' ? { cgroup: owner } : {}),
       label,
       unit,
       count: histogram.count,
@@ -117,11 +141,9 @@ export function latencyJson({ source, seconds, lost, labels, names }: MeasuredLa
       buckets: [...histogram.counts].flatMap((count, bucket) =>
         count === 0 ? [] : [[bucketLow(bucket), bucketEnd(bucket), count]],
       ),
-      processes: byAmount(processes, unit).map(([pid, sums]) => ({
-        pid,
-        name: names.get(pid) ?? 'ended',
-        ...sums,
-      })),
+      processes: [...processes]
+        .sort(([, a], [, b]) => amountOf(b, unit) - amountOf(a, unit))
+        .map(([pid, sums]) => ({ pid, name: names.get(pid), ...sums })),
     })),
   };
   return `${JSON.stringify(value, null, 2)}\n`;

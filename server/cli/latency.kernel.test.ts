@@ -1,12 +1,33 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { cgroup2Mount } from '@/server/agent/cgroups';
 import { ROOT } from '@/server/root';
 
 const HEARTH = join(ROOT, 'bin/hearth');
 
 function hearth(...args: string[]) {
-  return spawnSync(HEARTH, ['latency', ...args], { encoding: 'utf8', timeout: 60_000 });
+  return spawnSync(HEARTH, ['latency', ...args], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    maxBuffer: 64 << 20,
+  });
+}
+
+const SHORT_LIVED = 'while :; do /bin/true; sleep 0.01; done';
+
+/** Measures while a shell runs `script`, which it has begun. */
+function withShell<T>(script: string, measure: (shell: { readonly pid: number }) => T): T {
+  const shell = spawn('sh', ['-c', script], { stdio: 'ignore', detached: true });
+  const pid = shell.pid as number;
+  try {
+    return measure({ pid });
+  } finally {
+    // With what it has started.
+    process.kill(-pid, 'SIGKILL');
+    while (existsSync(`/proc/${pid}/cwd`)) spawnSync('sleep', ['0.01']);
+  }
 }
 
 describe('hearth latency', () => {
@@ -43,6 +64,57 @@ describe('hearth latency', () => {
     } finally {
       sleeper.kill();
     }
+  });
+
+  it('names processes that have long ended, those of a name together', () => {
+    const { stdout } = withShell(SHORT_LIVED, () => hearth('syscalls', '-d', '2'));
+    expect(stdout).toMatch(/^by .*\btrue \(\d+ processes\) \d+%/m);
+    expect(stdout).not.toMatch(/ended|not known|\bpid \d/);
+  });
+
+  it('prints histograms of each process, and of those of a name that have ended', () => {
+    const { stdout } = withShell(SHORT_LIVED, ({ pid }) => {
+      const result = hearth('syscalls', '-d', '2', '--by', 'process');
+      expect(result.stdout).toMatch(new RegExp(`^sh \\(${pid}\\) +wait4 +\\d+ `, 'm'));
+      return result;
+    });
+    expect(stdout).toMatch(/^process +count +total/m);
+    expect(stdout).toMatch(/^true \(\d+ that ended\) +mmap +\d+ /m);
+    expect(stdout).toMatch(/^process = .*, \w+\n +from +to below/m);
+  });
+
+  it('prints histograms of each container and cgroup', () => {
+    const name = `hearth-cli-${process.pid}`;
+    const directory = join(cgroup2Mount() ?? '', name);
+    mkdirSync(directory);
+    try {
+      const loop = `echo $$ > ${directory}/cgroup.procs; ${SHORT_LIVED}`;
+      const { json, text } = withShell(loop, () => ({
+        json: hearth('syscalls', '-d', '2', '--by', 'cgroup', '--json').stdout,
+        text: hearth('syscalls', '-d', '1', '--by', 'cgroup').stdout,
+      }));
+      const inside = JSON.parse(json).labels.filter(
+        ({ cgroup }: { cgroup: string }) => cgroup === `/${name}`,
+      );
+      const starts = inside.find(({ label }: { label: string }) => label === 'set_tid_address');
+      expect(starts.count).toBeGreaterThan(10);
+      expect(new Set(starts.processes.map((one: { name: string }) => one.name))).toEqual(
+        new Set(['sleep', 'true']),
+      );
+      expect(text).toMatch(new RegExp(`^/${name} +wait4 +\\d+ `, 'm'));
+    } finally {
+      rmdirSync(directory);
+    }
+  });
+
+  it('prints everything, however slow its reader is', () => {
+    const { stdout } = spawnSync(
+      'sh',
+      ['-c', `"$0" latency syscalls -d 2 --by process --json | (sleep 4; cat)`, HEARTH],
+      { encoding: 'utf8', maxBuffer: 64 << 20 },
+    );
+    expect(stdout.length).toBeGreaterThan(1 << 16); // what a pipe holds
+    expect(JSON.parse(stdout).labels.length).toBeGreaterThan(1);
   });
 
   it('fails, and says so, where there was nothing to measure', () => {

@@ -163,11 +163,19 @@ describe('hearth latency', () => {
   it('measures one source, for a time, of processes', async () => {
     expect(await parse('latency fs -d 2.5 -p 1,2 --json')).toEqual({
       command: 'latency',
-      options: { source: 'fs', durationS: 2.5, pids: [1, 2], json: true },
+      options: { source: 'fs', durationS: 2.5, pids: [1, 2], by: undefined, json: true },
     });
     expect(await parse('latency runqueue')).toEqual({
       command: 'latency',
-      options: { source: 'runqueue', durationS: undefined, pids: undefined, json: false },
+      options: {
+        source: 'runqueue',
+        durationS: undefined,
+        pids: undefined,
+        by: undefined,
+        json: false,
+      },
     });
+    expect(await parse('latency tcp --by cgroup')).toMatchObject({ options: { by: 'cgroup' } });
+    await expect(parse('latency tcp --by weather')).rejects.toThrow(CommanderError);
   });
 });

@@ -4,6 +4,8 @@ import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import {
   chooseFormat,
   DEFAULT_FREQUENCY_HZ,
+  LATENCY_OWNERS,
+  type LatencyOwners,
   MAX_FREQUENCY_HZ,
   PROFILE_FORMATS,
   type ProfileFormat,
@@ -142,16 +144,23 @@ export function buildProgram(actions: Actions): Command {
     .addArgument(new Argument('<source>', 'what to measure').choices(LATENCY_SOURCES))
     .option('-d, --duration <seconds>', 'end after this long (default: at Ctrl-C)', parseDuration)
     .option('-p, --pid <pid,...>', 'measure these processes only', parsePids)
+    .addOption(
+      new Option(
+        '--by <what>',
+        'histograms of each process, or of each container and cgroup (default: of all together)',
+      ).choices(LATENCY_OWNERS),
+    )
     .option('--json', 'print JSON', false)
     .action(
       async (
         source: LatencySource,
-        flags: { duration?: number; pid?: number[]; json: boolean },
+        flags: { duration?: number; pid?: number[]; by?: LatencyOwners; json: boolean },
       ) => {
         await actions.latency({
           source,
           durationS: flags.duration,
           pids: flags.pid,
+          by: flags.by,
           json: flags.json,
         });
       },
