@@ -75,6 +75,7 @@ describe('a stream of chunks that starts over', () => {
         count: 1,
         sum: 1,
         oneIn: 1,
+        durationNs: 1e9,
       });
       return builder.cutChunk(HEADER, []);
     };

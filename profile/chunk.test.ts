@@ -289,14 +289,16 @@ describe('bytes that are no chunk', () => {
       count: 8,
       sum: 24,
       oneIn: 4,
+      durationNs: 1e9,
     });
     const header = { startNs: 0, endNs: 2, wallOffsetNs: 0, frequencyHz: 99, latencyOneIn: 4 };
     const chunk = builder.cutChunk(header, []);
     const profile = profileOf([decodeChunk(encodeChunk(chunk))]);
     expect([...profile.latencies.columns.oneIn.subarray(0, 1)]).toEqual([4]);
     expect(profile.rates).toMatchObject([{ latencyOneIn: 4 }]);
-    const older = inVersion(3, chunk, ['latencies.oneIn']);
+    const older = inVersion(3, chunk, ['latencies.oneIn', 'latencies.durationNs']);
     const { latencies } = decodeChunk(older).tables;
+    expect([...latencies.columns.durationNs]).toEqual([0]);
     expect([...latencies.columns.oneIn]).toEqual([1]);
     expect([...latencies.columns.count]).toEqual([8]);
   });

@@ -120,6 +120,7 @@ export class Merger {
         count: columns.count[i],
         sum: columns.sum[i],
         oneIn: columns.oneIn[i],
+        durationNs: columns.durationNs[i],
       });
     }
   }

@@ -130,8 +130,8 @@ export const SCHEMA = {
    */
   threadTimes: { timeNs: 'f64', thread: 'u32', state: 'u8', ns: 'f64', count: 'u32' },
   /**
-   * Latencies, counted in the kernel: events of one process in one bucket (latency/buckets.ts), in the second or less that
-   * starts at `timeNs`. `source` and `label` are strings: what was measured (latency/sources.ts), and of what. `process`
+   * Latencies, counted in the kernel: events of one process in one bucket (latency/buckets.ts), in the interval that starts at
+   * `timeNs` and is `durationNs` long: about a second, more where the machine was too busy to read them (0: not known). `source` and `label` are strings: what was measured (latency/sources.ts), and of what. `process`
    * is NONE where it is not known. `sum` adds up the values themselves: nanoseconds, or what `unitOf(label)` says. Where
    * `oneIn` is more than 1, one in so many events was timed, or in fewer, and counted for all of them.
    */
@@ -144,6 +144,7 @@ export const SCHEMA = {
     count: 'f64',
     sum: 'f64',
     oneIn: 'u16',
+    durationNs: 'f64',
   },
   /**
    * Single events of latency sources that were drawn, with the stack of who began them; `timeNs` is when the event ended,

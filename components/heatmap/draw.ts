@@ -1,4 +1,4 @@
-/** The heatmap's picture: columns of time, rows of latency buckets, the darker the more events. */
+/** The heatmap's picture: columns of time, rows of latency buckets, the darker the more events a second. */
 import { interpolateRgb, type ScaleLogarithmic, type ScaleTime, scaleLog, scaleTime } from 'd3';
 import type { CanvasTheme } from '@/components/flame-graph/use-theme';
 import { axisText, axisTicks } from '@/components/histogram/draw';
@@ -87,6 +87,18 @@ export function countOf({ firstBucket, buckets, counts }: Heatmap, cell: Cell): 
   return row < 0 || row >= buckets ? 0 : counts[cell.column * buckets + row];
 }
 
+/** How long a column is. */
+export function secondsOf({ startNs, endNs }: Heatmap, column: number): number {
+  return (endNs[column] - startNs[column]) / 1e9;
+}
+
+/** From 0 to 1 by the logarithm of events a second: one column with very many would make all others pale. */
+export function shadeOf(heatmap: Heatmap): (eventsPerSecond: number) => number {
+  const longest = heatmap.startNs.reduce((most, _, i) => Math.max(most, secondsOf(heatmap, i)), 0);
+  const least = 1 / Math.max(1, longest);
+  return scaleLog([least, Math.max(2 * least, heatmap.mostPerSecond)], [LEAST_SHADE, 1]);
+}
+
 export function drawHeatmap(
   context: CanvasRenderingContext2D,
   picture: HeatmapPicture,
@@ -97,17 +109,17 @@ export function drawHeatmap(
   const { left, right, top, bottom, x, y } = layout;
   const at = (timeNs: number): number => x((timeNs + layout.wallOffsetNs) / 1e6);
   context.font = font;
-  // By the logarithm: one column with very many events would make all others pale.
-  const shade = scaleLog([1, Math.max(2, heatmap.most)], [LEAST_SHADE, 1]);
+  const shade = shadeOf(heatmap);
   const color = interpolateRgb(colors.background, colors.accent);
   for (let column = 0; column < heatmap.startNs.length; column++) {
     const [from, to] = [at(heatmap.startNs[column]), at(heatmap.endNs[column])];
+    const seconds = secondsOf(heatmap, column);
     for (let row = 0; row < heatmap.buckets; row++) {
       const count = heatmap.counts[column * heatmap.buckets + row];
       if (count === 0) continue;
       const bucket = heatmap.firstBucket + row;
       const [low, high] = [y(Math.max(1, bucketLow(bucket))), y(bucketEnd(bucket))];
-      context.fillStyle = color(shade(count));
+      context.fillStyle = color(shade(count / seconds));
       context.fillRect(from, high, Math.max(1, to - from), Math.max(1, low - high));
     }
   }

@@ -3,7 +3,7 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { useTheme } from '@/components/flame-graph/use-theme';
 import { preparedContext, useSize } from '@/components/latency/use-size';
-import { formatClock, formatCount } from '@/components/ui/format';
+import { formatClock, formatCount, formatDuration } from '@/components/ui/format';
 import type { Heatmap } from '@/profile/latency/analysis';
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
@@ -16,6 +16,7 @@ import {
   drawHeatmap,
   type HeatmapSelection,
   layoutHeatmap,
+  secondsOf,
 } from './draw';
 
 export interface HeatmapViewProps {
@@ -147,7 +148,7 @@ export function HeatmapView(props: HeatmapViewProps) {
       <p aria-live="polite" className="h-5 shrink-0 truncate px-3 text-sm text-dim">
         {known === undefined
           ? 'Drag a rectangle to select a time and latencies.'
-          : `${formatClock((heatmap.startNs[known.column] + wallOffsetNs) / 1e6)}, ${formatLatency(bucketLow(known.bucket), unit)} to ${formatLatency(bucketEnd(known.bucket), unit)}: ${formatCount(countOf(heatmap, known))} events`}
+          : `${formatClock((heatmap.startNs[known.column] + wallOffsetNs) / 1e6)}, ${formatLatency(bucketLow(known.bucket), unit)} to ${formatLatency(bucketEnd(known.bucket), unit)}: ${formatCount(countOf(heatmap, known))} events in ${formatDuration(1000 * secondsOf(heatmap, known.column))}`}
       </p>
     </div>
   );

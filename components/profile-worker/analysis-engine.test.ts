@@ -175,6 +175,7 @@ describe('AnalysisEngine', () => {
           count: 1,
           sum: 1,
           oneIn: 1,
+          durationNs: 1e9,
         });
       }
       source.add({ stack: ['main'], timeNs: second * 1e9 });

@@ -52,7 +52,8 @@ export interface Heatmap {
   readonly buckets: number;
   /** Column after column, from the first bucket up. */
   readonly counts: Float64Array<ArrayBuffer>;
-  readonly most: number;
+  /** The most of one bucket in a column, a second: columns need not be equally long. */
+  readonly mostPerSecond: number;
 }
 
 export interface LatencyProcess extends EventSums {
@@ -90,7 +91,7 @@ export interface LatencyResult {
   readonly wallOffsetNs: number;
 }
 
-/** A column that is followed by none for longer than this ended where it says. */
+/** Where intervals have no length, as in old recordings: one goes on until the next, but for no longer than this. */
 const SLICE_NS = 1e9;
 const MAX_SLICE_NS = 1.5e9;
 const MAX_COLUMNS = 600;
@@ -240,8 +241,9 @@ function heatmapOf(
   isWanted: (process: ProcessIndex) => boolean,
 ): Heatmap {
   const { columns, length } = profile.latencies;
-  const { timeNs, source, label, process, bucket, count } = columns;
-  const slices = new Set<number>();
+  const { timeNs, durationNs, source, label, process, bucket, count } = columns;
+  /** How long they are, by their start. */
+  const slices = new Map<number, number>();
   let [first, last] = [BUCKETS, -1];
   const isShown = (row: number): boolean =>
     label[row] === wantedLabel &&
@@ -250,19 +252,21 @@ function heatmapOf(
     isWanted(process[row]);
   for (let row = 0; row < length; row++) {
     if (timeNs[row] < startNs) continue;
-    slices.add(timeNs[row]); // of all sources: a second in which nothing happened is one too
+    slices.set(timeNs[row], durationNs[row]); // of all sources: a second in which nothing happened is one too
     if (!isShown(row)) continue;
     first = Math.min(first, bucket[row]);
     last = Math.max(last, bucket[row]);
   }
   const buckets = Math.max(0, last - first + 1);
-  const times = Float64Array.from(slices).sort();
+  const times = Float64Array.from(slices.keys()).sort();
   const merged = Math.max(1, Math.ceil(times.length / MAX_COLUMNS));
   const width = Math.ceil(times.length / merged);
   const starts = Float64Array.from({ length: width }, (_, i) => times[i * merged]);
   const ends = starts.map((_, i) => {
     const lastSlice = times[Math.min(times.length, (i + 1) * merged) - 1];
     const next = times[(i + 1) * merged] ?? Number.POSITIVE_INFINITY;
+    const lengthNs = slices.get(lastSlice) ?? 0;
+    if (lengthNs > 0) return Math.min(next, lastSlice + lengthNs);
     return next - lastSlice <= MAX_SLICE_NS ? next : lastSlice + SLICE_NS;
   });
   const columnOf = new Map<number, number>();
@@ -274,13 +278,17 @@ function heatmapOf(
     if (!isShown(row)) continue;
     counts[(columnOf.get(timeNs[row]) ?? 0) * buckets + bucket[row] - first] += count[row];
   }
+  const perSecond = (value: number, at: number): number => {
+    const column = Math.floor(at / buckets);
+    return (value * 1e9) / (ends[column] - starts[column]);
+  };
   return {
     startNs: starts,
     endNs: ends,
     firstBucket: buckets === 0 ? 0 : first,
     buckets,
     counts,
-    most: counts.reduce((most, value) => Math.max(most, value), 0),
+    mostPerSecond: counts.reduce((most, value, at) => Math.max(most, perSecond(value, at)), 0),
   };
 }
 

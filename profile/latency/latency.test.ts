@@ -90,12 +90,14 @@ interface Event {
   readonly source: string;
   readonly label: string;
   readonly value: number;
+  readonly durationNs?: number;
   /** It was drawn, one in so many, and counts for all. */
   readonly oneIn?: number;
 }
 
 function add(builder: ProfileBuilder, processes: Map<number, number>, event: Event): void {
-  const { timeNs, pid, container, cgroup, source, label, value, oneIn = 1 } = event;
+  const { timeNs, durationNs = 1e9, pid, container, cgroup, source, label, value } = event;
+  const { oneIn = 1 } = event;
   if (pid !== 0 && !processes.has(pid)) {
     const name = builder.string(`prog${pid}`);
     processes.set(
@@ -120,6 +122,7 @@ function add(builder: ProfileBuilder, processes: Map<number, number>, event: Eve
     count: oneIn,
     sum: value * oneIn,
     oneIn,
+    durationNs,
   });
 }
 
@@ -182,7 +185,27 @@ describe('what the page shows', () => {
     expect([...heatmap.endNs]).toEqual([1e9, 2e9, 3e9]);
     expect(heatmap.counts.reduce((a, b) => a + b, 0)).toBe(4);
     expect(heatmap.counts[0]).toBe(2);
-    expect(heatmap.most).toBe(2);
+    expect(heatmap.mostPerSecond).toBe(2);
+  });
+
+  it('has columns as long as it took until they were read, and rates by that', () => {
+    const slice = (timeNs: number, durationNs: number) => ({ ...events[0], timeNs, durationNs });
+    const late = [slice(0, 1e9), ...Array.from({ length: 3 }, () => slice(1e9, 3e9))];
+    const last = [slice(4e9, 0.5e9)];
+    const { heatmap } = analyseLatency(profileWith([...late, ...last]), QUERY);
+    expect([...heatmap.startNs]).toEqual([0, 1e9, 4e9]);
+    expect([...heatmap.endNs]).toEqual([1e9, 4e9, 4.5e9]);
+    expect([...heatmap.counts]).toEqual([1, 3, 1]);
+    expect(heatmap.mostPerSecond).toBe(2);
+  });
+
+  it('has a gap only where nothing was measured, or an old recording does not tell', () => {
+    const ends = (durationNs: number) => {
+      const all = [0, 1e9, 4e9].map((timeNs) => ({ ...events[0], timeNs, durationNs }));
+      return [...analyseLatency(profileWith(all), QUERY).heatmap.endNs];
+    };
+    expect(ends(1e9)).toEqual([1e9, 2e9, 5e9]);
+    expect(ends(0)).toEqual([1e9, 2e9, 5e9]);
   });
 
   it('tells whose events are in a rectangle of the heatmap', () => {

@@ -85,8 +85,9 @@ const monotonicNs = (): number => Number(process.hrtime.bigint());
 const wallOffsetNs = (): number => Date.now() * 1e6 - monotonicNs();
 
 interface TakenLatencies {
-  /** Since when. */
+  /** Since when, and how long. */
   readonly timeNs: number;
+  readonly durationNs: number;
   readonly buckets: readonly LatencyBucket[];
 }
 
@@ -339,10 +340,11 @@ export class Collector {
   async #takeLatencies(): Promise<TakenLatencies> {
     const timeNs = this.#latencyStartNs;
     this.#latencyStartNs = monotonicNs();
-    return { timeNs, buckets: await this.#latency.take() };
+    const durationNs = this.#latencyStartNs - timeNs;
+    return { timeNs, durationNs, buckets: await this.#latency.take() };
   }
 
-  #addLatencies({ timeNs, buckets }: TakenLatencies): void {
+  #addLatencies({ timeNs, durationNs, buckets }: TakenLatencies): void {
     const { builder, rows } = this.#epoch;
     for (const { source, label, pid, bucket, count, sum, oneIn } of buckets) {
       builder.latency({
@@ -354,6 +356,7 @@ export class Collector {
         count,
         sum,
         oneIn,
+        durationNs,
       });
     }
   }

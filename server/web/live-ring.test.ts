@@ -34,6 +34,7 @@ class Live {
       count: 1,
       sum: 1,
       oneIn: 1,
+      durationNs: 1e9,
     });
   }
 

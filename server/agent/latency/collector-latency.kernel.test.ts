@@ -63,6 +63,46 @@ it('latencies are in the chunks, second by second, of the processes that the fil
   ).toBe(true);
 });
 
+it('what is read late is in an interval that is as long as it took', async () => {
+  const chunks: Chunk[] = [];
+  const collector = await Collector.start({
+    frequencyHz: 49,
+    filter: { kind: 'all' },
+    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
+    onStatus: () => {},
+  });
+  const ticking = spawn('sh', ['-c', 'while :; do sleep 0.05; done'], { stdio: 'ignore' });
+  try {
+    await collector.setLatency(['syscalls']);
+    await sleep(1500);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000); // nothing is read meanwhile
+    await sleep(1500);
+  } finally {
+    await collector.stop();
+    ticking.kill();
+  }
+  const { heatmap } = analyseLatency(profileOf(chunks), {
+    source: 'syscalls',
+    label: 'clock_nanosleep',
+    windowSeconds: undefined,
+    range: undefined,
+    baseline: undefined,
+    buckets: undefined,
+    pids: [],
+    containers: [],
+  });
+  const { startNs, endNs, counts, buckets } = heatmap;
+  expect([...startNs.subarray(1)]).toEqual([...endNs.subarray(0, -1)]);
+  const lengths = [...startNs].map((start, column) => (endNs[column] - start) / 1e9);
+  const late = lengths.indexOf(Math.max(...lengths));
+  expect(lengths[late]).toBeGreaterThan(3);
+  const events = counts
+    .subarray(late * buckets, (late + 1) * buckets)
+    .reduce((sum, count) => sum + count, 0);
+  // The loop's own sleeps at least, of 50 ms and what it takes to start one.
+  expect(events / lengths[late]).toBeGreaterThan(8);
+});
+
 it('thinned latencies are marked, estimate what there was, and say how well', async () => {
   const child = spawn(compileWorkload('latency'), ['getpid', String(CALLS)]);
   const chunks: Chunk[] = [];
