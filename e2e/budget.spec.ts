@@ -57,6 +57,9 @@ test('above the budget, latencies that cost most are thinned; it is said, live a
     await expect(isEstimate).toBeHidden();
     await expect(isEstimate).toContainText(/one event in \d+ is timed/, { timeout: 90_000 });
     await expect(table.getByTitle(/^Standard error of the count/)).toBeVisible();
+    const heatmap = page.getByRole('group', { name: /^Heatmap of/ });
+    const change = /latencies all timed → one in 2 timed/;
+    await expect(heatmap.getByRole('img', { name: change })).toBeVisible();
 
     await page.goto(server.origin);
     await page.getByRole('button', { name: /^Budget.*sampling is lowered/ }).click();
@@ -67,10 +70,10 @@ test('above the budget, latencies that cost most are thinned; it is said, live a
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Stop recording' }).click();
     await page.getByRole('link', { name: 'Open recording' }).click();
-    const change = /latencies all timed → one in 2 timed/;
     await expect(page.getByRole('img', { name: change })).toBeVisible();
     await page.getByRole('link', { name: 'Latency' }).last().click();
     await expect(isEstimate).toContainText(/one event in \d+ is timed/);
+    await expect(heatmap.getByRole('img', { name: change })).toBeVisible();
   } finally {
     workload.child.kill();
     await server.stop();

@@ -5,6 +5,7 @@ import { Button } from '@/components/ui/button';
 import { formatDuration, formatElapsed } from '@/components/ui/format';
 import type { SamplingRates } from '@/profile/profile';
 import type { ProfileMode, TimeRange } from '@/profile/view';
+import { RateMarks } from './rate-marks';
 import {
   type Activity,
   activityEndNs,
@@ -144,18 +145,11 @@ export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeS
         >
           <path d={path} fill="currentColor" opacity="0.75" />
         </svg>
-        {rates.slice(1).map((rate, i) => (
-          <div
-            key={rate.timeNs}
-            role="img"
-            aria-label={rateChange(rates[i], rate)}
-            title={rateChange(rates[i], rate)}
-            className="absolute inset-y-0 w-2 -translate-x-1/2"
-            style={{ left: `${placeOf(activity, rate.timeNs) * 100}%` }}
-          >
-            <div className="pointer-events-none mx-auto h-full border-l border-dashed border-ink" />
-          </div>
-        ))}
+        <RateMarks
+          rates={rates}
+          range={{ startNs: activity.startNs, endNs: activityEndNs(activity) }}
+          left={(timeNs) => `${placeOf(activity, timeNs) * 100}%`}
+        />
         {isSelected ? (
           <>
             <Shade left={0} width={from} />
@@ -221,23 +215,6 @@ function scaleText(unit: string, mode: ProfileMode, max: number, bucketNs: numbe
   if (mode === 'cpu') return `CPU, peak ${peak} cores`;
   if (mode === 'latency') return `In these events, peak ${peak} at a time`;
   return mode === 'wall' ? `Threads, peak ${peak}` : `Waiting, peak ${peak} threads`;
-}
-
-/** 'sampling 99 Hz → 49 Hz, waits all from 10 ms on → all from 20 ms on, latencies all timed → one in 2 timed' */
-function rateChange(from: SamplingRates, to: SamplingRates): string {
-  const changes: string[] = [];
-  if (from.frequencyHz !== to.frequencyHz)
-    changes.push(`sampling ${from.frequencyHz} Hz → ${to.frequencyHz} Hz`);
-  if (from.thresholdNs !== to.thresholdNs) {
-    const text = (ns: number | undefined): string =>
-      ns === undefined ? 'off' : `all from ${ns / 1e6} ms on`;
-    changes.push(`waits ${text(from.thresholdNs)} → ${text(to.thresholdNs)}`);
-  }
-  if (from.latencyOneIn !== to.latencyOneIn) {
-    const text = (oneIn: number): string => (oneIn === 1 ? 'all timed' : `one in ${oneIn} timed`);
-    changes.push(`latencies ${text(from.latencyOneIn)} → ${text(to.latencyOneIn)}`);
-  }
-  return changes.join(', ');
 }
 
 /** `seconds` of a strip of `all` seconds. */

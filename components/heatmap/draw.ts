@@ -74,6 +74,11 @@ export function layoutHeatmap(
   };
 }
 
+/** In pixels from the left. */
+export function placeOfTime({ x, wallOffsetNs }: HeatmapLayout, timeNs: number): number {
+  return x((timeNs + wallOffsetNs) / 1e6);
+}
+
 /** The cell at a place; the nearest where it is outside. */
 export function cellAt(heatmap: Heatmap, layout: HeatmapLayout, x: number, y: number): Cell {
   const timeNs = layout.x.invert(x).getTime() * 1e6 - layout.wallOffsetNs;
@@ -106,8 +111,8 @@ export function drawHeatmap(
   { colors, font }: CanvasTheme,
 ): void {
   const { heatmap, unit, selection, baseline, cursor } = picture;
-  const { left, right, top, bottom, x, y } = layout;
-  const at = (timeNs: number): number => x((timeNs + layout.wallOffsetNs) / 1e6);
+  const { left, right, top, bottom, y } = layout;
+  const at = (timeNs: number): number => placeOfTime(layout, timeNs);
   context.font = font;
   const shade = shadeOf(heatmap);
   const color = interpolateRgb(colors.background, colors.accent);

@@ -1,6 +1,7 @@
 'use client';
 
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
+import { RateMarks } from '@/components/activity/rate-marks';
 import { useTheme } from '@/components/flame-graph/use-theme';
 import { preparedContext, useSize } from '@/components/latency/use-size';
 import { formatClock, formatCount, formatDuration } from '@/components/ui/format';
@@ -8,6 +9,7 @@ import type { Heatmap } from '@/profile/latency/analysis';
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
 import type { LatencyUnit } from '@/profile/latency/sources';
+import type { SamplingRates } from '@/profile/profile';
 import type { TimeRange } from '@/profile/view';
 import {
   type Cell,
@@ -16,6 +18,7 @@ import {
   drawHeatmap,
   type HeatmapSelection,
   layoutHeatmap,
+  placeOfTime,
   secondsOf,
 } from './draw';
 
@@ -27,6 +30,8 @@ export interface HeatmapViewProps {
   readonly wallOffsetNs: number;
   readonly selection: HeatmapSelection;
   readonly baseline: TimeRange | undefined;
+  /** How much was timed: changes are marked. */
+  readonly rates: readonly SamplingRates[];
   onSelect(selection: HeatmapSelection): void;
 }
 
@@ -43,7 +48,7 @@ interface Drag {
 
 /** Latency over time. Dragging selects a rectangle; so do the arrow keys with Shift. */
 export function HeatmapView(props: HeatmapViewProps) {
-  const { label, heatmap, unit, wallOffsetNs, selection, baseline, onSelect } = props;
+  const { label, heatmap, unit, wallOffsetNs, selection, baseline, rates, onSelect } = props;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSize(frame);
@@ -144,6 +149,21 @@ export function HeatmapView(props: HeatmapViewProps) {
         onPointerLeave={() => setCursor(undefined)}
       >
         <canvas ref={canvas} className="absolute inset-0 h-full w-full" />
+        {layout === undefined ? null : (
+          <div
+            className="pointer-events-none absolute inset-x-0 *:pointer-events-auto"
+            style={{ top: layout.top, height: layout.bottom - layout.top }}
+          >
+            <RateMarks
+              rates={rates}
+              range={{
+                startNs: heatmap.startNs[0],
+                endNs: heatmap.endNs[heatmap.endNs.length - 1],
+              }}
+              left={(timeNs) => `${placeOfTime(layout, timeNs)}px`}
+            />
+          </div>
+        )}
       </div>
       <p aria-live="polite" className="h-5 shrink-0 truncate px-3 text-sm text-dim">
         {known === undefined

@@ -255,6 +255,7 @@ function Workspace({
               wallOffsetNs={result.wallOffsetNs}
               selection={view}
               baseline={view.baseline}
+              rates={result.rates}
               onSelect={({ range, buckets }) => change({ range, buckets })}
             />
           </div>

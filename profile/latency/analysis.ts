@@ -1,6 +1,6 @@
 /** What the latency page shows of a profile: a pure function of the profile and of what is asked. */
 import { groupOf } from '../process-group';
-import type { Profile } from '../profile';
+import type { Profile, SamplingRates } from '../profile';
 import { NONE, type ProcessIndex } from '../schema';
 import type { TimeRange } from '../view';
 import { processFilter as knownProcessFilter } from '../weights';
@@ -85,6 +85,8 @@ export interface LatencyResult {
   readonly processes: readonly LatencyProcess[];
   /** Of the processes that are asked for, in whatever container; likewise. */
   readonly groups: readonly LatencyGroup[];
+  /** How much was sampled and timed, from when on. */
+  readonly rates: readonly SamplingRates[];
   /** What is covered, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
   readonly startNs: number;
   readonly endNs: number;
@@ -174,6 +176,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     heatmap: heatmapOf(profile, query, chosen?.index ?? NONE, startNs, isWanted),
     processes: processesOf(profile, query, events, unit),
     groups: groupsOf(profile, query, events, unit),
+    rates: profile.rates,
     startNs: Math.max(startNs, length === 0 ? profile.startNs : timeNs[0]),
     endNs,
     wallOffsetNs: profile.header?.wallOffsetNs ?? 0,
