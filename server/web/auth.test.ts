@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cookieHeader, Guard, loadToken } from './auth';
+import { cookieHeader, cookieOf, Guard, loadToken } from './auth';
 
 const TOKEN = 'a'.repeat(43);
 const request = (headers: IncomingHttpHeaders): IncomingMessage => ({ headers }) as IncomingMessage;
@@ -45,29 +45,42 @@ describe('the guard', () => {
   });
 
   it('finds its cookie among others', () => {
-    expect(guard.hasCookie(request({ cookie: `a=b; hearth=${TOKEN}; c=d` }))).toBe(true);
-    expect(guard.hasCookie(request({ cookie: `hearth=wrong; hearth=${TOKEN}` }))).toBe(true);
-    expect(guard.hasCookie(request({ cookie: `xhearth=${TOKEN}` }))).toBe(false);
-    expect(guard.hasCookie(request({ cookie: 'hearth=' }))).toBe(false);
+    const own = cookieOf(TOKEN);
+    const [name] = own.split('=');
+    expect(guard.hasCookie(request({ cookie: `a=b; ${own}; c=d` }))).toBe(true);
+    expect(guard.hasCookie(request({ cookie: `${name}=wrong; ${own}` }))).toBe(true);
+    expect(guard.hasCookie(request({ cookie: `x${own}` }))).toBe(false);
+    expect(guard.hasCookie(request({ cookie: `${name}=` }))).toBe(false);
     expect(guard.hasCookie(request({}))).toBe(false);
   });
 
-  it.each(['127.0.0.1:7575', 'localhost:7575', 'LocalHost:7575', '[::1]:7575'])(
-    'answers to %s',
-    (host) => {
-      expect(guard.isOwnOrigin(request({ host }))).toBe(true);
-      expect(guard.isOwnOrigin(request({ host, origin: `http://${host}` }))).toBe(true);
-    },
-  );
+  it.each([
+    '127.0.0.1:7575',
+    'localhost:7575',
+    'LocalHost:7575',
+    '[::1]:7575',
+    // Through a tunnel, from another port.
+    'localhost:9000',
+    '127.0.0.1:9000',
+    '[::1]:9000',
+    'localhost',
+  ])('answers to %s', (host) => {
+    expect(guard.isOwnOrigin(request({ host }))).toBe(true);
+    expect(guard.isOwnOrigin(request({ host, origin: `http://${host}` }))).toBe(true);
+  });
 
   it.each([
     ['a name that may have been pointed here', { host: 'evil.example:7575' }],
     ['a name that begins like its own', { host: '127.0.0.1.evil.example:7575' }],
-    ['another port', { host: '127.0.0.1:80' }],
-    ['no port', { host: '127.0.0.1' }],
+    ['a name that ends like its own', { host: 'evil.localhost:7575' }],
+    ['a name before its own', { host: 'evil.example@localhost:7575' }],
+    ['a port that is none', { host: 'localhost:7575.evil.example' }],
     ['no host', {}],
     ['another site', { host: '127.0.0.1:7575', origin: 'http://evil.example' }],
     ['another port of this machine', { host: '127.0.0.1:7575', origin: 'http://127.0.0.1:3000' }],
+    ['the port of the far end', { host: 'localhost:9000', origin: 'http://localhost:7575' }],
+    ['the port of the near end', { host: 'localhost:7575', origin: 'http://localhost:9000' }],
+    ['an origin without its port', { host: 'localhost:7575', origin: 'http://localhost' }],
     ['another of its names', { host: '127.0.0.1:7575', origin: 'http://localhost:7575' }],
     ['an origin that is kept secret', { host: '127.0.0.1:7575', origin: 'null' }],
     ['another scheme', { host: '127.0.0.1:7575', origin: 'https://127.0.0.1:7575' }],
@@ -79,21 +92,24 @@ describe('the guard', () => {
     const headers = {
       host: 'localhost:7575',
       origin: 'http://localhost:7575',
-      cookie: `hearth=${TOKEN}`,
+      cookie: cookieOf(TOKEN),
     };
     expect(guard.mayOpenWebsocket(request(headers))).toBe(true);
     const { host, origin, cookie } = headers;
     expect(guard.mayOpenWebsocket(request({ host, cookie }))).toBe(false);
     expect(guard.mayOpenWebsocket(request({ host, origin }))).toBe(false);
     expect(guard.mayOpenWebsocket(request({ ...headers, host: 'evil.example' }))).toBe(false);
-    expect(guard.mayOpenWebsocket(request({ ...headers, origin: 'http://evil.example' }))).toBe(
-      false,
-    );
+    for (const other of ['http://evil.example', 'http://localhost:3000', 'null'])
+      expect(guard.mayOpenWebsocket(request({ ...headers, origin: other }))).toBe(false);
+    const tunnelled = { ...headers, host: 'localhost:9000', origin: 'http://localhost:9000' };
+    expect(guard.mayOpenWebsocket(request(tunnelled))).toBe(true);
   });
 
   it('answers to the address that it was told to listen on', () => {
     const v4 = new Guard(TOKEN, '192.168.1.5', 8080);
     expect(v4.isOwnOrigin(request({ host: '192.168.1.5:8080' }))).toBe(true);
+    expect(v4.isOwnOrigin(request({ host: '192.168.1.5:8081' }))).toBe(false);
+    expect(v4.isOwnOrigin(request({ host: '192.168.1.5' }))).toBe(false);
     expect(v4.isOwnOrigin(request({ host: '192.168.1.6:8080' }))).toBe(false);
     const v6 = new Guard(TOKEN, 'FE80::1', 8080);
     expect(v6.isOwnOrigin(request({ host: '[fe80::1]:8080' }))).toBe(true);
@@ -108,7 +124,7 @@ describe('the guard', () => {
   });
 
   it('answers without a port where that is 80', () => {
-    expect(new Guard(TOKEN, '127.0.0.1', 80).isOwnOrigin(request({ host: 'localhost' }))).toBe(
+    expect(new Guard(TOKEN, '192.168.1.5', 80).isOwnOrigin(request({ host: '192.168.1.5' }))).toBe(
       true,
     );
   });
@@ -116,6 +132,6 @@ describe('the guard', () => {
 
 it('sets a cookie that scripts and other sites do not get', () => {
   const cookie = cookieHeader(TOKEN);
-  for (const part of [`hearth=${TOKEN}`, 'HttpOnly', 'SameSite=Strict', 'Path=/'])
+  for (const part of [cookieOf(TOKEN), 'HttpOnly', 'SameSite=Strict', 'Path=/'])
     expect(cookie).toContain(part);
 });

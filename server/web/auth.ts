@@ -1,7 +1,7 @@
 /**
  * Who may talk to the server: whoever has the token. A start prints a URL with it; opening that sets a cookie. Host and
  * Origin are checked so that no other website can reach in through the user's browser (DNS rebinding, cross-site
- * websockets).
+ * websockets), nor what another port of this machine serves: to SameSite, all ports of a name are one site.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,6 +14,8 @@ const TOKEN_BYTES = 32;
 const YEAR_S = 365 * 24 * 3600;
 /** Browsers leave it out of Host. */
 const HTTP_PORT = 80;
+/** Nobody can point these names elsewhere. The port may be any: it is the other end of an SSH tunnel's. */
+const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 /** The token of the data directory, made where there is none or a new one is asked for: links and cookies outlive a restart. */
 export function loadToken(dataDirectory: string, renew: boolean): string {
@@ -39,17 +41,23 @@ export class Guard {
   /** `host`: the address that the server listens on. */
   constructor(token: string, host: string, port: number) {
     this.#digest = digest(token);
-    const names = new Set(['127.0.0.1', 'localhost', '[::1]', ...namesOf(host)]);
     this.#hosts = new Set(
-      [...names].flatMap((name) => [`${name}:${port}`, ...(port === HTTP_PORT ? [name] : [])]),
+      namesOf(host).flatMap((name) => [`${name}:${port}`, ...(port === HTTP_PORT ? [name] : [])]),
     );
   }
 
-  /** The request names this server, and comes from a page of this server or from no page. */
+  /**
+   * The request names this server, and comes from a page of this server or from no page. Browsers say Origin with whatever
+   * is no GET.
+   */
   isOwnOrigin(request: IncomingMessage): boolean {
     const { host, origin } = request.headers;
-    if (host === undefined || !this.#hosts.has(host.toLowerCase())) return false;
+    if (host === undefined || !this.#isOwnHost(host.toLowerCase())) return false;
     return origin === undefined || origin === `http://${host}`;
+  }
+
+  #isOwnHost(host: string): boolean {
+    return LOOPBACK.test(host) || this.#hosts.has(host);
   }
 
   /** A websocket must say where it comes from: browsers always do, and let any site open one. */

@@ -8,7 +8,7 @@ import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import type { LiveStatus } from '@/profile/status';
 import { StoreFullError } from '@/server/store/errors';
 import { Api } from './api';
-import { Guard } from './auth';
+import { cookieOf, Guard } from './auth';
 import { createHttpServer } from './http';
 import { LiveSource } from './live-source';
 import { MemoryStore } from './memory-store-for-tests';
@@ -125,7 +125,7 @@ describe('the server', () => {
           method,
           path,
           headers: {
-            cookie: `hearth=${TOKEN}`,
+            cookie: cookieOf(TOKEN),
             ...(body === undefined ? {} : { 'content-type': 'application/json' }),
             ...headers,
           },
@@ -157,7 +157,7 @@ describe('the server', () => {
       const answer = await ask('GET', `/sessions/a?x=1&token=${TOKEN}&y=%26`, undefined, NO_COOKIE);
       expect(answer.status).toBe(302);
       expect(answer.headers.location).toBe('/sessions/a?x=1&y=%26');
-      expect(answer.headers['set-cookie']?.[0]).toContain(`hearth=${TOKEN}`);
+      expect(answer.headers['set-cookie']?.[0]).toContain(cookieOf(TOKEN));
       expect(answer.headers['cache-control']).toBe('no-store');
     });
 
@@ -196,6 +196,34 @@ describe('the server', () => {
       expect(
         (await ask('GET', '/', undefined, { origin: `http://127.0.0.1:${port}` })).status,
       ).toBe(200);
+    });
+
+    it('can be reached through a tunnel from another port', async () => {
+      const host = 'localhost:9000';
+      const origin = `http://${host}`;
+      expect((await ask('GET', '/', undefined, { host })).status).toBe(200);
+      expect((await ask('POST', '/api/v1/sessions', {}, { host, origin })).status).toBe(201);
+    });
+
+    it('lets pages of other ports of this machine, which get its cookie, change nothing', async () => {
+      const changes = [
+        ['PUT', '/sampling', { frequencyHz: 10 }],
+        ['PUT', '/latency', { sources: [] }],
+        ['PUT', '/off-cpu', { enabled: true, thresholdNs: 1e7 }],
+        ['PUT', '/budget', { cpuPercent: 1, memoryBytes: 1e8 }],
+        ['POST', '/sessions', {}],
+        ['PATCH', '/sessions/x', { name: 'x' }],
+        ['DELETE', '/sessions/x', undefined],
+        ['POST', '/sessions/x/stop', {}],
+        ['POST', '/sessions/x/symbolize', {}],
+      ] as const;
+      for (const [method, path, body] of changes) {
+        for (const origin of ['http://127.0.0.1:3000', 'http://127.0.0.1', 'null']) {
+          const answer = await ask(method, `/api/v1${path}`, body, { origin });
+          expect([method, path, origin, answer.status]).toEqual([method, path, origin, 403]);
+        }
+      }
+      expect([frequencies, budgets, await sessions.list()]).toEqual([[], [], []]);
     });
 
     it('answers nonsense with 400', async () => {
