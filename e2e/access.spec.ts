@@ -44,3 +44,17 @@ test('a tunnel from another port shows the live page, and records', async ({ pag
   await expect(page).toHaveURL(new RegExp(`^${origin}/sessions/`));
   await page.goto('about:blank');
 });
+
+test('two servers on one host do not log each other out', async ({ page }) => {
+  const other = await startServer();
+  try {
+    await page.goto(server.url);
+    await page.goto(other.url);
+    for (const { origin } of [server, other]) {
+      await page.goto(origin);
+      await expectLive(page);
+    }
+  } finally {
+    await other.stop();
+  }
+});

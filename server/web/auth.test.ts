@@ -54,6 +54,12 @@ describe('the guard', () => {
     expect(guard.hasCookie(request({}))).toBe(false);
   });
 
+  it('has a cookie of another name than other servers, which may be on the same host', () => {
+    const [name, other] = [TOKEN, 'b'.repeat(43)].map((token) => cookieOf(token).split('=')[0]);
+    expect(name).toMatch(/^hearth-[0-9a-f]{12}$/);
+    expect(other).not.toBe(name);
+  });
+
   it.each([
     '127.0.0.1:7575',
     'localhost:7575',

@@ -9,7 +9,8 @@ import type { IncomingMessage } from 'node:http';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 
-const COOKIE = 'hearth';
+/** 48 bits: enough for no two servers to have the same, and far too few to say anything about the token. */
+const COOKIE_ID_DIGITS = 12;
 const TOKEN_BYTES = 32;
 const YEAR_S = 365 * 24 * 3600;
 /** Browsers leave it out of Host. */
@@ -36,11 +37,13 @@ export function loadToken(dataDirectory: string, renew: boolean): string {
 
 export class Guard {
   readonly #digest: Buffer;
+  readonly #cookie: string;
   readonly #hosts: ReadonlySet<string>;
 
   /** `host`: the address that the server listens on. */
   constructor(token: string, host: string, port: number) {
     this.#digest = digest(token);
+    this.#cookie = cookieName(token);
     this.#hosts = new Set(
       namesOf(host).flatMap((name) => [`${name}:${port}`, ...(port === HTTP_PORT ? [name] : [])]),
     );
@@ -74,7 +77,7 @@ export class Guard {
   hasCookie(request: IncomingMessage): boolean {
     for (const part of (request.headers.cookie ?? '').split(';')) {
       const [name, value] = part.trim().split('=', 2);
-      if (name === COOKIE && value !== undefined && this.isToken(value)) return true;
+      if (name === this.#cookie && value !== undefined && this.isToken(value)) return true;
     }
     return false;
   }
@@ -92,9 +95,17 @@ function namesOf(host: string): string[] {
   return [hostname().toLowerCase(), ...addresses.map(({ address }) => literal(address))];
 }
 
+/**
+ * Cookies know hosts, but no ports: servers that one host name leads to, be they on one machine or behind tunnels to
+ * several, each have a name of their own, and one server the same by whatever port it is reached.
+ */
+function cookieName(token: string): string {
+  return `hearth-${digest(token).toString('hex').slice(0, COOKIE_ID_DIGITS)}`;
+}
+
 /** What a client sends that has the token. */
 export function cookieOf(token: string): string {
-  return `${COOKIE}=${token}`;
+  return `${cookieName(token)}=${token}`;
 }
 
 export function cookieHeader(token: string): string {
