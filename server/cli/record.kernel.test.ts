@@ -183,7 +183,11 @@ describe('hearth doctor', () => {
     const report: { usable: boolean; checks: { id: string; state: string }[] } = JSON.parse(
       run.stdout,
     );
-    expect(report.checks.find(({ id }) => id === 'sampling')).toMatchObject({ state: 'ok' });
+    for (const id of ['sampling', 'off-cpu', 'thread-times', 'wakers'])
+      expect(report.checks).toContainEqual(expect.objectContaining({ id, state: 'ok' }));
+    expect(report.checks).toContainEqual(
+      expect.objectContaining({ id: 'off-cpu-stacks', found: expect.stringMatching(/^taken/) }),
+    );
     expect(report.usable).toBe(true);
     expect(run.status).toBe(0);
   });

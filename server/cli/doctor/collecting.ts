@@ -8,11 +8,11 @@ import { quality } from '@/profile/quality';
 import { weighSamples } from '@/profile/weights';
 import { Collector } from '@/server/agent/collector';
 import { enableRunTimeStatistics, libbpfVersion } from '@/server/agent/libbpf';
-import { privilegeProblem } from '@/server/agent/privileges';
 import { distFile } from '@/server/root';
 import { Recording } from '../recording';
 import { unwindTableCache } from '../unwind-table-cache';
 import type { Finding, Probe } from './check';
+import { requirePrivileges } from './permissions';
 
 const TEST_FREQUENCY_HZ = 199;
 const TEST_MS = 400;
@@ -22,11 +22,6 @@ const PREPARE_MS = 10_000;
 const SHOWN_REASONS = 3;
 /** Below this share of whole stacks something is worth looking at. */
 const HEALTHY_SHARE = 0.99;
-
-function requirePrivileges(): void {
-  const problem = privilegeProblem('hearth doctor');
-  if (problem !== undefined) throw new Error(`not tried: ${problem}`);
-}
 
 /** Something to sample, on a machine that may have nothing else to do. */
 function burnCpu(ms: number): void {

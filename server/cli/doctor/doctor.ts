@@ -5,6 +5,7 @@ import { type Check, isUsable, type Probe, runProbe } from './check';
 import { COLLECTING_PROBES } from './collecting';
 import { installationProbes } from './installation';
 import { KERNEL_PROBES } from './kernel';
+import { offCpuProbes } from './off-cpu';
 import { PERMISSION_PROBES } from './permissions';
 import { formatReport } from './report';
 
@@ -43,6 +44,7 @@ export async function doctor({ json, dataDir }: DoctorOptions): Promise<number> 
     ...KERNEL_PROBES,
     ...PERMISSION_PROBES,
     ...COLLECTING_PROBES,
+    ...offCpuProbes(),
     ...installationProbes(dataDir),
   ]);
   if (json) {

@@ -4,6 +4,7 @@ import {
   type Capability,
   effectiveCapabilities,
   missingCapabilities,
+  privilegeProblem,
   REQUIRED_CAPABILITIES,
   USEFUL_CAPABILITIES,
 } from '@/server/agent/privileges';
@@ -13,6 +14,12 @@ const ownCapabilities = (): bigint =>
   effectiveCapabilities(readFileSync('/proc/self/status', 'utf8'));
 
 const who = (): string => (process.getuid?.() === 0 ? 'root' : `user ${process.getuid?.()}`);
+
+/** For probes that profile. Throws with what to do where this process may not. */
+export function requirePrivileges(): void {
+  const problem = privilegeProblem('hearth doctor');
+  if (problem !== undefined) throw new Error(`not tried: ${problem}`);
+}
 
 export const PERMISSION_PROBES: readonly Probe[] = [
   {
