@@ -32,6 +32,17 @@ test('measures a source when asked to, shows it live, selects and compares', asy
   const histogram = page.getByRole('group', { name: /^Histogram of futex: [\d,]+ events, p50 / });
   await expect(histogram).toBeVisible();
 
+  await test.step('the labels are one stop of the Tab key', async () => {
+    const labels = table.getByRole('button');
+    await expect(labels.nth(1)).toBeVisible();
+    await labels.first().focus();
+    await page.keyboard.press('End');
+    await expect(table.locator('button[tabindex="0"]')).toHaveCount(1);
+    await expect(table.locator('button:focus')).toHaveAttribute('tabindex', '0');
+    await page.keyboard.press('Tab');
+    await expect(table.locator('button:focus')).toHaveCount(0);
+  });
+
   await test.step('the keyboard selects, and the processes are those of what is selected', async () => {
     await page.getByRole('button', { name: 'Pause' }).click();
     const processes = page.getByRole('region', { name: 'Processes of the selected events' });

@@ -85,6 +85,85 @@ test('the keyboard moves through the graph without a click', async ({ page }) =>
   await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
 });
 
+test('the keyboard moves through many functions, which are one stop of the Tab key', async ({
+  page,
+}) => {
+  const count = 500;
+  const number = (i: number): string => String(i).padStart(3, '0');
+  const lines = Array.from({ length: count }, (_, i) => `main;f${number(i)} ${2 * count - i}`);
+  await openStacks(page, lines);
+  const table = page.getByRole('table', { name: 'Functions' });
+  const row = (i: number) => table.getByRole('button', { name: `f${number(i)}`, exact: true });
+  await expect(row(0)).toBeVisible();
+
+  await table.getByRole('button', { name: 'Function', exact: true }).focus();
+  await page.keyboard.press('Tab');
+  await expect(row(0)).toBeFocused();
+  await page.keyboard.press('ArrowUp');
+  await expect(row(0)).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  await expect(row(2)).toBeFocused();
+  await page.keyboard.press('PageDown');
+  await page.keyboard.press('PageDown');
+  await expect(row(2)).not.toBeInViewport();
+  const focused = table.locator(':focus');
+  await expect(focused).toBeInViewport({ ratio: 1 });
+  await page.keyboard.press('PageUp');
+  await page.keyboard.press('PageUp');
+  await expect(row(2)).toBeFocused();
+  await expect(row(2)).toBeInViewport({ ratio: 1 });
+  for (let i = 3; i < 60; i++) {
+    await page.keyboard.press('ArrowDown');
+    await expect(row(i)).toBeFocused();
+  }
+  await expect(row(59)).toBeInViewport({ ratio: 1 });
+  await page.keyboard.press('End');
+  await expect(table.getByRole('button', { name: 'main', exact: true })).toBeFocused();
+  await page.keyboard.press('ArrowUp');
+  await expect(row(count - 1)).toBeFocused();
+
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('searchbox', { name: 'Search functions' })).toHaveValue(
+    `f${number(count - 1)}`,
+  );
+  await expect(row(count - 1)).toHaveAttribute('aria-pressed', 'true');
+  await page.keyboard.press('Enter');
+  await expect(table).toContainText('f000');
+
+  // The row that had the focus is far below; Tab leads out, and back to where it was.
+  await expect(row(count - 1)).toBeHidden();
+  await expect(row(0)).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Shift+Tab');
+  await expect(table.getByRole('button', { name: 'Function', exact: true })).toBeFocused();
+  await page.keyboard.press('Tab');
+  await expect(row(1)).toBeFocused();
+  await page.keyboard.press('Tab');
+  await expect(table.locator(':focus')).toHaveCount(0);
+});
+
+test('processes are one stop of the Tab key', async ({ page }) => {
+  await page.goto(server.url);
+  const list = page.getByRole('list', { name: 'Processes' });
+  const rows = list.getByRole('button');
+  await expect(rows.nth(2)).toBeVisible();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'All processes' }).focus();
+  await page.keyboard.press('Tab');
+  await expect(rows.nth(0)).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await expect(rows.nth(1)).toBeFocused();
+  await page.keyboard.press('Space');
+  await expect(rows.nth(1)).toHaveAttribute('aria-pressed', 'true');
+  await page.keyboard.press('Home');
+  await expect(rows.nth(0)).toBeFocused();
+  await page.keyboard.press('End');
+  await expect(rows.last()).toBeFocused();
+  await page.keyboard.press('Tab');
+  await expect(list.locator(':focus')).toHaveCount(0);
+});
+
 test('a second file does not wait for the first', async ({ page }) => {
   await page.goto(server.url);
   await page.getByRole('link', { name: 'Open file' }).click();

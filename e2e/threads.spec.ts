@@ -326,6 +326,24 @@ test('tens of thousands of threads are searched and sorted', async ({ page }) =>
   await page.getByRole('columnheader', { name: 'Disk' }).getByRole('button').click();
   await expect(page.getByRole('link').filter({ hasText: 'worker-0' }).first()).toBeVisible();
   await page.getByRole('checkbox', { name: 'by process' }).uncheck();
+
+  // All are one stop of the Tab key, in the ledger and the timeline alike.
+  const link = (i: number) =>
+    page.getByRole('link', { name: `thread worker-${i} (${100_000 + i})` });
+  for (const way of ['Ledger', 'Timeline']) {
+    await page.getByRole('radio', { name: way }).check();
+    const stop = page.getByRole('main').locator('a[data-row][tabindex="0"]');
+    await expect(stop).toHaveCount(1);
+    await stop.focus();
+    await page.keyboard.press('End');
+    await expect(link(THREADS - 1)).toBeFocused();
+    await page.keyboard.press('PageUp');
+    await page.keyboard.press('PageUp');
+    await expect(link(THREADS - 1)).toBeHidden();
+    await expect(page.locator('a:focus')).toBeInViewport({ ratio: 1 });
+    await page.keyboard.press('Home');
+    await expect(link(0)).toBeFocused();
+  }
   await page.getByRole('searchbox', { name: 'Search threads' }).fill('149999');
   await expect(page.getByRole('heading', { name: '1 thread of 50,000' })).toBeVisible();
   await expect(

@@ -1,9 +1,11 @@
 'use client';
 
 /** The functions by self and total: a flat profile. Only the rows that are seen exist. */
-import { memo, useEffect, useMemo, useRef, useState } from 'react';
+import { memo, useMemo, useState } from 'react';
 import type { Analysis } from '@/components/profile-worker/client';
 import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
+import { useRovingRows } from '@/components/ui/use-roving-rows';
+import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { type LabelIndex, LabelKind } from '@/profile/labels';
 import { CalmOrder, type FunctionOrder } from './row-order';
 
@@ -18,10 +20,6 @@ export interface FunctionTableProps {
 }
 
 const ROW_HEIGHT = 24;
-/** Rows that exist above and below those that are seen. */
-const MORE_ROWS = 8;
-/** Higher elements than this are cut off by some browsers: 17.8 million pixels in Firefox. */
-const MAX_HEIGHT = 16_000_000;
 const TITLES = {
   self: { text: 'Self', title: 'Time in the function itself' },
   total: { text: 'Total', title: 'Time in the function and all that it calls' },
@@ -37,11 +35,8 @@ export const FunctionTable = memo(function FunctionTable({
   const { functions, labels, tree, unit } = analysis;
   const hasModules = !analysis.isImport;
   const [by, setBy] = useState<FunctionOrder>('self');
-  const [scrollTop, setScrollTop] = useState(0);
-  const [height, setHeight] = useState(0);
   const [isHeld, setIsHeld] = useState(false);
   const [order] = useState(() => new CalmOrder());
-  const body = useRef<HTMLDivElement>(null);
   const found = analysis.search;
   const rows = useMemo(
     () =>
@@ -52,23 +47,17 @@ export const FunctionTable = memo(function FunctionTable({
     [order, functions, labels, by, found, nameOf, isHeld],
   );
 
-  useEffect(() => {
-    const element = body.current;
-    if (element === null) return;
-    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
   // Another order, or another search: its beginning is what was asked for.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the changes are the reason
-  useEffect(() => {
-    if (body.current !== null) body.current.scrollTop = 0;
-  }, [by, found?.text]);
+  const seen = useVisibleRows(rows.length, ROW_HEIGHT, `${by} ${found?.text}`);
+  const { first, last, count } = seen;
+  const controlOf = useRovingRows({
+    scroller: seen.element,
+    count,
+    keyAt: (index) => functions.label[rows[index]],
+    seen,
+  });
 
   const all = tree.total[0];
-  const shownRows = Math.min(rows.length, Math.floor(MAX_HEIGHT / ROW_HEIGHT));
-  const first = Math.min(shownRows, Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MORE_ROWS));
-  const last = Math.min(shownRows, Math.ceil((scrollTop + height) / ROW_HEIGHT) + MORE_ROWS);
   const share = (weight: number): number => (all === 0 ? 0 : weight / all);
   const title = (weight: number, samples: number): string => {
     const count = `${formatCount(samples)} ${samples === 1 ? 'sample' : 'samples'}`;
@@ -76,9 +65,9 @@ export const FunctionTable = memo(function FunctionTable({
   };
   return (
     <div
-      ref={body}
-      className="@container relative min-h-0 min-w-0 flex-1 contain-strict overflow-y-auto overscroll-contain"
-      onScroll={(event) => setScrollTop(event.currentTarget.scrollTop)}
+      ref={seen.element}
+      className="@container relative min-h-0 min-w-0 flex-1 contain-strict scroll-pt-7 overflow-y-auto overscroll-contain"
+      onScroll={seen.onScroll}
       onPointerEnter={() => setIsHeld(true)}
       onPointerLeave={() => setIsHeld(false)}
     >
@@ -147,6 +136,7 @@ export const FunctionTable = memo(function FunctionTable({
                 />
                 <td className="py-0 pr-2 pl-3">
                   <button
+                    {...controlOf(label)}
                     type="button"
                     aria-pressed={search !== '' && search === name}
                     className="flex max-w-full text-left font-mono group-hover:underline aria-pressed:font-semibold aria-pressed:text-accent"
@@ -167,7 +157,7 @@ export const FunctionTable = memo(function FunctionTable({
               </tr>
             );
           })}
-          <tr style={{ height: (shownRows - last) * ROW_HEIGHT }} />
+          <tr style={{ height: (count - last) * ROW_HEIGHT }} />
         </tbody>
       </table>
       {rows.length === 0 ? (

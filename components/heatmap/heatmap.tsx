@@ -3,8 +3,8 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { RateMarks } from '@/components/activity/rate-marks';
 import { useTheme } from '@/components/flame-graph/use-theme';
-import { preparedContext, useSize } from '@/components/latency/use-size';
 import { formatClock, formatCount, formatDuration } from '@/components/ui/format';
+import { preparedContext, useSize } from '@/components/ui/use-size';
 import type { Heatmap } from '@/profile/latency/analysis';
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';

@@ -5,6 +5,7 @@ const KEYS: readonly (readonly [keys: readonly string[], does: string])[] = [
   [['Space'], 'Pause and resume the live view'],
   [['←', '→', '↑', '↓'], 'Move between frames of the flame graph'],
   [['Enter'], 'Zoom into the frame'],
+  [['↑', '↓', 'Home', 'End'], 'Move between rows of a list that the Tab key has led to'],
   [['Escape'], 'Zoom out, then clear the search and the time range'],
   [['Ctrl', 'click'], 'Add a process to the filter, or take it out'],
   [['?'], 'This list'],

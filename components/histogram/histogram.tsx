@@ -2,8 +2,8 @@
 
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { useTheme } from '@/components/flame-graph/use-theme';
-import { preparedContext, useSize } from '@/components/latency/use-size';
 import { formatCount } from '@/components/ui/format';
+import { preparedContext, useSize } from '@/components/ui/use-size';
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
 import { type Histogram, QUANTILES } from '@/profile/latency/histogram';

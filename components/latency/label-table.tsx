@@ -1,4 +1,6 @@
+import { useRef } from 'react';
 import { formatShortCount } from '@/components/ui/format';
+import { useRovingRows } from '@/components/ui/use-roving-rows';
 import type { LatencyLabelRow } from '@/profile/latency/analysis';
 import { formatLatency } from '@/profile/latency/format';
 import { compareQuantiles, QUANTILES } from '@/profile/latency/histogram';
@@ -13,8 +15,14 @@ export function LabelTable({
   readonly chosen: string | undefined;
   onChoose(label: string): void;
 }) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const controlOf = useRovingRows({
+    scroller,
+    count: rows.length,
+    keyAt: (index) => rows[index].label,
+  });
   return (
-    <div className="min-h-0 overflow-auto">
+    <div ref={scroller} className="min-h-0 scroll-pt-7 overflow-auto">
       <table className="w-full border-collapse text-sm">
         <caption className="sr-only">Latencies by label</caption>
         <thead className="sticky top-0 z-10 bg-surface text-dim">
@@ -37,11 +45,12 @@ export function LabelTable({
             >
               <th scope="row" className="max-w-64 p-0 text-left font-normal">
                 <button
+                  {...controlOf(row.label)}
                   type="button"
                   aria-pressed={row.label === chosen}
                   title={row.label}
                   onClick={() => onChoose(row.label)}
-                  className="block w-full truncate rounded px-2 py-1 text-left"
+                  className="block w-full truncate rounded px-2 py-1 text-left -outline-offset-2"
                 >
                   {row.label}
                 </button>

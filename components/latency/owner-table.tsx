@@ -1,5 +1,7 @@
+import { useRef } from 'react';
 import { formatCount, formatShare } from '@/components/ui/format';
 import { RadioGroup } from '@/components/ui/radio-group';
+import { type RowControl, useRovingRows } from '@/components/ui/use-roving-rows';
 import type { LatencyGroup, LatencyProcess } from '@/profile/latency/analysis';
 import { formatLatency } from '@/profile/latency/format';
 import { amountOf, type EventSums, type LatencyUnit } from '@/profile/latency/sources';
@@ -56,6 +58,12 @@ export function OwnerTable({ processes, groups, unit, view, change }: OwnerTable
             name === '' ? undefined : () => change({ containers: toggled(containers, name) }),
         }));
   const all: readonly EventSums[] = by === 'process' ? processes : groups;
+  const scroller = useRef<HTMLUListElement>(null);
+  const controlOf = useRovingRows({
+    scroller,
+    count: owners.length,
+    keyAt: (index) => owners[index].key,
+  });
   const total = all.reduce((sum, owner) => sum + amountOf(owner, unit), 0);
   return (
     <section
@@ -93,9 +101,9 @@ export function OwnerTable({ processes, groups, unit, view, change }: OwnerTable
         )}
       </div>
       <Elsewhere {...view} />
-      <ul className="min-h-0 flex-1 overflow-y-auto p-1">
+      <ul ref={scroller} className="min-h-0 flex-1 overflow-y-auto p-1">
         {owners.map(({ key, ...owner }) => (
-          <Row key={key} {...owner} unit={unit} total={total} />
+          <Row key={key} {...owner} control={controlOf(key)} unit={unit} total={total} />
         ))}
       </ul>
     </section>
@@ -118,20 +126,26 @@ function Row({
   note,
   isChosen,
   onChoose,
+  control,
   unit,
   total,
   ...sums
-}: Omit<Owner, 'key'> & { readonly unit: LatencyUnit; readonly total: number }) {
+}: Omit<Owner, 'key'> & {
+  readonly control: RowControl;
+  readonly unit: LatencyUnit;
+  readonly total: number;
+}) {
   const amount = amountOf(sums, unit);
   return (
     <li>
       <button
+        {...control}
         type="button"
         aria-pressed={isChosen}
-        disabled={onChoose === undefined}
+        aria-disabled={onChoose === undefined}
         title={name}
         onClick={onChoose}
-        className="relative flex h-7 w-full items-center gap-2 rounded-md px-2 text-left text-sm enabled:hover:bg-surface-2 aria-pressed:bg-accent-soft"
+        className="relative flex h-7 w-full items-center gap-2 rounded-md px-2 text-left text-sm not-aria-disabled:hover:bg-surface-2 aria-pressed:bg-accent-soft"
       >
         <span aria-hidden="true" className="absolute inset-x-2 bottom-0.5 h-0.5">
           <span

@@ -3,6 +3,7 @@
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { Button } from '@/components/ui/button';
 import { formatCount, formatShare } from '@/components/ui/format';
+import { type RowControl, useRovingRows } from '@/components/ui/use-roving-rows';
 import type { ProcessRow } from '@/profile/process-list';
 import type { ProfileMode, View } from '@/profile/view';
 import { filterRows, inOrder, pidsAfterClick } from './rows';
@@ -55,6 +56,12 @@ export const ProcessList = memo(function ProcessList({
   );
   const absent = view.pids.filter((pid) => !processes.some((row) => row.pid === pid));
   const shown = showAll ? rows : rows.slice(0, FIRST_ROWS);
+  const scroller = useRef<HTMLDivElement>(null);
+  const controlOf = useRovingRows({
+    scroller,
+    count: absent.length + shown.length,
+    keyAt: (index) => absent[index] ?? shown[index - absent.length].pid,
+  });
   const isFiltered = view.pids.length + view.tids.length + view.containers.length > 0;
   const { pids } = view;
   const toggle = useCallback(
@@ -90,6 +97,7 @@ export const ProcessList = memo(function ProcessList({
         )}
       </div>
       <div
+        ref={scroller}
         className="min-h-0 flex-1 contain-strict overflow-y-auto overscroll-contain p-1"
         onPointerEnter={() => {
           hovered.current = true;
@@ -114,6 +122,7 @@ export const ProcessList = memo(function ProcessList({
             <Row
               key={pid}
               {...NO_SAMPLES}
+              {...controlOf(pid)}
               pid={pid}
               name={names.get(pid) ?? 'pid'}
               selected
@@ -124,6 +133,7 @@ export const ProcessList = memo(function ProcessList({
           {shown.map((row) => (
             <Row
               key={row.pid}
+              {...controlOf(row.pid)}
               pid={row.pid}
               name={row.name}
               commandLine={row.commandLine}
@@ -171,19 +181,35 @@ const NO_SAMPLES = { commandLine: '', container: '', group: '', samples: 0, shar
 type RowProps = Pick<
   ProcessRow,
   'pid' | 'name' | 'commandLine' | 'container' | 'group' | 'samples' | 'share'
-> & {
-  readonly timeName: string;
-  readonly selected: boolean;
-  onClick(pid: number, withModifier: boolean): void;
-};
+> &
+  RowControl & {
+    readonly timeName: string;
+    readonly selected: boolean;
+    onClick(pid: number, withModifier: boolean): void;
+  };
 
 /** Rendered only when something in it has changed: most processes do nothing. */
-const Row = memo(function Row({ selected, timeName, onClick, ...row }: RowProps) {
+const Row = memo(function Row({
+  selected,
+  timeName,
+  onClick,
+  'data-row': key,
+  tabIndex,
+  onFocus,
+  onBlur,
+  onKeyDown,
+  ...row
+}: RowProps) {
   const share = row.samples === 0 ? 'idle' : formatShare(row.share);
   return (
     <li>
       <button
         type="button"
+        data-row={key}
+        tabIndex={tabIndex}
+        onFocus={onFocus}
+        onBlur={onBlur}
+        onKeyDown={onKeyDown}
         aria-label={`${row.name} (${row.pid})`}
         aria-description={row.samples === 0 ? 'no samples' : `${share} of ${timeName}`}
         aria-pressed={selected}

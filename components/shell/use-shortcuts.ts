@@ -19,7 +19,8 @@ export function useShortcuts(shortcuts: Shortcuts): void {
       focusedByKeyboard = false;
     };
     const onKeyDown = (event: KeyboardEvent): void => {
-      if (event.key === 'Tab') focusedByKeyboard = true;
+      // Lists move the focus by keys that they take for themselves.
+      if (event.key === 'Tab' || event.defaultPrevented) focusedByKeyboard = true;
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       if (isTyping(event.target) || document.querySelector('dialog[open]') !== null) return;
       if (event.key === ' ' && focusedByKeyboard && isPressedBySpace(event.target)) return;

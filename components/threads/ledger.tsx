@@ -2,14 +2,15 @@
 
 /** The ledger: what each thread's time was spent on, in seconds that add up to the elapsed time. Only rows that are seen exist. */
 import type { ThreadList } from '@/components/profile-worker/thread-analysis';
+import { useRovingRows } from '@/components/ui/use-roving-rows';
+import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { formatLatency } from '@/profile/latency/format';
 import { residualPercent, THREAD_STATES } from '@/profile/thread-ledger';
 import { formatResidual, formatSeconds, type SortColumn, TIME_COLUMNS } from './columns';
-import { type Group, type Rows, residualOf } from './rows';
+import { type Group, type Rows, residualOf, rowKey } from './rows';
 import { shareBar } from './states';
 import { ProcessName, ThreadName } from './thread-name';
 import type { ThreadId } from './threads-view';
-import { useVisibleRows } from './use-visible-rows';
 
 const ROW_HEIGHT = 24;
 /** Above so many percent the sum is not what it should be. */
@@ -37,6 +38,8 @@ export interface LedgerProps extends ThreadRowsProps {
 export function Ledger(props: LedgerProps) {
   const { list, rows, closed, pids, beginning, sort } = props;
   const seen = useVisibleRows(rows.rows.length, ROW_HEIGHT, beginning);
+  const keyAt = (index: number): string | number => rowKey(list, rows, index);
+  const controlOf = useRovingRows({ scroller: seen.element, count: seen.count, keyAt, seen });
   const heading = (key: SortColumn, name: string, title: string) => (
     <th
       key={key}
@@ -58,7 +61,7 @@ export function Ledger(props: LedgerProps) {
   return (
     <div
       ref={seen.element}
-      className="relative min-h-0 min-w-0 flex-1 overflow-auto overscroll-contain"
+      className="relative min-h-0 min-w-0 flex-1 scroll-pt-7 overflow-auto overscroll-contain"
       onScroll={seen.onScroll}
       onPointerEnter={() => props.onHold(true)}
       onPointerLeave={() => props.onHold(false)}
@@ -99,14 +102,16 @@ export function Ledger(props: LedgerProps) {
           <tr style={{ height: seen.first * ROW_HEIGHT }} />
           {Array.from(rows.rows.subarray(seen.first, seen.last), (row, i) => {
             const index = seen.first + i;
+            const key = keyAt(index);
             if (row < 0) {
               const group = rows.groups[-1 - row];
               return (
-                <GroupRow key={`process ${group.pid} ${group.process}`} group={group} index={index}>
+                <GroupRow key={key} group={group} index={index}>
                   <ProcessName
                     group={group}
                     isOpen={!closed.has(group.pid)}
                     isOnly={pids.length === 1}
+                    control={controlOf(key)}
                     onToggle={props.onToggle}
                     onOnly={props.onOnly}
                   />
@@ -117,7 +122,7 @@ export function Ledger(props: LedgerProps) {
             const ns = list.ns.subarray(row * THREAD_STATES, (row + 1) * THREAD_STATES);
             return (
               <Times
-                key={list.thread[row]}
+                key={key}
                 ns={ns}
                 elapsedNs={elapsedNs}
                 residual={residualOf(list, row)}
@@ -127,6 +132,7 @@ export function Ledger(props: LedgerProps) {
                   list={list}
                   entry={row}
                   isMember={rows.isMember[index] === 1}
+                  control={controlOf(key)}
                   pathOf={props.pathOf}
                 />
               </Times>

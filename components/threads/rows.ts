@@ -24,6 +24,14 @@ export interface Rows {
   readonly threads: number;
 }
 
+/** Of the row at `index`, whatever its place. */
+export function rowKey(list: ThreadList, { rows, groups }: Rows, index: number): string | number {
+  const row = rows[index];
+  if (row >= 0) return list.thread[row];
+  const { pid, process } = groups[-1 - row];
+  return `process ${pid} ${process}`;
+}
+
 export interface RowsQuery {
   readonly search: string;
   readonly pids: readonly number[];

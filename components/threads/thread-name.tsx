@@ -1,6 +1,7 @@
 import Link from 'next/link';
 import type { ThreadList } from '@/components/profile-worker/thread-analysis';
 import { formatCount } from '@/components/ui/format';
+import type { RowControl } from '@/components/ui/use-roving-rows';
 import type { Group } from './rows';
 import type { ThreadId } from './threads-view';
 
@@ -9,11 +10,13 @@ export function ThreadName({
   list,
   entry,
   isMember,
+  control,
   pathOf,
 }: {
   readonly list: ThreadList;
   readonly entry: number;
   readonly isMember: boolean;
+  readonly control: RowControl;
   pathOf(thread: ThreadId): string;
 }) {
   const [pid, tid] = [list.pid[entry], list.tid[entry]];
@@ -22,10 +25,11 @@ export function ThreadName({
   const isMain = pid === tid && process === name;
   return (
     <Link
+      {...control}
       href={pathOf({ pid, tid })}
       aria-label={`${isMain ? process : `${process}, thread ${name}`} (${tid})`}
       title={`${process} (${pid}), thread ${name} (${tid}): show its flame graph`}
-      className={`flex h-full min-w-0 items-center gap-1.5 hover:underline ${isMember ? 'pl-5' : 'pl-2'}`}
+      className={`flex h-full min-w-0 items-center gap-1.5 -outline-offset-2 hover:underline ${isMember ? 'pl-5' : 'pl-2'}`}
     >
       <span className="min-w-0 truncate">
         {isMember || isMain ? null : <span className="text-dim">{process} / </span>}
@@ -41,6 +45,7 @@ export function ProcessName({
   group,
   isOpen,
   isOnly,
+  control,
   onToggle,
   onOnly,
 }: {
@@ -48,6 +53,7 @@ export function ProcessName({
   readonly isOpen: boolean;
   /** Others are filtered out already. */
   readonly isOnly: boolean;
+  readonly control: RowControl;
   onToggle(pid: number): void;
   onOnly(pid: number): void;
 }) {
@@ -55,12 +61,13 @@ export function ProcessName({
   return (
     <span className="group flex h-full min-w-0 items-center">
       <button
+        {...control}
         type="button"
         aria-expanded={isOpen}
         aria-label={`${process} (${pid}), ${formatCount(threads)} threads`}
         title={`${process} (${pid}), ${formatCount(threads)} threads`}
         onClick={() => onToggle(pid)}
-        className="flex h-full min-w-0 flex-1 items-center gap-1.5 pl-1 text-left font-medium"
+        className="flex h-full min-w-0 flex-1 items-center gap-1.5 pl-1 text-left font-medium -outline-offset-2"
       >
         <span
           aria-hidden="true"
@@ -77,6 +84,7 @@ export function ProcessName({
       {isOnly ? null : (
         <button
           type="button"
+          tabIndex={control.tabIndex}
           aria-label={`Only ${process} (${pid})`}
           onClick={() => onOnly(pid)}
           className="hidden shrink-0 rounded px-1.5 text-xs text-accent group-hover:block hover:bg-surface focus-visible:block group-focus-within:block"

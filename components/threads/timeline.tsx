@@ -3,10 +3,13 @@
 /** The states of threads over time, below each other. Dragging selects a time range, and so do the arrow keys with Shift. */
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { useTheme } from '@/components/flame-graph/use-theme';
-import { preparedContext } from '@/components/latency/use-size';
 import type { ShownSlices, ThreadList } from '@/components/profile-worker/thread-analysis';
+import { useRovingRows } from '@/components/ui/use-roving-rows';
+import { preparedContext } from '@/components/ui/use-size';
+import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import type { TimeRange } from '@/profile/view';
 import type { ThreadRowsProps } from './ledger';
+import { rowKey } from './rows';
 import { SliceTooltip, sliceText } from './slice-tooltip';
 import { ProcessName, ThreadName } from './thread-name';
 import {
@@ -20,7 +23,6 @@ import {
   type TimelineRow,
   timeAt,
 } from './timeline-draw';
-import { useVisibleRows } from './use-visible-rows';
 
 export interface TimelineProps extends ThreadRowsProps {
   readonly slices: ShownSlices | undefined;
@@ -49,6 +51,8 @@ interface Cursor {
 export function Timeline(props: TimelineProps) {
   const { list, rows, closed, pids, beginning, slices, isLive, onShown, onRange } = props;
   const seen = useVisibleRows(rows.rows.length, ROW_HEIGHT, beginning);
+  const keyAt = (index: number): string | number => rowKey(list, rows, index);
+  const controlOf = useRovingRows({ scroller: seen.element, count: seen.count, keyAt, seen });
   const canvas = useRef<HTMLCanvasElement>(null);
   const axis = useRef<HTMLCanvasElement>(null);
   const theme = useTheme();
@@ -136,7 +140,14 @@ export function Timeline(props: TimelineProps) {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = STEPS[event.key];
-    if (step === undefined || slices === undefined || layout === undefined) return;
+    // The names have keys of their own.
+    if (
+      event.defaultPrevented ||
+      step === undefined ||
+      slices === undefined ||
+      layout === undefined
+    )
+      return;
     event.preventDefault();
     const row = Math.min(rows.rows.length - 1, Math.max(0, (cursor?.row ?? seen.first) + step[1]));
     const stepNs = (range.endNs - range.startNs) / 60;
@@ -230,12 +241,11 @@ export function Timeline(props: TimelineProps) {
           <div className="relative" style={{ height: seen.count * ROW_HEIGHT }}>
             {Array.from(rows.rows.subarray(seen.first, seen.last), (row, i) => {
               const index = seen.first + i;
+              const key = keyAt(index);
               const group = row < 0 ? rows.groups[-1 - row] : undefined;
               return (
                 <div
-                  key={
-                    group === undefined ? list.thread[row] : `process ${group.pid} ${group.process}`
-                  }
+                  key={key}
                   className={`absolute left-0 border-r border-line text-sm ${group === undefined ? 'bg-surface hover:bg-surface-2' : 'bg-surface-2'}`}
                   style={{ top: index * ROW_HEIGHT, height: ROW_HEIGHT, width: nameWidth }}
                 >
@@ -244,6 +254,7 @@ export function Timeline(props: TimelineProps) {
                       list={list}
                       entry={row}
                       isMember={rows.isMember[index] === 1}
+                      control={controlOf(key)}
                       pathOf={props.pathOf}
                     />
                   ) : (
@@ -251,6 +262,7 @@ export function Timeline(props: TimelineProps) {
                       group={group}
                       isOpen={!closed.has(group.pid)}
                       isOnly={pids.length === 1}
+                      control={controlOf(key)}
                       onToggle={props.onToggle}
                       onOnly={props.onOnly}
                     />

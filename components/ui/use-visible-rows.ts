@@ -1,7 +1,7 @@
 'use client';
 
 import { type RefObject, type UIEvent, useEffect, useRef, useState } from 'react';
-import { useSize } from '@/components/latency/use-size';
+import { useSize } from './use-size';
 
 /** Higher elements than this are cut off by some browsers: 17.8 million pixels in Firefox. */
 const MAX_HEIGHT = 16_000_000;
@@ -20,6 +20,8 @@ export interface VisibleRows {
   readonly first: number;
   readonly last: number;
   readonly count: number;
+  /** The first that is seen as a whole. */
+  readonly top: number;
 }
 
 /** Of many rows of one height, those that are seen. `beginning`: when it changes, the first rows are what is asked for. */
@@ -32,8 +34,10 @@ export function useVisibleRows(rows: number, rowHeight: number, beginning: strin
     if (element.current !== null) element.current.scrollTop = 0;
   }, [beginning]);
   const count = Math.min(rows, Math.floor(MAX_HEIGHT / rowHeight));
-  const first = Math.min(count, Math.max(0, Math.floor(scrollTop / rowHeight) - MORE_ROWS));
-  const last = Math.min(count, Math.ceil((scrollTop + height) / rowHeight) + MORE_ROWS);
+  // Fewer rows than before: the browser has not scrolled back yet.
+  const top = Math.max(0, Math.min(scrollTop, count * rowHeight - height));
+  const first = Math.max(0, Math.floor(top / rowHeight) - MORE_ROWS);
+  const last = Math.min(count, Math.ceil((top + height) / rowHeight) + MORE_ROWS);
   return {
     element,
     onScroll: ({ currentTarget }) => setScrollTop(currentTarget.scrollTop),
@@ -43,5 +47,6 @@ export function useVisibleRows(rows: number, rowHeight: number, beginning: strin
     first,
     last,
     count,
+    top: Math.min(Math.max(0, count - 1), Math.ceil(top / rowHeight)),
   };
 }
