@@ -1,4 +1,4 @@
-import { expect, type Page, test } from '@playwright/test';
+import { expect, type Locator, type Page, test } from '@playwright/test';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';
 import { type RealServer, startServer } from './real-server';
@@ -162,6 +162,42 @@ test('processes are one stop of the Tab key', async ({ page }) => {
   await expect(rows.last()).toBeFocused();
   await page.keyboard.press('Tab');
   await expect(list.locator(':focus')).toHaveCount(0);
+});
+
+/** Shares in percent, from the top. */
+async function sharesIn(rows: Locator): Promise<number[]> {
+  const texts = await rows.allInnerTexts();
+  return texts.flatMap((text) => {
+    const share = /(<?)([\d.]+)%/.exec(text);
+    return share === null ? [] : [share[1] === '<' ? 0 : Number(share[2])];
+  });
+}
+
+test('live lists are in the order of the numbers that they show', async ({ page }) => {
+  await page.goto(server.url);
+  const lists = [
+    page.getByRole('list', { name: 'Processes' }).getByRole('button'),
+    page.getByRole('table', { name: 'Functions' }).getByRole('row'),
+  ];
+  for (const rows of lists) await expect.poll(() => sharesIn(rows)).not.toHaveLength(0);
+  for (let i = 0; i < 30; i++) {
+    for (const rows of lists) {
+      const shares = await sharesIn(rows);
+      expect(shares).toEqual(shares.toSorted((a, b) => b - a));
+    }
+    await page.waitForTimeout(150);
+  }
+
+  // Under the pointer they stay where they are.
+  const [processes] = lists;
+  await processes.first().hover();
+  const names = await processes.evaluateAll((all) => all.map((row) => row.ariaLabel));
+  for (let i = 0; i < 20; i++) {
+    const now = await processes.evaluateAll((all) => all.map((row) => row.ariaLabel));
+    const stayed = now.filter((name) => names.includes(name));
+    expect(stayed).toEqual(names.filter((name) => now.includes(name)));
+    await page.waitForTimeout(150);
+  }
 });
 
 test('a second file does not wait for the first', async ({ page }) => {

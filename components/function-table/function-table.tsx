@@ -7,7 +7,7 @@ import { formatCount, formatDuration, formatShare } from '@/components/ui/format
 import { useRovingRows } from '@/components/ui/use-roving-rows';
 import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { type LabelIndex, LabelKind } from '@/profile/labels';
-import { CalmOrder, type FunctionOrder } from './row-order';
+import { type FunctionOrder, HeldOrder } from './row-order';
 
 export interface FunctionTableProps {
   readonly analysis: Analysis;
@@ -36,14 +36,16 @@ export const FunctionTable = memo(function FunctionTable({
   const hasModules = !analysis.isImport;
   const [by, setBy] = useState<FunctionOrder>('self');
   const [isHeld, setIsHeld] = useState(false);
-  const [order] = useState(() => new CalmOrder());
+  const [order] = useState(() => new HeldOrder());
   const found = analysis.search;
   const rows = useMemo(
     () =>
-      order.rows(functions, { labels, by, search: found?.text ?? '', nameOf }, found?.matches, {
-        timeMs: performance.now(),
+      order.rows(
+        functions,
+        { labels, by, search: found?.text ?? '', nameOf },
+        found?.matches,
         isHeld,
-      }),
+      ),
     [order, functions, labels, by, found, nameOf, isHeld],
   );
 

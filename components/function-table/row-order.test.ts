@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { FunctionList } from '@/profile/function-list';
 import { LabelKind, LabelTable } from '@/profile/labels';
 import { heaviestFirst } from './heaviest-first';
-import { CalmOrder, type OrderKey, orderedRows } from './row-order';
+import { HeldOrder, type OrderKey, orderedRows } from './row-order';
 
 const labels = new LabelTable();
 const labelOf = (text: string): number =>
@@ -72,33 +72,22 @@ describe('orderedRows', () => {
   });
 });
 
-describe('CalmOrder', () => {
+describe('HeldOrder', () => {
   const key: OrderKey = { labels, by: 'self', search: '', nameOf };
   const before = listOf({ a: [3, 3], b: [2, 2] });
   const after = listOf({ a: [3, 3], b: [9, 9], c: [5, 5] });
 
-  it('keeps rows in their places for a second, and lets new ones come last', () => {
-    const order = new CalmOrder();
-    expect(names(before, order.rows(before, key, undefined, { timeMs: 0, isHeld: false }))).toEqual(
-      ['a', 'b'],
-    );
-    expect(names(after, order.rows(after, key, undefined, { timeMs: 500, isHeld: false }))).toEqual(
-      ['a', 'b', 'c'],
-    );
-    expect(
-      names(after, order.rows(after, key, undefined, { timeMs: 1500, isHeld: false })),
-    ).toEqual(['b', 'c', 'a']);
+  it('is that of the numbers that are shown', () => {
+    const order = new HeldOrder();
+    expect(names(before, order.rows(before, key, undefined, false))).toEqual(['a', 'b']);
+    expect(names(after, order.rows(after, key, undefined, false))).toEqual(['b', 'c', 'a']);
   });
 
-  it('keeps them for as long as the pointer is over them, unless another order is asked for', () => {
-    const order = new CalmOrder();
-    const held = { timeMs: 60_000, isHeld: true };
-    order.rows(before, key, undefined, { timeMs: 0, isHeld: false });
-    expect(names(after, order.rows(after, key, undefined, held))).toEqual(['a', 'b', 'c']);
-    expect(names(after, order.rows(after, { ...key, by: 'total' }, undefined, held))).toEqual([
-      'b',
-      'c',
-      'a',
-    ]);
+  it('stays as long as the pointer is over the rows, new ones last, unless another is asked for', () => {
+    const order = new HeldOrder();
+    order.rows(before, key, undefined, false);
+    expect(names(after, order.rows(after, key, undefined, true))).toEqual(['a', 'b', 'c']);
+    const total: OrderKey = { ...key, by: 'total' };
+    expect(names(after, order.rows(after, total, undefined, true))).toEqual(['b', 'c', 'a']);
   });
 });

@@ -1,4 +1,4 @@
-/** Which functions are shown in what order, and how they stay in their places while their numbers change. */
+/** Which functions are shown in what order, and how they stay in their places under the pointer. */
 import type { FunctionList } from '@/profile/function-list';
 import type { LabelIndex, Labels } from '@/profile/labels';
 import { heaviestFirst } from './heaviest-first';
@@ -35,13 +35,9 @@ export interface OrderKey {
   nameOf(label: LabelIndex): string;
 }
 
-/** How often rows may change places: who aims at one must hit it. */
-const REORDER_MS = 1000;
-
-/** Keeps rows where they are for a while, and for as long as the pointer is over them. */
-export class CalmOrder {
+/** The order is that of the numbers shown, except under the pointer, where rows stay in their places: who aims at one must hit it. */
+export class HeldOrder {
   #key: OrderKey | undefined;
-  #sortedAtMs = 0;
   #labels: readonly LabelIndex[] | Uint32Array = [];
 
   /** The rows to show. `matches`, by label: 1 for those to be shown; undefined for all. */
@@ -49,7 +45,7 @@ export class CalmOrder {
     list: FunctionList,
     key: OrderKey,
     matches: Uint8Array | undefined,
-    now: { readonly timeMs: number; readonly isHeld: boolean },
+    isHeld: boolean,
   ): Uint32Array<ArrayBuffer> {
     const old = this.#key;
     const isSame =
@@ -57,12 +53,8 @@ export class CalmOrder {
       old.by === key.by &&
       old.search === key.search &&
       old.nameOf === key.nameOf;
-    const isDue = !now.isHeld && now.timeMs - this.#sortedAtMs >= REORDER_MS;
-    const rows = isSame && !isDue ? this.#inPlace(list, key.labels.length) : orderedRows(list, key);
-    if (!isSame || isDue) {
-      this.#key = key;
-      this.#sortedAtMs = now.timeMs;
-    }
+    const rows = isHeld && isSame ? this.#inPlace(list, key.labels.length) : orderedRows(list, key);
+    this.#key = key;
     this.#labels = rows.map((row) => list.label[row]);
     return matches === undefined ? rows : rows.filter((row) => matches[list.label[row]] === 1);
   }

@@ -1,12 +1,12 @@
 'use client';
 
-import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { memo, useCallback, useMemo, useRef, useState } from 'react';
 import { Button } from '@/components/ui/button';
 import { formatCount, formatShare } from '@/components/ui/format';
 import { type RowControl, useRovingRows } from '@/components/ui/use-roving-rows';
 import type { ProcessRow } from '@/profile/process-list';
 import type { ProfileMode, View } from '@/profile/view';
-import { filterRows, inOrder, pidsAfterClick } from './rows';
+import { filterRows, HeldOrder, pidsAfterClick } from './rows';
 
 export interface ProcessListProps {
   /** Of the whole window, heaviest first. */
@@ -17,9 +17,6 @@ export interface ProcessListProps {
 
 /** Rows shown until asked for all: a machine can have thousands of processes, and few matter. */
 const FIRST_ROWS = 150;
-/** How often rows may change places. */
-const REORDER_MS = 1500;
-
 const TIME_NAMES: Readonly<Record<ProfileMode, string>> = {
   cpu: 'CPU time',
   'off-cpu': 'time off the CPU',
@@ -36,17 +33,18 @@ export const ProcessList = memo(function ProcessList({
 }: ProcessListProps) {
   const [filter, setFilter] = useState('');
   const [showAll, setShowAll] = useState(false);
-  const hovered = useRef(false);
-  const order = useCalmOrder(processes, hovered);
+  const [isHeld, setIsHeld] = useState(false);
+  const [order] = useState(() => new HeldOrder());
   const names = useKnownNames(processes);
 
+  const ordered = useMemo(() => order.rows(processes, isHeld), [order, processes, isHeld]);
   const rows = useMemo(() => {
     const inGroups =
       view.containers.length === 0
-        ? processes
-        : processes.filter(({ group }) => view.containers.includes(group));
-    return inOrder(filterRows(inGroups, filter), order);
-  }, [processes, filter, order, view.containers]);
+        ? ordered
+        : ordered.filter(({ group }) => view.containers.includes(group));
+    return filterRows(inGroups, filter);
+  }, [ordered, filter, view.containers]);
   const groups = useMemo(
     () =>
       [...new Set([...view.containers, ...processes.map(({ group }) => group)])]
@@ -99,12 +97,8 @@ export const ProcessList = memo(function ProcessList({
       <div
         ref={scroller}
         className="min-h-0 flex-1 contain-strict overflow-y-auto overscroll-contain p-1"
-        onPointerEnter={() => {
-          hovered.current = true;
-        }}
-        onPointerLeave={() => {
-          hovered.current = false;
-        }}
+        onPointerEnter={() => setIsHeld(true)}
+        onPointerLeave={() => setIsHeld(false)}
       >
         <button
           type="button"
@@ -239,37 +233,6 @@ const Row = memo(function Row({
     </li>
   );
 });
-
-/** Heaviest first, but rows stay where they are for a while, and under the pointer: who aims at a row must hit it. */
-function useCalmOrder(
-  processes: readonly ProcessRow[],
-  hovered: { readonly current: boolean },
-): readonly number[] {
-  const kept = useRef<{ readonly pids: readonly number[]; readonly timeMs: number }>(undefined);
-  const [look, lookAgain] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: looking again is a reason, too
-  const { order, isBehind } = useMemo(() => {
-    const old = kept.current;
-    const timeMs = performance.now();
-    const isSame =
-      old?.pids.length === processes.length && processes.every(({ pid }, i) => pid === old.pids[i]);
-    if (isSame) return { order: old.pids, isBehind: false };
-    const isDue =
-      old === undefined ||
-      old.pids.length === 0 ||
-      (!hovered.current && timeMs - old.timeMs >= REORDER_MS);
-    if (!isDue) return { order: old.pids, isBehind: true };
-    kept.current = { pids: processes.map(({ pid }) => pid), timeMs };
-    return { order: kept.current.pids, isBehind: false };
-  }, [processes, hovered, look]);
-  // Processes that don't change any more come into their order, too.
-  useEffect(() => {
-    if (!isBehind) return;
-    const timer = setInterval(() => lookAgain((n) => n + 1), REORDER_MS);
-    return () => clearInterval(timer);
-  }, [isBehind]);
-  return order;
-}
 
 /** Names seen so far, for processes that were picked and then fell out of the window. */
 function useKnownNames(processes: readonly ProcessRow[]): ReadonlyMap<number, string> {

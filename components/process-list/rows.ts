@@ -14,11 +14,20 @@ export function filterRows(rows: readonly ProcessRow[], filter: string): readonl
   );
 }
 
-/** `rows` in the order of `pids`; those that are not in it come after, in their own order. */
-export function inOrder(
-  rows: readonly ProcessRow[],
-  pids: readonly number[],
-): readonly ProcessRow[] {
+/** The order is that of the shares shown, except under the pointer, where rows stay in their places: who aims at one must hit it. */
+export class HeldOrder {
+  #pids: readonly number[] | undefined;
+
+  /** `rows`, heaviest first, in the order to show them; while it is held, new ones come last. */
+  rows(rows: readonly ProcessRow[], isHeld: boolean): readonly ProcessRow[] {
+    const pids = isHeld ? this.#pids : undefined;
+    const ordered = pids === undefined ? rows : inOrder(rows, pids);
+    this.#pids = ordered.map(({ pid }) => pid);
+    return ordered;
+  }
+}
+
+function inOrder(rows: readonly ProcessRow[], pids: readonly number[]): readonly ProcessRow[] {
   const placeOf = new Map(pids.map((pid, place) => [pid, place]));
   return rows.toSorted(
     (a, b) => (placeOf.get(a.pid) ?? pids.length) - (placeOf.get(b.pid) ?? pids.length),

@@ -8,7 +8,7 @@ import {
 import { ProfileBuilder } from '@/profile/builder';
 import { NONE, ThreadState } from '@/profile/schema';
 import { THREAD_STATES } from '@/profile/thread-ledger';
-import { CalmKeys, columnNs, type RowsQuery, rowsOf, sortKeys } from './rows';
+import { columnNs, HeldKeys, type RowsQuery, rowsOf, sortKeys } from './rows';
 
 interface Thread {
   readonly pid: number;
@@ -168,19 +168,24 @@ describe('an order', () => {
   const order = (list: ThreadList, keys: Float64Array): number[] =>
     [...rowsOf(list, QUERY, keys).rows].map((row) => list.tid[row]);
 
-  it('stays for a while, and as long as the pointer is over it; new threads have their place at once', () => {
-    const calm = new CalmKeys();
-    const at = (timeMs: number, isHeld = false) => ({ timeMs, isHeld });
-    expect(order(first, calm.keys(first, 'cpu', at(10_000)))).toEqual([1, 2]);
-    expect(order(second, calm.keys(second, 'cpu', at(10_500)))).toEqual([1, 3, 2]);
-    expect(order(second, calm.keys(second, 'cpu', at(20_000, true)))).toEqual([1, 3, 2]);
-    expect(order(second, calm.keys(second, 'cpu', at(30_000)))).toEqual([2, 1, 3]);
+  it('is that of the times that are shown', () => {
+    const held = new HeldKeys();
+    expect(order(first, held.keys(first, 'cpu', false))).toEqual([1, 2]);
+    expect(order(second, held.keys(second, 'cpu', false))).toEqual([2, 1, 3]);
+  });
+
+  it('stays as long as the pointer is over it; new threads have their place at once', () => {
+    const held = new HeldKeys();
+    held.keys(first, 'cpu', false);
+    expect(order(second, held.keys(second, 'cpu', true))).toEqual([1, 3, 2]);
+    expect(order(second, held.keys(second, 'cpu', true))).toEqual([1, 3, 2]);
+    expect(order(second, held.keys(second, 'cpu', false))).toEqual([2, 1, 3]);
   });
 
   it('is made anew at once for another column', () => {
-    const calm = new CalmKeys();
-    calm.keys(first, 'cpu', { timeMs: 0, isHeld: true });
-    const keys = calm.keys(second, 'elapsed', { timeMs: 1, isHeld: true });
+    const held = new HeldKeys();
+    held.keys(first, 'cpu', true);
+    const keys = held.keys(second, 'elapsed', true);
     expect(order(second, keys)).toEqual([2, 1, 3]);
     expect(THREAD_STATES).toBe(second.ns.length / second.length);
   });

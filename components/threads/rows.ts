@@ -1,4 +1,4 @@
-/** Which threads are listed in what order, by process or alone, and how they stay where they are while their times change. */
+/** Which threads are listed in what order, by process or alone, and how they stay where they are under the pointer. */
 import type { ThreadList } from '@/components/profile-worker/thread-analysis';
 import { THREAD_STATES } from '@/profile/thread-ledger';
 import { type SortColumn, TIME_COLUMNS } from './columns';
@@ -70,33 +70,21 @@ export function columnNs(ns: Float64Array, entry: number, column: SortColumn): n
   return sum;
 }
 
-/** How often rows may change places: who aims at one must hit it. */
-const REORDER_MS = 2000;
-
-/** Keeps the keys by which rows are sorted for a while, and for as long as the pointer is over them. */
-export class CalmKeys {
+/** The order is that of the times shown, except under the pointer, where rows stay in their places: who aims at one must hit it. */
+export class HeldKeys {
   #sort: SortColumn | undefined;
-  #sortedAtMs = 0;
   #byThread: Float64Array = new Float64Array(0);
 
   /** By entry. Threads that are new have keys of their own at once. */
-  keys(
-    list: ThreadList,
-    sort: SortColumn,
-    now: { readonly timeMs: number; readonly isHeld: boolean },
-  ): Float64Array {
+  keys(list: ThreadList, sort: SortColumn, isHeld: boolean): Float64Array {
     const keys = sortKeys(list, sort);
-    const isKept =
-      sort === this.#sort && (now.isHeld || now.timeMs - this.#sortedAtMs < REORDER_MS);
-    if (isKept) {
+    if (isHeld && sort === this.#sort) {
       for (let entry = 0; entry < list.length; entry++) {
         const kept = this.#byThread[list.thread[entry]];
         if (kept >= 0) keys[entry] = kept;
       }
-    } else {
-      this.#sort = sort;
-      this.#sortedAtMs = now.timeMs;
     }
+    this.#sort = sort;
     let most = 0;
     for (const thread of list.thread) most = Math.max(most, thread);
     this.#byThread = new Float64Array(most + 1).fill(-1);
@@ -127,7 +115,7 @@ function passing(list: ThreadList, { search, pids }: RowsQuery): Uint32Array {
   return entries.subarray(0, length);
 }
 
-/** The rows to show. `keys`: by entry, as CalmKeys has them. */
+/** The rows to show. `keys`: by entry, as HeldKeys has them. */
 export function rowsOf(list: ThreadList, query: RowsQuery, keys: Float64Array): Rows {
   const { sort, isGrouped, closed } = query;
   const entries = passing(list, query);

@@ -8,7 +8,7 @@ import { formatCount } from '@/components/ui/format';
 import { STATE_NAMES } from '@/profile/waits';
 import { formatResidual, SORT_COLUMNS, type SortColumn } from './columns';
 import { Ledger, type ThreadRowsProps } from './ledger';
-import { CalmKeys, residualOf, rowsOf } from './rows';
+import { HeldKeys, residualOf, rowsOf } from './rows';
 import { STATE_CSS } from './states';
 import type { ThreadId, ThreadsView } from './threads-view';
 import { Timeline } from './timeline';
@@ -30,11 +30,11 @@ export function ThreadWorkspace(props: ThreadWorkspaceProps) {
   const { search, pids, sort, isGrouped } = view;
   const [closed, setClosed] = useState<ReadonlySet<number>>(new Set());
   const [isHeld, setIsHeld] = useState(false);
-  const [calm] = useState(() => new CalmKeys());
+  const [held] = useState(() => new HeldKeys());
   const rows = useMemo(() => {
-    const keys = calm.keys(list, sort, { timeMs: performance.now(), isHeld });
+    const keys = held.keys(list, sort, isHeld);
     return rowsOf(list, { search, pids, sort, isGrouped, closed }, keys);
-  }, [calm, list, sort, isHeld, search, pids, isGrouped, closed]);
+  }, [held, list, sort, isHeld, search, pids, isGrouped, closed]);
   const toggle = useCallback((pid: number): void => {
     setClosed((old) => {
       const next = new Set(old);
