@@ -43,14 +43,14 @@ describe('numbers', () => {
     );
   });
 
-  it('shows bytes in units of 1024', () => {
-    expect([0, 999, 1000, 1536, 150 * 2 ** 20, 3 * 2 ** 40].map(formatBytes)).toEqual([
+  it('shows bytes in units of 1000', () => {
+    expect([0, 999, 1000, 1536, 300e6, 3e12].map(formatBytes)).toEqual([
       '0 B',
       '999 B',
-      '0.98 KiB',
-      '1.50 KiB',
-      '150 MiB',
-      '3.00 TiB',
+      '1.00 kB',
+      '1.54 kB',
+      '300 MB',
+      '3.00 TB',
     ]);
   });
 });

@@ -29,12 +29,12 @@ export function formatShare(share: number): string {
   return `${(share * 100).toFixed(1)}%`;
 }
 
-/** Bytes in units of 1024: '0 B', '1.50 MiB'. */
+/** Bytes in units of 1000, in which a budget of memory is given, too: '0 B', '1.50 MB'. */
 export function formatBytes(bytes: number): string {
   let [size, unit] = [bytes, 0];
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   while (size >= 999.5 && unit < units.length - 1) {
-    size /= 1024;
+    size /= 1000;
     unit++;
   }
   return `${unit === 0 ? COUNT.format(size) : threeDigits(size)} ${units[unit]}`;

@@ -12,7 +12,7 @@ const SIZES = [
   ['KiB', 2 ** 10],
 ] as const;
 
-/** 1234567 ns -> '1.23 ms'; 2048 bytes -> '2.00 KiB'. */
+/** 1234567 ns -> '1.23 ms'; 2048 bytes -> '2.00 KiB': sizes of requests are powers of two, and so are their buckets. */
 export function formatLatency(value: number, unit: LatencyUnit): string {
   for (const [name, size] of unit === 'bytes' ? SIZES : TIMES) {
     if (value >= size * 0.9995) return `${threeDigits(value / size)} ${name}`;
