@@ -58,3 +58,10 @@ test('two servers on one host do not log each other out', async ({ page }) => {
     await other.stop();
   }
 });
+
+test('a start and an end say on the terminal where it is, and nothing else', async ({ page }) => {
+  await page.goto(server.url);
+  await expectLive(page);
+  expect(await server.stop()).toBe(0);
+  expect(server.output().trim()).toBe(`Hearth is at ${server.url}`);
+});

@@ -72,7 +72,11 @@ async function main(): Promise<void> {
         break;
     }
   });
+  let isEnding = false;
   const end = async (): Promise<void> => {
+    // The launcher sends a signal, and web's end of the wire closes.
+    if (isEnding) return;
+    isEnding = true;
     await collector.stop();
     process.exit(0);
   };

@@ -3,10 +3,12 @@
  * it away before this starts) and gets everything about the machine from the agent.
  */
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import next from 'next';
+import { PHASE_PRODUCTION_SERVER } from 'next/constants.js';
 import { Server } from 'socket.io';
 import parser from 'socket.io-msgpack-parser';
 import type { LiveStatus, ProcessCost } from '@/profile/status';
@@ -50,6 +52,14 @@ function costMeter(): () => ProcessCost {
     last = { cpu: { value: share }, residentBytes: { value: process.memoryUsage.rss() } };
     return last;
   };
+}
+
+/** Next.js reads it once in a process, and where it is the first to ask says on the terminal how long that took. */
+async function loadPagesConfiguration(): Promise<void> {
+  const { default: loadConfig } = createRequire(import.meta.url)(
+    'next/dist/server/config.js',
+  ) as typeof import('next/dist/server/config.js');
+  await loadConfig(PHASE_PRODUCTION_SERVER, ROOT);
 }
 
 async function main(): Promise<void> {
@@ -176,6 +186,7 @@ async function main(): Promise<void> {
     sessions: sessions.known,
   }));
 
+  await loadPagesConfiguration();
   const app = next({
     dev: false,
     dir: ROOT,
