@@ -29,7 +29,9 @@ test('measures a source when asked to, shows it live, selects and compares', asy
   await expect(table.getByRole('button', { name: 'futex', exact: true })).toBeVisible();
   await expect(page.getByText(/costs [\d.]+% of one CPU/)).toBeVisible();
   await table.getByRole('button', { name: 'futex', exact: true }).click();
-  const histogram = page.getByRole('group', { name: /^Histogram of futex: [\d,]+ events, p50 / });
+  const histogram = page.getByRole('application', {
+    name: /^Histogram of futex: [\d,]+ events, p50 /,
+  });
   await expect(histogram).toBeVisible();
 
   await test.step('the labels are one stop of the Tab key', async () => {
@@ -98,8 +100,12 @@ test('is in recordings', async ({ page }) => {
   await call('POST', `/sessions/${id}/stop`, {});
   await page.goto(`${server.origin}/sessions/${id}`);
   await page.getByRole('link', { name: 'Latency' }).last().click();
-  await expect(page.getByRole('group', { name: /^Histogram of waiting for a CPU/ })).toBeVisible();
-  await expect(page.getByRole('group', { name: /^Heatmap of waiting for a CPU/ })).toBeVisible();
+  await expect(
+    page.getByRole('application', { name: /^Histogram of waiting for a CPU/ }),
+  ).toBeVisible();
+  await expect(
+    page.getByRole('application', { name: /^Heatmap of waiting for a CPU/ }),
+  ).toBeVisible();
   const stacks = page.getByRole('region', { name: 'Stacks of the selected events' });
   await expect(
     stacks.getByRole('application', { name: 'Flame graph of waiting for a CPU' }),
@@ -227,7 +233,7 @@ test('takes stacks of events when asked to, and shows those of what is selected'
   await test.step('it is of the selected lengths only', async () => {
     await page.getByRole('button', { name: 'Pause' }).click();
     const all = await drawn();
-    const histogram = page.getByRole('group', { name: /^Histogram of epoll_wait/ });
+    const histogram = page.getByRole('application', { name: /^Histogram of epoll_wait/ });
     await histogram.focus();
     for (let i = 0; i < 8; i++) await page.keyboard.press('Shift+ArrowRight');
     await expect(page).toHaveURL(/buckets=/);

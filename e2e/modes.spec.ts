@@ -72,7 +72,7 @@ test('waiting is seen by what waits, live and in a recording, and a link keeps t
   await expectQuarters(page);
   const waits = page.getByRole('region', { name: 'All waits' });
   await expect(waits).toContainText(/about [\d,]+/);
-  await expect(waits.getByRole('group', { name: /Histogram of all waits/ })).toBeVisible();
+  await expect(waits.getByRole('application', { name: /Histogram of all waits/ })).toBeVisible();
   const kinds = waits.getByRole('table', { name: 'Waits by kind' });
   await expect(kinds.getByRole('row').filter({ hasText: 'sleep' })).toContainText(/ ms/);
   // The longest are those of 200 ms, which a timer ended.

@@ -162,7 +162,7 @@ export function FlameGraph({
           <div ref={content}>
             <div
               ref={graph}
-              // biome-ignore lint/a11y/noNoninteractiveTabindex: the graph has keys of its own
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: an application has keys of its own, and so the focus
               tabIndex={0}
               role="application"
               aria-label={label}

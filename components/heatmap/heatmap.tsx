@@ -120,10 +120,10 @@ export function HeatmapView(props: HeatmapViewProps) {
 
   return (
     <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-      {/* biome-ignore lint/a11y/useSemanticElements: it is a picture that can be selected in, which HTML has no element for */}
       <div
         ref={frame}
-        role="group"
+        role="application"
+        aria-roledescription="heatmap"
         aria-label={`Heatmap of ${label}: ${heatmap.startNs.length} columns of time. Arrow keys read it, with Shift they select.`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read and select
         tabIndex={0}

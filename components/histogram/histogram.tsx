@@ -76,10 +76,10 @@ export function HistogramView(props: HistogramViewProps) {
 
   return (
     <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-      {/* biome-ignore lint/a11y/useSemanticElements: it is a picture that can be selected in, which HTML has no element for */}
       <div
         ref={frame}
-        role="group"
+        role="application"
+        aria-roledescription="histogram"
         aria-label={`Histogram of ${label}: ${summary(histogram, unit)}. Arrow keys read it${onSelect === undefined ? '' : ', with Shift they select'}.`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read and select
         tabIndex={0}

@@ -17,10 +17,9 @@ export function SourceSwitch({
 }) {
   const bar = useRef<HTMLDivElement>(null);
   // On narrow screens the sources are wider than the bar: the one that is shown is in sight.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the source that is shown is the one that is checked
   useEffect(() => {
-    const chosen = bar.current?.querySelector('input:checked')?.closest('label');
-    if (bar.current === null || !chosen) return;
+    if (bar.current === null) return;
+    const chosen = bar.current.querySelectorAll('label')[LATENCY_SOURCES.indexOf(value)];
     const { left, width } = chosen.getBoundingClientRect();
     const within = bar.current.getBoundingClientRect();
     bar.current.scrollLeft += left + width / 2 - within.left - within.width / 2;

@@ -6,6 +6,9 @@ import { IconButton } from '@/components/ui/button';
 import { PencilIcon } from '@/components/ui/icons';
 import type { SessionSummary } from '@/profile/session';
 
+/** What appears in the place of a button that was pressed has the focus. */
+const focus = (element: HTMLElement | null): void => element?.focus();
+
 /** A session's name, `children` as shown, that can be changed in its place: Enter keeps it, Escape doesn't. */
 export function SessionName({
   session,
@@ -63,8 +66,7 @@ export function SessionName({
       }}
     >
       <input
-        // biome-ignore lint/a11y/noAutofocus: it takes the place of the button that was pressed.
-        autoFocus
+        ref={focus}
         aria-label="Name"
         maxLength={200}
         value={text}

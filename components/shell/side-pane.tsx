@@ -54,9 +54,7 @@ export function SidePane({
       style={{ width }}
     >
       <div className="flex min-h-0 flex-1 flex-col overflow-hidden">{children}</div>
-      {/* biome-ignore lint/a11y/useSemanticElements: an <hr> can't be a handle. */}
-      <div
-        role="separator"
+      <hr
         aria-orientation="vertical"
         aria-label={label}
         aria-valuemin={MIN_WIDTH}
@@ -68,7 +66,7 @@ export function SidePane({
         onPointerMove={onPointerMove}
         onDoubleClick={() => change(firstWidth)}
         onKeyDown={onKeyDown}
-        className={`absolute inset-y-0 z-10 hidden w-1.5 cursor-col-resize touch-none hover:bg-accent/30 active:bg-accent/40 ${side === 'left' ? '-right-1 md:block' : '-left-1 xl:block'}`}
+        className={`absolute inset-y-0 z-10 hidden h-auto w-1.5 border-0 cursor-col-resize touch-none hover:bg-accent/30 active:bg-accent/40 ${side === 'left' ? '-right-1 md:block' : '-left-1 xl:block'}`}
       />
     </div>
   );

@@ -29,8 +29,10 @@ export function useVisibleRows(rows: number, rowHeight: number, beginning: strin
   const element = useRef<HTMLDivElement>(null);
   const { width, height } = useSize(element);
   const [scrollTop, setScrollTop] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the change is the reason
+  const shownBeginning = useRef(beginning);
   useEffect(() => {
+    if (shownBeginning.current === beginning) return;
+    shownBeginning.current = beginning;
     if (element.current !== null) element.current.scrollTop = 0;
   }, [beginning]);
   const count = Math.min(rows, Math.floor(MAX_HEIGHT / rowHeight));
