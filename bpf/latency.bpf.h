@@ -11,11 +11,6 @@
 #include "filter.bpf.h"
 #include "latency.h"
 
-struct cgroup___latency {
-	int level;
-	struct cgroup *ancestors[];
-} __attribute__((preserve_access_index));
-
 /* Only buckets that have something in them take room. */
 struct latency_table {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -119,47 +114,6 @@ static __always_inline void count_latencies(struct latency_key *key, __u64 value
 static __always_inline void count_latency(struct latency_key *key, __u64 value)
 {
 	count_latencies(key, value, 1);
-}
-
-static __always_inline bool in_cgroup(struct task_struct *task, const struct configuration *config)
-{
-	struct cgroup___latency *cgroup = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	struct cgroup *ancestor = NULL;
-
-	if (BPF_CORE_READ(cgroup, level) < (int)config->cgroup_level)
-		return false;
-	bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-			      (void *)cgroup + bpf_core_field_offset(struct cgroup___latency, ancestors) +
-				      config->cgroup_level * sizeof(ancestor));
-	return BPF_CORE_READ(ancestor, kn, id) == config->cgroup;
-}
-
-/* Whether the filter lets a task's events through; it need not be the one that runs. */
-static __always_inline bool wanted_task(struct task_struct *task)
-{
-	const struct configuration *config = configuration();
-	__u32 pid = task->tgid;
-
-	if (!config)
-		return false;
-	switch (config->filter) {
-	case FILTER_ALL:
-		return true;
-	case FILTER_PROCESSES:
-	case FILTER_TREES:
-		return bpf_map_lookup_elem(&watched, &pid) != NULL;
-	case FILTER_CGROUP:
-		return in_cgroup(task, config);
-	}
-	return false;
-}
-
-/* The same of the current task, which is not asked for where all are let through. */
-static __always_inline bool wanted_current(void)
-{
-	const struct configuration *config = configuration();
-
-	return config && (config->filter == FILTER_ALL || wanted_task(bpf_get_current_task_btf()));
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include "draw.bpf.h"
 #include "latency-control.bpf.h"
 #include "latency-slots.bpf.h"
+#include "off-cpu.bpf.h"
 #include "task-stack.bpf.h"
 #include "task-work.h"
 #include "wait-class.bpf.h"
@@ -26,52 +27,7 @@ char LICENSE[] SEC("license") = "GPL";
  */
 const volatile __u32 takes_stacks_late SEC(".rodata.late") = 1;
 
-/* Before classification: blocked on something, not seen yet, gone. */
-#define STATE_BLOCKED STATE_MAX
-#define STATE_DEAD (STATE_MAX + 1)
-
 #define LONG_BLOCK_NS 1000000000ULL
-
-/* A stack that was taken at switch-out, before it was known how long the wait would be. */
-struct early_stacks {
-	__u64 probability;	/* in 2^-32; 0 where none was taken */
-	__u64 kernel;
-	__u64 user;
-	__u64 expected_ns;	/* of the next wait, by those before */
-};
-
-struct thread {
-	__u32 version;		/* odd while the sums are being changed */
-	__u32 state;		/* enum thread_state, or STATE_BLOCKED, STATE_DEAD */
-	__u64 since_ns;		/* when the state began */
-	__u64 ran_ns;		/* when it last got a CPU */
-	__u64 woken_ns;		/* when it was last woken */
-	__u64 waker;		/* pid and tid of who ended the last wait that was drawn; 0 for an interrupt */
-	__u64 blocked_weight_ns;	/* the blocked part of this wait was drawn, and stands for this */
-	__u32 prev_state;
-	__u32 slot;		/* that holds the task work under way */
-	__u64 key;		/* of the user stack that is still to be taken; 0 for none */
-	__u64 waker_key;
-	__u64 waker_kernel;
-	__u64 waker_user;
-	__u64 random;
-	__u64 id;
-	__u64 long_block_since_ns;	/* the block that `long_block_stack` belongs to */
-	__u64 long_block_stack;
-	__u32 long_block_generation;	/* under which it was sent */
-	__u32 long_block_state;	/* enum thread_state */
-	__u32 wanted;		/* passed the filter when it was last looked at */
-	__u64 ns[STATE_MAX];
-	__u64 count[STATE_MAX];
-	struct early_stacks early;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread);
-} threads SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -135,6 +91,13 @@ static __always_inline void give_back(struct scratch *scratch)
 	__sync_val_compare_and_swap(&scratch->busy, 1, 0);
 }
 
+/* Counts what went wrong with a thread that the filter lets through: what happens to others is nobody's loss. */
+static __noinline void count_missed(struct task_struct *task, enum counter lost)
+{
+	if (wanted_task(task))
+		count(lost);
+}
+
 static __always_inline __u64 threshold_ns(void)
 {
 	__u32 zero = 0;
@@ -148,12 +111,6 @@ static __always_inline __u64 random(struct thread *thread)
 {
 	thread->random = thread->random * 6364136223846793005ULL + 1442695040888963407ULL;
 	return thread->random >> 32;
-}
-
-/* CPUs' clocks differ by a little: what was on another one may seem to be yet to come. */
-static __always_inline __u64 elapsed_ns(__u64 from, __u64 to)
-{
-	return to > from ? to - from : 0;
 }
 
 static __always_inline __u64 draw_wait(struct thread *thread, __u64 length_ns, __u64 threshold)
@@ -409,7 +366,7 @@ static __always_inline void catch_up(struct task_struct *task, struct thread *th
 	__u64 since = thread->since_ns;
 	__u32 state = thread->state;
 
-	count(LOST_THREAD);
+	count_missed(task, LOST_THREAD);
 	if (came < since || came > now)
 		came = since;
 	if (state == STATE_BLOCKED) {
@@ -433,7 +390,7 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 	struct thread *thread = known(task, STATE_RUNNING);
 
 	if (!thread) {
-		count(LOST_THREAD);
+		count_missed(task, LOST_THREAD);
 		return;
 	}
 	thread->version++;
@@ -491,7 +448,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 	__u64 since;
 
 	if (!thread) {
-		count(LOST_THREAD);
+		count_missed(task, LOST_THREAD);
 		return;
 	}
 	since = thread->since_ns;
@@ -515,7 +472,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 				woken = now;
 				thread->waker = thread->waker_key = thread->waker_kernel = thread->waker_user = 0;
 				blocked.weight_ns = draw_wait(thread, now - since, threshold);
-				count(LOST_WAKEUP);
+				count_missed(task, LOST_WAKEUP);
 				is_known = false;
 			}
 		}
@@ -526,7 +483,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		runnable.duration_ns = now - woken;
 	} else if (thread->state == STATE_RUNNING) {
 		/* Its switch-out was not seen: what it did since is not known. */
-		count(LOST_THREAD);
+		count_missed(task, LOST_THREAD);
 		since = now;
 	} else {
 		if (thread->state == STATE_THROTTLED)
@@ -621,7 +578,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 		return 0;
 	thread->woken_ns = now;
 	weight = draw_wait(thread, elapsed_ns(thread->since_ns, now), threshold_ns());
-	if (weight) {
+	if (weight && wanted_task(task)) {
 		take_waker(ctx, thread, now);
 		thread->blocked_weight_ns = weight;
 	}

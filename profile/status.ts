@@ -54,7 +54,7 @@ export const LOSS_REASONS: Readonly<
   },
   'thread-unknown': {
     unit: 'events',
-    text: 'switches that were not seen, or of threads that are not followed, and last sums of threads that found the ring buffer full',
+    text: 'switches that were not seen, or of threads that there was no memory to follow, and last sums of threads that found the ring buffer full',
   },
 };
 

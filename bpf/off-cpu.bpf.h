@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What off-CPU profiling keeps of each thread: shared by the programs that follow threads and the one that reads who still waits. */
+#ifndef HEARTH_OFF_CPU_BPF_H
+#define HEARTH_OFF_CPU_BPF_H
+
+#include "kernel.h"
+#include "hearth.h"
+
+/* Before classification: blocked on something, not seen yet, gone. */
+#define STATE_BLOCKED STATE_MAX
+#define STATE_DEAD (STATE_MAX + 1)
+
+/* A stack that was taken at switch-out, before it was known how long the wait would be. */
+struct early_stacks {
+	__u64 probability;	/* in 2^-32; 0 where none was taken */
+	__u64 kernel;
+	__u64 user;
+	__u64 expected_ns;	/* of the next wait, by those before */
+};
+
+struct thread {
+	__u32 version;		/* odd while the sums are being changed */
+	__u32 state;		/* enum thread_state, or STATE_BLOCKED, STATE_DEAD */
+	__u64 since_ns;		/* when the state began */
+	__u64 ran_ns;		/* when it last got a CPU */
+	__u64 woken_ns;		/* when it was last woken */
+	__u64 waker;		/* pid and tid of who ended the last wait that was drawn; 0 for an interrupt */
+	__u64 blocked_weight_ns;	/* the blocked part of this wait was drawn, and stands for this */
+	__u32 prev_state;
+	__u32 slot;		/* that holds the task work under way */
+	__u64 key;		/* of the user stack that is still to be taken; 0 for none */
+	__u64 waker_key;
+	__u64 waker_kernel;
+	__u64 waker_user;
+	__u64 random;
+	__u64 id;
+	__u64 long_block_since_ns;	/* the block that `long_block_stack` belongs to */
+	__u64 long_block_stack;
+	__u32 long_block_generation;	/* under which it was sent */
+	__u32 long_block_state;	/* enum thread_state */
+	__u32 wanted;		/* passed the filter when it was last looked at */
+	__u64 ns[STATE_MAX];
+	__u64 count[STATE_MAX];
+	struct early_stacks early;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* CPUs' clocks differ by a little: what was on another one may seem to be yet to come. */
+static __always_inline __u64 elapsed_ns(__u64 from, __u64 to)
+{
+	return to > from ? to - from : 0;
+}
+
+#endif
