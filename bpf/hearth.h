@@ -184,6 +184,19 @@ struct record_thread {
 	__u64 count[STATE_MAX];	/* of intervals that have ended */
 };
 
+/* A wait that goes on: read by an iterator. */
+struct record_open_wait {
+	__u32 pid;
+	__u32 tid;
+	__u32 state;		/* enum thread_state: what it waits for */
+	__u32 padding;
+	__u64 time_ns;		/* when it was looked at */
+	__u64 since_ns;
+	__u64 woken_ns;		/* since when it has waited for a CPU; 0 where it is still blocked, or never was */
+	__u64 kernel_stack;
+	__u64 user_stack;
+};
+
 /* Losses and other counts, summed over CPUs by the agent. Order shared with server/agent/records.ts. */
 enum counter {
 	COUNT_SAMPLES,			/* samples taken, lost ones too */

@@ -14,6 +14,7 @@ struct record_cgroup cgroup_record;
 struct record_wait wait_record;
 struct record_wait_stack wait_stack_record;
 struct record_thread thread_record;
+struct record_open_wait open_wait_record;
 struct configuration configuration;
 struct off_cpu_configuration off_cpu_configuration;
 enum thread_state thread_state;

@@ -11,6 +11,7 @@
 #include "mapping.bpf.h"
 #include "module-files.bpf.h"
 #include "registers.h"
+#include "user-memory.bpf.h"
 
 struct unwind_modules {
 	struct unwind_module at[UNWIND_MODULES];
@@ -305,9 +306,9 @@ static __always_inline __u32 find_rule(struct walk *walk, __u64 address, struct 
 	return 0;
 }
 
-static __always_inline bool read_user(__u64 address, __u64 *value)
+static __always_inline bool read_user(struct walk *walk, __u64 address, __u64 *value)
 {
-	return bpf_probe_read_user(value, sizeof(*value), (void *)address) == 0;
+	return copy_user(walk->task, value, sizeof(*value), address);
 }
 
 /* Reads the window at an address, up to the end of its page: what follows may be missing where the address is not. */
@@ -320,7 +321,7 @@ static __noinline bool move_window(struct walk *walk, __u64 address)
 		bytes = STACK_WINDOW;
 	state->window_at = address;
 	state->window_bytes = bytes;
-	if (bpf_probe_read_user(state->window, bytes, (void *)address) == 0)
+	if (copy_user(walk->task, state->window, bytes, address))
 		return true;
 	state->window_bytes = 0;
 	return false;
@@ -333,7 +334,7 @@ static __always_inline bool read_stack(struct walk *walk, __u64 address, __u64 *
 	__u64 offset = address - state->window_at;
 
 	if (address & 7)
-		return read_user(address, value);
+		return read_user(walk, address, value);
 	if (offset >= state->window_bytes) {
 		if (!move_window(walk, address))
 			return false;
@@ -371,7 +372,7 @@ static __always_inline bool frame_register(struct walk *walk, __u32 number, __u6
 	if (!walk->state->is_leaf && (number != BASE_REGISTER || base_at == BASE_LOST))
 		return false;
 	if (!walk->state->is_leaf && base_at != BASE_IN_REGISTER)
-		return read_user(base_at, value);
+		return read_user(walk, base_at, value);
 	return saved_register(walk->task, number, value);
 }
 
@@ -420,8 +421,8 @@ static __always_inline __u32 step_by_rule(struct walk *walk, const struct unwind
 		break;
 	case RULE_SIGNAL:
 		base_at = regs->sp + (__s64)rule->fp_offset;
-		if (!read_user(regs->sp + (__s64)far, &ip) || !read_user(base_at, &fp) ||
-		    !read_user(regs->sp + (__s64)near, &cfa))
+		if (!read_user(walk, regs->sp + (__s64)far, &ip) || !read_user(walk, base_at, &fp) ||
+		    !read_user(walk, regs->sp + (__s64)near, &cfa))
 			return END_BAD_READ;
 		regs->ip = ip;
 		regs->sp = cfa;

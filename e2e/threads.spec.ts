@@ -131,6 +131,28 @@ async function stopRecording(page: Page, id: string): Promise<void> {
   });
 }
 
+test('a wait that goes on for all of a recording is in it', async ({ page }) => {
+  await open(page);
+  await page.getByRole('button', { name: 'Stop off-CPU' }).waitFor();
+  startWaits('still', 60).catch(() => {});
+  await sleep(3000);
+  const id = await startRecording(page);
+  await sleep(5000);
+  await stopRecording(page, id);
+
+  await page.goto(`${server.origin}/sessions/${id}`);
+  await page.getByRole('link', { name: 'Threads' }).last().click();
+  await page.getByRole('searchbox', { name: 'Search threads' }).fill('sleeps');
+  const row = page.getByRole('row').filter({ hasText: 'sleeps' });
+  await expect(row).toBeVisible();
+  const { elapsed, sleep: slept } = await timesOf(row);
+  expect(elapsed).toBeGreaterThan(4.8);
+  expect(slept).toBeCloseTo(elapsed, 2);
+  const longest = page.getByRole('list', { name: 'Longest waits' }).getByRole('listitem').first();
+  await expect(longest).toContainText('It went on when the recording ended.');
+  await expect(longest).toContainText('from clock_nanosleep');
+});
+
 test('all of each thread’s time is in the ledger, live and in a recording', async ({ page }) => {
   await open(page);
   await page.getByRole('button', { name: 'Stop off-CPU' }).waitFor();

@@ -11,7 +11,7 @@ import { processName } from './names';
 import type { Profile } from './profile';
 import { type FrameIndex, FrameKind, NONE, type StackIndex, ThreadState } from './schema';
 import type { LatencyFilter, ProfileMode, WaitFilter } from './view';
-import { ALL_WAITS, STATE_NAMES, selectedWaits, type WaitSelection } from './waits';
+import { ALL_WAITS, STATE_NAMES, selectedWaits, type WaitSelection, wentOn } from './waits';
 import { ALL_TIME, processFilter } from './weights';
 
 export type DerivedMode = Exclude<ProfileMode, 'cpu'>;
@@ -183,10 +183,14 @@ export class DerivedProfile {
     }
   }
 
-  #wokenBy({ columns }: EventRows<'waits'>, row: number, waiter: StackIndex): StackIndex {
+  #wokenBy(waits: EventRows<'waits'>, row: number, waiter: StackIndex): StackIndex {
+    const { columns } = waits;
     const { parent, frame } = this.#source.stacks.columns;
     const [waker, wakerStack] = [columns.wakerThread[row], columns.wakerStack[row]];
-    let at = this.#append(waiter, `[${this.#wakerName(waker, wakerStack)}]`, FrameKind.Waker);
+    const name = wentOn(waits, row, this.#source.header?.endNs)
+      ? 'not woken when the recording ended'
+      : this.#wakerName(waker, wakerStack);
+    let at = this.#append(waiter, `[${name}]`, FrameKind.Waker);
     for (let caller = wakerStack; caller !== NONE; caller = parent[caller])
       at = this.#builder.stack(at, this.#merger.frame(frame[caller]));
     return at;

@@ -40,6 +40,16 @@ describe('the longest waits', () => {
     );
   });
 
+  it('were ended by nobody where they went on when the recording ended', () => {
+    const test = new TestProfile()
+      .addWait({ tid: 1, stack: ['a', 'k:sleep'], timeNs: 999, durationNs: 900 })
+      .addWait({ tid: 2, stack: ['a', 'k:sleep'], timeNs: 900, durationNs: 800 });
+    const { profile } = test;
+    profile.header = { sequence: 0, startNs: 0, endNs: 1000, wallOffsetNs: 0, frequencyHz: 99 };
+    const found = longestWaits(profile, ALL_TIME, () => true, 10);
+    expect(found.map(({ waker }) => waker)).toEqual(['nobody', undefined]);
+  });
+
   it('say where, from where in the program, and who ended it, hop by hop', () => {
     const waker = (tid: number) => ({ pid: 1, process: 'prog', tid, stack: ['wake'] });
     const { profile } = new TestProfile()

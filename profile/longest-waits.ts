@@ -3,7 +3,7 @@ import { frameName } from './names';
 import type { Profile } from './profile';
 import { FrameKind, NONE, type StackIndex, type ThreadIndex, ThreadState } from './schema';
 import type { TimeRange } from './view';
-import { wakeChain } from './waits';
+import { wakeChain, wentOn } from './waits';
 
 export interface WaitingThread {
   readonly pid: number;
@@ -26,8 +26,8 @@ export interface WaitHop extends WaitingThread {
 export interface LongestWait extends WaitHop {
   /** How many waits of the thread with the same stack there were in the range, this one among them: an estimate. */
   readonly alike: number;
-  /** Who ended it; undefined where nobody is known. */
-  readonly waker: WaitingThread | 'interrupt' | undefined;
+  /** Who ended it: nobody yet at the end of the recording, or not known. */
+  readonly waker: WaitingThread | 'interrupt' | 'nobody' | undefined;
   /** What the waker had waited for just before, then what the one had that woke that, and so on. */
   readonly chain: readonly WaitHop[];
 }
@@ -38,8 +38,8 @@ const STACKS = 2 ** 32;
 
 /**
  * The longest waits that are at least partly in the range, of threads that pass, at most `most`. Of a thread's waits with
- * the same stack only the longest is among them. Threads of the kernel and waits for a CPU are not, nor is a wait that still
- * went on at the end of the profile: it has not been written down.
+ * the same stack only the longest is among them. Threads of the kernel and waits for a CPU are not, nor is, live, a wait that
+ * goes on: it has not been written down.
  */
 export function longestWaits(
   profile: Profile,
@@ -105,7 +105,8 @@ export function waitingThread(profile: Profile, row: ThreadIndex): WaitingThread
 function wakerOf(profile: Profile, row: number): LongestWait['waker'] {
   const { wakerThread, wakerStack } = profile.waits.columns;
   if (wakerThread[row] !== NONE) return waitingThread(profile, wakerThread[row]);
-  return wakerStack[row] === NONE ? undefined : 'interrupt';
+  if (wakerStack[row] !== NONE) return 'interrupt';
+  return wentOn(profile.waits, row, profile.header?.endNs) ? 'nobody' : undefined;
 }
 
 function hopOf(profile: Profile, row: number): WaitHop {

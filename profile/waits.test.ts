@@ -15,7 +15,7 @@ import { threadLedger } from './thread-ledger';
 import { waitShares } from './wait-shares';
 import { summarizeWaits } from './wait-summary';
 import { weightVariance } from './wait-variance';
-import { ALL_WAITS, forgetWaitsBefore, wakeChain } from './waits';
+import { ALL_WAITS, forgetWaitsBefore, waitsWithin, wakeChain } from './waits';
 import { weighSamples } from './weights';
 
 /** Weight by stack, `frame;frame`. */
@@ -217,6 +217,40 @@ describe('waits', () => {
     expect(profile.waits.length).toBe(1);
     expect(profile.waits.columns.durationNs[0]).toBe(2);
     expect(profile.threadTimes.length).toBe(1);
+  });
+});
+
+describe('waits within a stretch of time', () => {
+  it('have in all parts together the weight that they have as a whole', () => {
+    const times = fc.integer({ min: 0, max: 1000 });
+    const wait = fc.record({
+      timeNs: times,
+      durationNs: fc.integer({ min: 1, max: 1500 }),
+      weight: fc.integer({ min: 1, max: 5000 }),
+    });
+    fc.assert(
+      fc.property(fc.array(wait, { maxLength: 20 }), times, (waits, cutNs) => {
+        const test = new TestProfile();
+        for (const each of waits) test.addWait({ ...each, stack: ['main'] });
+        const header = { startNs: 0, endNs: 1000, wallOffsetNs: 0, frequencyHz: 99 };
+        const whole = test.builder.cutChunk(header, []).tables.waits;
+        const weightIn = (startNs: number, endNs: number): number => {
+          const { timeNs, durationNs, weight } = waitsWithin(startNs, endNs, whole).columns;
+          let sum = 0;
+          for (let row = 0; row < whole.length; row++) {
+            const [fromNs, toNs] = [waits[row].timeNs - waits[row].durationNs, waits[row].timeNs];
+            if (toNs <= startNs || fromNs >= endNs) continue;
+            expect(timeNs[row]).toBeGreaterThanOrEqual(startNs);
+            expect(timeNs[row]).toBeLessThan(endNs);
+            expect(durationNs[row]).toBeLessThanOrEqual(endNs - startNs);
+            sum += weight[row];
+          }
+          return sum;
+        };
+        const all = waits.reduce((sum, { weight }) => sum + weight, 0);
+        expect(weightIn(-1e4, cutNs) + weightIn(cutNs, 1e4)).toBeCloseTo(all, 6);
+      }),
+    );
   });
 });
 

@@ -115,20 +115,36 @@ export function wakeChain(profile: Profile, row: number, hops = 16): number[] {
 }
 
 /**
- * Of waits that began before `startNs`, the part from then on, with its part of the weight: what was waited before a recording
- * began is none of its time.
+ * Of waits that are in [startNs, endNs) in part, that part, with its share of the weight: what was waited before a recording
+ * began, or after its end, is none of its time. Those that reach to the end have their time just before it. The others,
+ * which are not in it at all, are left as they are.
  */
-export function waitsSince(startNs: number, waits: Increment<'waits'>): Increment<'waits'> {
-  const { timeNs } = waits.columns;
+export function waitsWithin(
+  startNs: number,
+  endNs: number,
+  waits: Increment<'waits'>,
+): Increment<'waits'> {
+  const timeNs = waits.columns.timeNs.slice();
   const weight = waits.columns.weight.slice();
   const durationNs = waits.columns.durationNs.slice();
   for (let row = 0; row < waits.length; row++) {
-    const insideNs = timeNs[row] - startNs;
-    if (durationNs[row] <= insideNs) continue;
+    const fromNs = Math.max(startNs, timeNs[row] - durationNs[row]);
+    const insideNs = Math.min(endNs, timeNs[row]) - fromNs;
+    if (insideNs <= 0) continue;
     weight[row] *= insideNs / durationNs[row];
     durationNs[row] = insideNs;
+    timeNs[row] = Math.min(timeNs[row], endNs - 1);
   }
-  return { ...waits, columns: { ...waits.columns, weight, durationNs } };
+  return { ...waits, columns: { ...waits.columns, timeNs, weight, durationNs } };
+}
+
+/** Whether a wait went on when its recording ended, at `endNs`: see `waitsWithin`; nobody has ended it. */
+export function wentOn(
+  { columns: { timeNs, wakerThread, wakerStack } }: EventRows<'waits'>,
+  row: number,
+  endNs: number | undefined,
+): boolean {
+  return timeNs[row] + 1 === endNs && wakerThread[row] === NONE && wakerStack[row] === NONE;
 }
 
 /** Drops waits, thread times, and latency samples before `timeNs`: what is live is bounded. It copies what stays. */

@@ -3,13 +3,13 @@
  * launcher made, and reads control lines from it; end of file at either end means that the other process has died.
  *
  * Agent to web, each frame: u32 length of the payload, u8 type, payload.
- * Web to agent: one line of JSON each, checked against `controlSchema` by the agent.
+ * Web to agent: one line of JSON each, checked against `lineSchema` by the agent.
  */
 import { z } from 'zod';
 import { LATENCY_SOURCES } from '@/profile/latency/sources';
 import type { CollectorStatus, HostDescription } from '@/profile/status';
 
-export const FrameType = { Hello: 1, Chunk: 2, Status: 3, Failure: 4 } as const;
+export const FrameType = { Hello: 1, Chunk: 2, Status: 3, Failure: 4, RecordingEnd: 5 } as const;
 
 /** The first frame of every agent: a new chunk stream starts, its tables at 0. */
 export interface Hello {
@@ -27,7 +27,12 @@ export type AgentFrame =
   /** The chunk stream starts over, tables at 0, at every chunk with sequence 0 (the agent bounds its tables so). */
   | { readonly type: 'chunk'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: 'status'; readonly status: CollectorStatus }
-  | { readonly type: 'failure'; readonly failure: Failure };
+  | { readonly type: 'failure'; readonly failure: Failure }
+  /**
+   * The answer to a question: what a recording that ends now has beyond the chunks until now, as one chunk with tables of its
+   * own. It is no part of the stream, which says it in its own time.
+   */
+  | { readonly type: 'recordingEnd'; readonly bytes: Uint8Array<ArrayBuffer> };
 
 export const filterSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('all') }),
@@ -45,7 +50,7 @@ export const filterSchema = z.discriminatedUnion('kind', [
 ]);
 export type Filter = z.infer<typeof filterSchema>;
 
-export const controlSchema = z.discriminatedUnion('set', [
+const controlSchema = z.discriminatedUnion('set', [
   z.strictObject({ set: z.literal('frequency'), frequencyHz: z.int().min(1).max(4999) }),
   z.strictObject({ set: z.literal('filter'), filter: filterSchema }),
   z.strictObject({
@@ -65,6 +70,11 @@ export const controlSchema = z.discriminatedUnion('set', [
 ]);
 export type Control = z.infer<typeof controlSchema>;
 
+const questionSchema = z.strictObject({ ask: z.literal('recordingEnd') });
+export type Question = z.infer<typeof questionSchema>;
+
+export const lineSchema = z.union([controlSchema, questionSchema]);
+
 const HEADER_BYTES = 5;
 /** No frame is larger; more means that the stream is broken. */
 export const MAX_FRAME_BYTES = 256 * 1024 * 1024;
@@ -74,19 +84,27 @@ export class WireError extends Error {
 }
 
 export function encodeFrame(frame: AgentFrame): Uint8Array[] {
-  const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
-  const [type, payload] =
-    frame.type === 'hello'
-      ? [FrameType.Hello, json(frame.hello)]
-      : frame.type === 'chunk'
-        ? [FrameType.Chunk, frame.bytes]
-        : frame.type === 'status'
-          ? [FrameType.Status, json(frame.status)]
-          : [FrameType.Failure, json(frame.failure)];
+  const [type, payload] = encodePayload(frame);
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt32LE(payload.length, 0);
   header[4] = type;
   return [header, payload];
+}
+
+function encodePayload(frame: AgentFrame): [type: number, payload: Uint8Array] {
+  const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+  switch (frame.type) {
+    case 'hello':
+      return [FrameType.Hello, json(frame.hello)];
+    case 'chunk':
+      return [FrameType.Chunk, frame.bytes];
+    case 'status':
+      return [FrameType.Status, json(frame.status)];
+    case 'failure':
+      return [FrameType.Failure, json(frame.failure)];
+    case 'recordingEnd':
+      return [FrameType.RecordingEnd, frame.bytes];
+  }
 }
 
 /** Cuts a byte stream into frames; feed it what arrives. */
@@ -131,6 +149,8 @@ function decodeFrame(type: number, payload: Uint8Array<ArrayBuffer>): AgentFrame
       return { type: 'status', status: json() };
     case FrameType.Failure:
       return { type: 'failure', failure: json() };
+    case FrameType.RecordingEnd:
+      return { type: 'recordingEnd', bytes: payload };
     default:
       throw new WireError(`frame of unknown type ${type}`);
   }

@@ -91,7 +91,34 @@ SLEEPER(10)
 SLEEPER(50)
 SLEEPER(200)
 
+static struct timespec time_at(double at)
+{
+	return (struct timespec){.tv_sec = at, .tv_nsec = (at - (long)at) * 1e9};
+}
+
+/* One wait, from its start to the end of all. */
+KEEP void sleep_all_the_time(struct worker *worker)
+{
+	struct timespec until = time_at(end);
+	double start = now_seconds();
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+	add_wait(worker, start);
+}
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+KEEP void wait_all_the_time(struct worker *worker)
+{
+	static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+	struct timespec until = time_at(end);
+	double start = now_seconds();
+
+	pthread_mutex_lock(&mutex);
+	pthread_cond_clockwait(&never, &mutex, CLOCK_MONOTONIC, &until);
+	pthread_mutex_unlock(&mutex);
+	add_wait(worker, start);
+}
 
 KEEP void hold_the_lock(void)
 {
@@ -286,6 +313,9 @@ int main(int argc, char **argv)
 		add_worker("sleep-10", sleep_10ms);
 		add_worker("sleep-50", sleep_50ms);
 		add_worker("sleep-200", sleep_200ms);
+	} else if (!strcmp(kind, "still")) {
+		add_worker("sleeps", sleep_all_the_time);
+		add_worker("waits", wait_all_the_time);
 	} else if (!strcmp(kind, "convoy")) {
 		for (int i = 0; i < 4; i++)
 			add_worker("convoy", wait_for_the_lock);
@@ -307,7 +337,7 @@ int main(int argc, char **argv)
 		short_lived(count);
 		return 0;
 	} else {
-		fprintf(stderr, "usage: waits sleeps|convoy|pipe SECONDS | busy SECONDS THREADS | disk SECONDS FILE | short THREADS\n");
+		fprintf(stderr, "usage: waits sleeps|still|convoy|pipe SECONDS | busy SECONDS THREADS | disk SECONDS FILE | short THREADS\n");
 		return 2;
 	}
 	end = now_seconds() + seconds;

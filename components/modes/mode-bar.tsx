@@ -128,7 +128,8 @@ function explain(
 ): string {
   if (isRecording) {
     if (hasWaits === undefined) return '';
-    if (hasWaits) return 'Waits are counted when they end; long ones are all there.';
+    if (hasWaits)
+      return 'Long waits are all there; of those that went on at the end, the part until then.';
     return mode === 'wall'
       ? 'Off-CPU profiling was off in this recording: only time on a CPU is here.'
       : 'Off-CPU profiling was off in this recording.';

@@ -22,7 +22,7 @@ export interface LongestListProps {
   readonly onRange?: ((range: TimeRange) => void) | undefined;
 }
 
-/** The longest waits of the time shown that have ended: where, and how they came to their ends. */
+/** The longest waits of the time shown: where, and how they came to their ends. Live, those that have ended. */
 export function LongestList({ waits, ...rest }: LongestListProps) {
   if (waits?.length === 0) {
     return (
@@ -91,6 +91,8 @@ function Wait({
       <p className="text-dim">
         {waker === undefined ? (
           'Who ended it is not known.'
+        ) : waker === 'nobody' ? (
+          'It went on when the recording ended.'
         ) : (
           <>
             Ended by{' '}

@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Chunk, Loss } from '@/profile/chunk';
+import { ProfileBuilder } from '@/profile/builder';
+import type { Chunk, ChunkHeader, Loss } from '@/profile/chunk';
 import { DEFAULT_STACK_THRESHOLD_NS, type LatencySource } from '@/profile/latency/sources';
 import { Merger } from '@/profile/merge';
 import { NONE, type StackIndex } from '@/profile/schema';
@@ -233,8 +234,7 @@ export class Collector {
       await this.#latency.countRunQueueBy(this.#offCpu.runQueue);
     } else if (this.#offCpu !== undefined) {
       await this.#latency.countRunQueueBy(undefined);
-      this.#offCpu.stop();
-      this.#readEvents();
+      this.#offCpu.stop(() => this.#readEvents());
       this.#offCpu.flush();
       this.#offCpu.dispose();
       this.#offCpu = undefined;
@@ -288,6 +288,35 @@ export class Collector {
     return waits;
   }
 
+  /**
+   * Hands out a chunk up to now, and resolves with what a recording that ends now has beyond it: the waits that go on, as if
+   * they ended now, and what threads' time was spent on until now. One chunk, with tables of its own.
+   */
+  recordingEnd(): Promise<Chunk> {
+    const end = this.#tick.then(async () => {
+      await this.#runTick();
+      return this.#takeEnd();
+    });
+    this.#tick = end.then(() => {});
+    return end;
+  }
+
+  async #takeEnd(): Promise<Chunk> {
+    const endNs = monotonicNs();
+    const { builder, stacks } = this.#epoch;
+    const writeEnd = this.#offCpu?.readEnd(endNs, () => this.#readEvents());
+    await this.#namer.name(builder, stacks.takePending(), LAST_NAMES_MS);
+    const own = new ProfileBuilder();
+    const merger = new Merger(own, builder.profile);
+    const target = this.#offCpuTarget();
+    writeEnd?.({
+      builder: own,
+      thread: (pid, tid) => merger.thread(target.thread(pid, tid)),
+      stackOf: (kernel, user) => merger.stack(target.stackOf(kernel, user)),
+    });
+    return own.cutChunk(this.#header(endNs), []);
+  }
+
   /** Ticks never overlap; one that takes longer than the period delays the next. */
   #scheduleTick(): void {
     this.#tick = this.#tick.then(() => this.#runTick());
@@ -320,20 +349,21 @@ export class Collector {
 
   #cutChunk(endNs: number): void {
     const { builder } = this.#epoch;
-    this.#options.onChunk(
-      builder.cutChunk(
-        {
-          startNs: this.#sliceStartNs,
-          endNs,
-          wallOffsetNs: wallOffsetNs(),
-          frequencyHz: this.#sampler.frequencyHz,
-          thresholdNs: this.#offCpu?.thresholdNs,
-          latencyOneIn: this.#latency.oneIn > 1 ? this.#latency.oneIn : undefined,
-        },
-        endNs - this.#lossesReadNs >= LOSSES_NS ? this.#newLosses(endNs) : [],
-      ),
-    );
+    const losses = endNs - this.#lossesReadNs >= LOSSES_NS ? this.#newLosses(endNs) : [];
+    this.#options.onChunk(builder.cutChunk(this.#header(endNs), losses));
     this.#sliceStartNs = endNs;
+  }
+
+  /** Of a chunk with what happened since the last one. */
+  #header(endNs: number): Omit<ChunkHeader, 'sequence'> {
+    return {
+      startNs: this.#sliceStartNs,
+      endNs,
+      wallOffsetNs: wallOffsetNs(),
+      frequencyHz: this.#sampler.frequencyHz,
+      thresholdNs: this.#offCpu?.thresholdNs,
+      latencyOneIn: this.#latency.oneIn > 1 ? this.#latency.oneIn : undefined,
+    };
   }
 
   /** What was counted since the last time. */

@@ -5,7 +5,7 @@
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { encodeChunk } from '@/profile/chunk';
-import { type AgentFrame, controlSchema, encodeFrame } from '@/server/wire';
+import { type AgentFrame, encodeFrame, lineSchema } from '@/server/wire';
 import { Collector } from './collector';
 import { raisePriority } from './priority';
 
@@ -51,7 +51,13 @@ async function main(): Promise<void> {
   // It passes the errors of the wire on, which end the process.
   controls.on('error', () => {});
   controls.on('line', (line) => {
-    const control = controlSchema.parse(JSON.parse(line));
+    const control = lineSchema.parse(JSON.parse(line));
+    if ('ask' in control) {
+      void collector
+        .recordingEnd()
+        .then((chunk) => send({ type: 'recordingEnd', bytes: encodeChunk(chunk) }));
+      return;
+    }
     switch (control.set) {
       case 'frequency':
         collector.setFrequency(control.frequencyHz);

@@ -17,6 +17,7 @@ describe('record layouts', () => {
     record_wait: records.WAIT,
     record_wait_stack: records.WAIT_STACK,
     record_thread: records.THREAD,
+    record_open_wait: records.OPEN_WAIT,
     configuration: records.CONFIGURATION,
     off_cpu_configuration: records.OFF_CPU_CONFIGURATION,
   };
@@ -37,6 +38,7 @@ describe('record layouts', () => {
     expect(btf.structs.get('record_cgroup')?.size).toBe(
       records.CGROUP.path + records.CGROUP_PATH_BYTES,
     );
+    expect(btf.structs.get('record_open_wait')?.size).toBe(records.OPEN_WAIT_BYTES);
   });
 
   it('has the names of the enums in their order', () => {

@@ -108,6 +108,18 @@ export const THREAD = {
 } as const;
 export const THREAD_BYTES = 232;
 
+export const OPEN_WAIT = {
+  pid: 0,
+  tid: 4,
+  state: 8,
+  time_ns: 16,
+  since_ns: 24,
+  woken_ns: 32,
+  kernel_stack: 40,
+  user_stack: 48,
+} as const;
+export const OPEN_WAIT_BYTES = 56;
+
 /** `struct off_cpu_configuration`: one number, the threshold in ns. */
 export const OFF_CPU_CONFIGURATION = { threshold_ns: 0 } as const;
 export const OFF_CPU_CONFIGURATION_BYTES = 8;

@@ -229,6 +229,56 @@ describe('waiting', () => {
     expect(stderr).toMatch(/exactly, over \d+ threads?/);
   });
 
+  it.each(['off-cpu', 'wall'])(
+    'that goes on for all of a recording is in it (%s), by its function',
+    async (kind) => {
+      const SECONDS = 3;
+      const workload = spawn(compileWorkload('waits'), ['still', '60'], { stdio: 'ignore' });
+      try {
+        await sleep(500);
+        const { status, stdout, stderr } = hearth(
+          ...['record', `--${kind}`, '-d', String(SECONDS), '-p', String(workload.pid)],
+        );
+        expect(status, stderr).toBe(0);
+        const lines = parseLines(stdout);
+        for (const [name, wait] of [
+          ['sleep_all_the_time', '[waiting: sleep]'],
+          ['wait_all_the_time', '[waiting: lock]'],
+          // The main thread waits for the end of the others.
+          ['main', '[waiting: lock]'],
+        ] as const) {
+          const mine = lines.filter(({ frames }) => frames.includes(name));
+          expect(sum(mine) / 1e9, name).toBeCloseTo(SECONDS, 2);
+          expect(mine.every(({ frames }) => frames[0] === 'waits' && frames.at(-1) === wait)).toBe(
+            true,
+          );
+        }
+        expect(sum(lines) / 1e9).toBeCloseTo(3 * SECONDS, 2);
+        expect(stderr).toMatch(
+          /exactly, over 3 threads: .* 9\.000 s blocked; .* more than 0\.0\d%/,
+        );
+      } finally {
+        workload.kill();
+      }
+    },
+  );
+
+  it('of others, whatever is not seen of it, is no loss of a recording of some processes', async () => {
+    const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const others = spawn(compileWorkload('waits'), ['short', '10000000'], { stdio: 'ignore' });
+    try {
+      const { status, stderr } = hearth(
+        ...['record', '--off-cpu', '-d', '6', '-p', String(sleeper.pid), '-o', '/dev/null'],
+      );
+      expect(status, stderr).toBe(0);
+      expect(stderr).toMatch(/sleep +6\.000 s 100\.0%/);
+      expect(stderr).not.toMatch(/lost .*: (switches|waits)/);
+    } finally {
+      sleeper.kill();
+      others.kill('SIGKILL');
+    }
+  });
+
   it('that has not ended is told of', () => {
     const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
     try {

@@ -130,4 +130,20 @@ describe('a recording', () => {
     expect([...durationNs.subarray(0, 3)]).toEqual([4_000, 5_000, 2_000]);
     expect([...weight.subarray(0, 3)]).toEqual([4_000, 10_000, 9_000]);
   });
+
+  it('holds of a wait that goes on at its end the part until then', () => {
+    const stream = new Stream(0);
+    const recording = new Recording();
+    recording.begin(10_000);
+    recording.end(20_000);
+    recording.add(stream.wait(24_000, 8_000, 8_000)); // half of it is in it
+    recording.add(stream.wait(30_000, 40_000, 80_000)); // it spans the recording, and stands for two
+    recording.add(stream.wait(31_000, 11_000, 11_000)); // began when the recording ended
+    const { waits } = recording.profile;
+    expect(waits.length).toBe(2);
+    const { timeNs, durationNs, weight } = waits.columns;
+    expect([...timeNs.subarray(0, 2)]).toEqual([19_999, 19_999]);
+    expect([...durationNs.subarray(0, 2)]).toEqual([4_000, 10_000]);
+    expect([...weight.subarray(0, 2)]).toEqual([4_000, 20_000]);
+  });
 });

@@ -11,7 +11,7 @@ import {
   type EventTable,
   SCHEMA,
 } from '@/profile/schema';
-import { waitsSince } from '@/profile/waits';
+import { waitsWithin } from '@/profile/waits';
 
 export class Recording {
   readonly #builder = new ProfileBuilder();
@@ -46,11 +46,14 @@ export class Recording {
   }
 }
 
-/** The chunk with what happened in [startNs, endNs) only. A slice of a thread's time may begin before, and end after. */
+/**
+ * The chunk with what happened in [startNs, endNs) only: of waits the part that is in it. A slice of a thread's time may begin
+ * before, and end after.
+ */
 function withEventsIn(chunk: Chunk, startNs: number, endNs: number): Chunk {
-  const kept = EVENT_TABLES.map((name) => [name, rowsIn(name, chunk.tables[name], startNs, endNs)]);
-  const tables = { ...chunk.tables, ...Object.fromEntries(kept) };
-  return { ...chunk, tables: { ...tables, waits: waitsSince(startNs, tables.waits) } };
+  const tables = { ...chunk.tables, waits: waitsWithin(startNs, endNs, chunk.tables.waits) };
+  const kept = EVENT_TABLES.map((name) => [name, rowsIn(name, tables[name], startNs, endNs)]);
+  return { ...chunk, tables: { ...tables, ...Object.fromEntries(kept) } };
 }
 
 function rowsIn<T extends EventTable>(

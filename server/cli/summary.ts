@@ -68,7 +68,7 @@ export function describeWaits(
   const onCpu = kind === 'wall' ? ` and ${withCommas(samples.length)} CPU samples` : '';
   const lines = [
     `${withCommas(waits.length)} waits${onCpu} in ${facts.seconds.toFixed(1)} s, written to ${facts.outputName} in nanoseconds`,
-    `waits of ${thresholdNs / 1e6} ms or more are all there, shorter ones in proportion; those that still went on at the end are not`,
+    `waits of ${thresholdNs / 1e6} ms or more are all there, shorter ones in proportion; of those that still went on at the end the part until then`,
   ];
   for (const [state, { seconds, waits: count }] of [...byState].sort(
     ([, a], [, b]) => b.seconds - a.seconds,
@@ -87,7 +87,7 @@ export function describeWaits(
   return lines;
 }
 
-/** Who waits still: what is in no profile of waits, for these count when they end. */
+/** Who waits still. */
 export function describeBlocked({ blocked, blockedThreads }: OffCpuStatus): string[] {
   if (blockedThreads === 0) return [];
   const shown = blocked.slice(0, SHOWN_BLOCKED);

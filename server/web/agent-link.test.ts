@@ -3,7 +3,13 @@ import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
 import { AgentLink } from './agent-link';
 
-const NOTHING = { chunk: () => {}, changed: () => {}, started: () => {}, status: () => {} };
+const NOTHING = {
+  chunk: () => {},
+  recordingEnd: () => {},
+  changed: () => {},
+  started: () => {},
+  status: () => {},
+};
 
 it('tells a new agent what the one before it was told last', () => {
   const link = new AgentLink(NOTHING);
@@ -18,7 +24,10 @@ it('tells a new agent what the one before it was told last', () => {
   link.tell({ set: 'offCpu', enabled: true, thresholdNs: 10e6 });
   link.tell({ set: 'latencyThinning', oneIn: 2 });
   link.tell({ set: 'latencyThinning', oneIn: 4 });
+  expect(link.askForEnd()).toBe(true);
+  expect(lines.at(-1)).toBe('first {"ask":"recordingEnd"}\n');
   link.exited('killed', 1000);
+  expect(link.askForEnd()).toBe(false);
   expect(link.tell({ set: 'frequency', frequencyHz: 49 })).toBe(false);
   link.connect(second as unknown as Socket, 1);
   expect(lines.filter((line) => line.startsWith('second'))).toEqual([

@@ -1,7 +1,7 @@
 /** The agent, as seen from the web process: its frames, its state, and what it is told. The launcher starts it. */
 import type { Socket } from 'node:net';
 import type { CollectorStatus, HostDescription, LiveStatus } from '@/profile/status';
-import { type AgentFrame, type Control, FrameReader } from '@/server/wire';
+import { type AgentFrame, type Control, FrameReader, type Question } from '@/server/wire';
 
 /** What the launcher says over the IPC channel; `agent` comes with the socket. */
 export type LauncherMessage =
@@ -16,6 +16,8 @@ export interface WebMessage {
 
 export interface AgentEvents {
   chunk(bytes: Uint8Array<ArrayBuffer>): void;
+  /** The answer to `askForEnd`. */
+  recordingEnd(bytes: Uint8Array<ArrayBuffer>): void;
   /** The state or the collector's status has changed. */
   changed(): void;
   /** An agent has begun to collect. */
@@ -87,8 +89,15 @@ export class AgentLink {
     return true;
   }
 
-  #write(socket: Socket, control: Control): void {
-    socket.write(`${JSON.stringify(control)}\n`);
+  /** Asks for what a recording that ends now has beyond the chunks until now. False where no agent runs. */
+  askForEnd(): boolean {
+    if (this.#socket === undefined) return false;
+    this.#write(this.#socket, { ask: 'recordingEnd' });
+    return true;
+  }
+
+  #write(socket: Socket, line: Control | Question): void {
+    socket.write(`${JSON.stringify(line)}\n`);
   }
 
   #receive(frame: AgentFrame): void {
@@ -106,6 +115,9 @@ export class AgentLink {
         break;
       case 'chunk':
         this.#events.chunk(frame.bytes);
+        break;
+      case 'recordingEnd':
+        this.#events.recordingEnd(frame.bytes);
         break;
       case 'status':
         this.collector = frame.status;

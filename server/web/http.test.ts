@@ -41,7 +41,7 @@ describe('the server', () => {
 
   beforeEach(async () => {
     store = new MemoryStore();
-    source = new LiveSource();
+    source = new LiveSource(() => false);
     sessions = await Sessions.open(store, source, () => {});
     frequencies = [];
     agentRuns = true;

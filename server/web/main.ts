@@ -81,7 +81,7 @@ async function main(): Promise<void> {
   // The store first: it says best what is wrong with the directory, and holds the lock on it.
   const store = await openStore(dataDirectory);
   const token = loadToken(dataDirectory, values['new-token']);
-  const source = new LiveSource();
+  const source = new LiveSource(() => agent.askForEnd());
   let broadcast: Broadcast | undefined;
   const sessions = await Sessions.open(store, source, (known) => {
     broadcast?.sessions(known);
@@ -102,6 +102,7 @@ async function main(): Promise<void> {
       source.push(bytes);
       broadcast?.chunk(bytes);
     },
+    recordingEnd: (bytes) => source.pushEnd(bytes),
     changed: () => broadcast?.status(status()),
     started: () => budget.agentStarted(),
     status: (collector) => budget.read(collector, cost()),

@@ -22,11 +22,13 @@ describe('a recording', () => {
   let second: number;
   let problems: (string | undefined)[];
   let exhausted: number;
+  let hasAgent: boolean;
 
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
     store = new MemoryStore();
-    source = new LiveSource();
+    source = new LiveSource(() => hasAgent);
+    hasAgent = false;
     agent = new TestProfile();
     second = 0;
     problems = [];
@@ -71,17 +73,11 @@ describe('a recording', () => {
     return { chunks, profile: stream.profile };
   };
 
-  /** As if the agent had sent everything already. */
-  const stop = (recorder: Recorder): Promise<SessionSummary> => {
-    const stopped = recorder.stop(0);
-    return vi.advanceTimersByTimeAsync(1000).then(() => stopped);
-  };
-
   it('holds what comes after its start, with the tables that this needs and no more', async () => {
     push(['main', 'before'], ['other', 'before']);
     const { recorder, session } = await record();
     push(['main', 'during']);
-    expect(await stop(recorder)).toMatchObject({ state: 'complete', samples: 1 });
+    expect(await recorder.stop()).toMatchObject({ state: 'complete', samples: 1 });
     push(['main', 'after']);
     const { profile } = await stored(session.id);
     expect(profile.strings).toContain('during');
@@ -108,7 +104,7 @@ describe('a recording', () => {
     // Nothing new, nothing stored.
     await vi.advanceTimersByTimeAsync(3000);
     expect(store.appends).toBe(2);
-    await stop(recorder);
+    await recorder.stop();
   });
 
   it('starts over when the stream does, and loses nothing', async () => {
@@ -119,7 +115,7 @@ describe('a recording', () => {
     agent = new TestProfile();
     push(['new'], ['main', 'a']);
     push(['new']);
-    await stop(recorder);
+    await recorder.stop();
     const { chunks, profile } = await stored(session.id);
     expect(chunks.map(({ header }) => header.sequence)).toEqual([0, 1, 0]);
     expect(chunks.map(({ tables }) => tables.samples.length)).toEqual([1, 1, 3]);
@@ -134,26 +130,43 @@ describe('a recording', () => {
     agent.addWait({ stack: ['main'], timeNs: 1.5e9, durationNs: 1e9, weight: 2e9 });
     agent.addWait({ stack: ['main'], timeNs: 1.8e9, durationNs: 0.1e9, weight: 0.2e9 });
     push();
-    await stop(recorder);
+    await recorder.stop();
     const { waits } = (await stored(session.id)).profile;
     expect([...waits.columns.durationNs.subarray(0, waits.length)]).toEqual([0.5e9, 0.1e9]);
     expect([...waits.columns.weight.subarray(0, waits.length)]).toEqual([1e9, 0.2e9]);
   });
 
-  it('waits at its end for the samples that the agent still holds', async () => {
+  it('ends with what the agent still holds, and of waits that go on the part until then', async () => {
+    hasAgent = true;
     const { recorder, session } = await record();
     push(['a']);
-    const stopped = recorder.stop(1.5e9);
+    const stopped = recorder.stop();
     push(['last']);
+    const end = new TestProfile();
+    end.addWait({ stack: ['main', 'sleep'], timeNs: 2.3e9, durationNs: 9e9, weight: 9e9 });
+    const header = { ...HEADER, startNs: 2e9, endNs: 2.2e9 };
+    source.pushEnd(encodeChunk(end.builder.cutChunk(header, [])));
     await stopped;
-    expect((await stored(session.id)).profile.strings).toContain('last');
+    push(['after']);
+    const { profile } = await stored(session.id);
+    expect(profile.strings).toContain('last');
+    expect(profile.strings).not.toContain('after');
+    expect(profile.header?.endNs).toBe(2.2e9);
+    const { timeNs, durationNs, weight } = profile.waits.columns;
+    expect([timeNs[0], durationNs[0], weight[0]]).toEqual([2.2e9 - 1, 2.2e9, 2.2e9]);
   });
 
-  it('does not wait for long', async () => {
-    const { recorder } = await record();
-    const stopped = recorder.stop(5e9);
-    await vi.advanceTimersByTimeAsync(1000);
+  it('does not wait for an end that is another one’s, nor for long', async () => {
+    hasAgent = true;
+    const { recorder, session } = await record();
+    push(['a']);
+    const end = new TestProfile();
+    end.addWait({ stack: ['main'], timeNs: 1e9, durationNs: 1e9, weight: 1e9 });
+    source.pushEnd(encodeChunk(end.builder.cutChunk(HEADER, [])));
+    const stopped = recorder.stop();
+    await vi.advanceTimersByTimeAsync(5000);
     expect(await stopped).toMatchObject({ state: 'complete' });
+    expect((await stored(session.id)).profile.waits.length).toBe(0);
   });
 
   it('keeps what could not be stored, says so, and stores it when it can, once and in order', async () => {
@@ -168,7 +181,7 @@ describe('a recording', () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(problems.at(-1)).toBeUndefined();
     push(['c']);
-    await stop(recorder);
+    await recorder.stop();
     const { profile, chunks } = await stored(session.id);
     expect(chunks.map(({ header }) => header.sequence)).toEqual([0, 1, 2]);
     expect(profile.samples.length).toBe(3);
@@ -185,7 +198,7 @@ describe('a recording', () => {
     expect(exhausted).toBe(1);
     expect(problems.at(-1)).toMatch(/stopped: disk full/);
     push(['c']);
-    await stop(recorder);
+    await recorder.stop();
     expect((await stored(session.id)).profile.samples.length).toBe(1);
     expect(problems.at(-1)).toMatch(/stopped/);
   });

@@ -8,13 +8,13 @@ import { type Chunk, type ChunkHeader, encodeChunk, type Loss } from '@/profile/
 import { Merger } from '@/profile/merge';
 import type { Profile } from '@/profile/profile';
 import type { SessionSummary } from '@/profile/session';
-import { waitsSince } from '@/profile/waits';
+import { waitsWithin } from '@/profile/waits';
 import type { Store, StoredSlice } from '@/server/store/store';
 import type { LiveSource, LiveTarget } from './live-source';
 
 const FLUSH_MS = 1000;
-/** The samples of the moment in which the user pressed Stop are with the agent for up to a chunk's length. */
-const LAST_CHUNK_MS = 600;
+/** An agent that doesn't say for so long how a recording ends is stuck. */
+const END_MS = 3000;
 
 export interface RecorderBounds {
   /** Chunks that wait for the store, in bytes. */
@@ -49,7 +49,7 @@ export class Recorder implements LiveTarget {
   #flushing: Promise<void> = Promise.resolve();
   #hasProblem = false;
   #isExhausted = false;
-  #awaited: { readonly untilNs: number; readonly arrived: () => void } | undefined;
+  #ended: (() => void) | undefined;
 
   /** `session` has been created in the store. */
   constructor(
@@ -75,17 +75,15 @@ export class Recorder implements LiveTarget {
 
   take(chunk: Chunk): void {
     if (this.#isExhausted) return;
-    const { sequence: _, ...header } = chunk.header;
-    this.#startNs ??= header.startNs;
-    const { tables } = chunk;
-    this.#merger?.take({
-      ...chunk,
-      tables: { ...tables, waits: waitsSince(this.#startNs, tables.waits) },
-    });
-    this.#header = { ...header, startNs: this.#header?.startNs ?? header.startNs };
-    this.#losses.push(...chunk.losses);
-    if (this.#awaited !== undefined && header.endNs >= this.#awaited.untilNs)
-      this.#awaited.arrived();
+    this.#merger?.take(this.#inside(chunk));
+    this.#took(chunk);
+  }
+
+  takeEnd(chunk: Chunk): void {
+    if (this.#ended === undefined) return;
+    new Merger(this.#builder).append(this.#inside(chunk, chunk.header.endNs));
+    this.#took(chunk);
+    this.#ended();
   }
 
   /** Stores what has come since the last time. Resolves when it is durable, or has failed and been reported. */
@@ -95,27 +93,39 @@ export class Recorder implements LiveTarget {
   }
 
   /**
-   * Ends the recording with what was recorded until now, which the agent may still hold: `nowNs` of CLOCK_MONOTONIC is
-   * waited for, shortly. Throws what the store throws.
+   * Ends the recording with what was recorded until now, which the agent may still hold: it is asked for, and waited for
+   * shortly. Throws what the store throws.
    */
-  async stop(nowNs = Number(process.hrtime.bigint())): Promise<SessionSummary> {
-    if (!this.#isExhausted) await this.#waitFor(nowNs);
+  async stop(): Promise<SessionSummary> {
+    if (!this.#isExhausted) await this.#end();
     clearInterval(this.#timer);
     this.#source.remove(this);
     await this.flush();
     return this.#store.complete(this.session.id);
   }
 
-  async #waitFor(untilNs: number): Promise<void> {
+  async #end(): Promise<void> {
+    if (!this.#source.askForEnd()) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, LAST_CHUNK_MS);
-      const arrived = (): void => {
+      const timer = setTimeout(resolve, END_MS);
+      this.#ended = () => {
         clearTimeout(timer);
         resolve();
       };
-      this.#awaited = { untilNs, arrived };
     });
-    this.#awaited = undefined;
+    this.#ended = undefined;
+  }
+
+  /** Of its waits the part that is in the recording, as far as that is known. */
+  #inside(chunk: Chunk, endNs = Number.POSITIVE_INFINITY): Chunk {
+    this.#startNs ??= chunk.header.startNs;
+    const waits = waitsWithin(this.#startNs, endNs, chunk.tables.waits);
+    return { ...chunk, tables: { ...chunk.tables, waits } };
+  }
+
+  #took({ header: { sequence: _, ...header }, losses }: Chunk): void {
+    this.#header = { ...header, startNs: this.#header?.startNs ?? header.startNs };
+    this.#losses.push(...losses);
   }
 
   async #write(): Promise<void> {

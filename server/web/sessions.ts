@@ -170,7 +170,7 @@ export class Sessions {
     const recorder = this.#recorder;
     this.#recorder = undefined;
     try {
-      await recorder?.stop(0);
+      await recorder?.stop();
     } finally {
       await this.#store.close();
     }

@@ -1,13 +1,11 @@
 /** The kernel side of off-CPU profiling: loads and attaches bpf/off-cpu.bpf.c, sets its threshold, reads its sums. */
-import { closeSync, readSync } from 'node:fs';
 import { distFile } from '@/server/root';
 import { type LatencyCounter, LatencyTables, type ReceiveBucket } from '../latency/latency-tables';
 import { BpfError, type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
 import { OFF_CPU_CONFIGURATION_BYTES, THREAD_BYTES } from '../records';
+import { readPass } from './pass';
 
 const ZERO_KEY = new Uint8Array(4);
-/** A pass hands out at most this much at a time. */
-const READ_BYTES = 1 << 20;
 export const MIN_THRESHOLD_NS = 1000;
 /** The kernel side multiplies it by 32 random bits. */
 export const MAX_THRESHOLD_NS = 1e9;
@@ -65,16 +63,18 @@ class RunQueueCounter implements LatencyCounter {
 export class OffCpuPrograms {
   readonly stackTime: StackTime;
   readonly runQueue: LatencyCounter;
+  /** What the programs keep of each thread. */
+  readonly threads: BpfMap;
   readonly #object: BpfObject;
   readonly #pass: () => number;
   readonly #thresholds: BpfMap;
   readonly #detach: readonly (() => void)[];
-  #buffer = new Uint8Array(READ_BYTES);
 
   private constructor(object: BpfObject, stackTime: StackTime, thresholdNs: number) {
     this.#object = object;
     this.stackTime = stackTime;
     this.runQueue = new RunQueueCounter(object);
+    this.threads = object.map('threads');
     this.#thresholds = object.map('off_cpu_configurations');
     this.setThreshold(thresholdNs);
     this.#detach = ['on_new_thread', 'on_waking', 'on_switch'].map((name) =>
@@ -126,22 +126,8 @@ export class OffCpuPrograms {
 
   /** Hands out a `struct record_thread` for every thread that passes the filter; valid during the call only. */
   readThreads(onThread: (view: DataView, at: number) => void): void {
-    const fd = this.#pass();
-    try {
-      let kept = 0;
-      for (;;) {
-        const bytes = readSync(fd, this.#buffer, kept, this.#buffer.length - kept, null);
-        if (bytes === 0) return;
-        const length = kept + bytes;
-        const view = new DataView(this.#buffer.buffer);
-        let at = 0;
-        for (; at + THREAD_BYTES <= length; at += THREAD_BYTES) onThread(view, at);
-        this.#buffer.copyWithin(0, at, length);
-        kept = length - at;
-      }
-    } finally {
-      closeSync(fd);
-    }
+    for (const { view, end } of readPass(this.#pass, THREAD_BYTES))
+      for (let at = 0; at < end; at += THREAD_BYTES) onThread(view, at);
   }
 
   /** No wait is taken from now on; sums can still be read, and what is under way ends. */

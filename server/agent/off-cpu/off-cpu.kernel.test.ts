@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { ProfiledRun, RunningWorkload, stackNames } from '@/bench/workloads/run';
+import { profileOf } from '@/profile/chunk';
 import type { Profile } from '@/profile/profile';
 import { NONE, type ThreadIndex, ThreadState } from '@/profile/schema';
 import { ROOT } from '@/server/root';
@@ -399,6 +400,49 @@ describe('off-CPU profiling', () => {
     expect(profile.waits.length).toBe(length);
     for (let row = 0; row < length; row++)
       expect(profile.waits.columns.weight[row]).toBeGreaterThanOrEqual(1e6);
+  });
+
+  it('tells at any moment what waits go on, with their stacks, and goes on as if it had not', async () => {
+    const run = await ProfiledRun.start(HZ, { kind: 'all' }, { thresholdNs: THRESHOLD_NS });
+    const still = new RunningWorkload(compileWorkload('waits'), ['still', 6]);
+    const sleeping = new RunningWorkload(compileWorkload('waits'), ['sleeps', 6]);
+    await sleep(2500);
+    const chunk = await run.running.recordingEnd();
+    const end = profileOf([chunk]);
+    const open = waitsOf(end, still.pid);
+    // The ledger, as far as it was in the stream then, and the rest of it.
+    const ledger = new Map(
+      open.map(({ tid }) => {
+        const known = [run.profile, end].map((profile) => timesOf(profile, still.pid, tid).ns);
+        return [tid, sum(known.flat())];
+      }),
+    );
+    const [{ threads }] = [await still.result<Result>(), await sleeping.result<Result>()];
+    await sleep(300);
+    const profile = await run.stop();
+
+    for (const [name, waitClass, inner] of [
+      ['sleeps', ThreadState.Sleep, 'sleep_all_the_time'],
+      ['waits', ThreadState.Lock, 'wait_all_the_time'],
+    ] as const) {
+      const { tid } = threads.find((worker) => worker.name === name) as Worker;
+      const mine = open.filter((wait) => wait.tid === tid);
+      expect(mine).toMatchObject([{ waitClass, wakerTid: undefined, wakerStack: [] }]);
+      const [{ durationNs, weight, stack }] = mine;
+      expectWithin(durationNs, 2.5e9, 0.5e9, name);
+      expect(weight).toBe(durationNs);
+      expect(stack).toContain(inner);
+      expect(stack.at(-1)).not.toBe(inner);
+      // The stream has it once, with its end.
+      const ended = waitsOf(profile, still.pid).filter(
+        (wait) => wait.tid === tid && wait.waitClass === waitClass,
+      );
+      expect(ended.length).toBe(1);
+      expectWithin(ended[0].durationNs, 6e9, 0.3e9, name);
+      expectWithin(ledger.get(tid) ?? 0, durationNs, 20e6, `${name} ledger`);
+    }
+    // Of each thread at most the one that was under way, in its two parts, and what had come just before.
+    expect(waitsOf(end, sleeping.pid).length).toBeLessThanOrEqual(15);
   });
 
   it('lists threads that are stuck, with where in the kernel and for how long', async () => {

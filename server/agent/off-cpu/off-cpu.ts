@@ -11,6 +11,7 @@ import type { Processes } from '../processes';
 import type { RawWait, StackId } from '../record-reader';
 import { THREAD } from '../records';
 import { OffCpuPrograms, type StackTime } from './off-cpu-programs';
+import { drawOpen, notOpen, type OpenWait, OpenWaitReader, startOf } from './open-waits';
 import { type Blocked, stuckFirst } from './stuck-first';
 import { type ThreadReading, ThreadSums } from './thread-sums';
 
@@ -50,6 +51,7 @@ const HIGH = 2 ** 32;
 
 export class OffCpu {
   readonly #programs: OffCpuPrograms;
+  readonly #openWaits: OpenWaitReader | undefined;
   readonly #target: () => OffCpuTarget;
   readonly #processes: Processes;
   readonly #sums = new ThreadSums();
@@ -57,6 +59,8 @@ export class OffCpu {
   #waiting = new Set<PendingWait>();
   /** Stacks by key: a waker is often back in user mode before the one that it woke runs. The oldest come first. */
   readonly #arrived = new Map<string, { readonly user: StackId; readonly sinceMs: number }>();
+  /** While the end of a recording is being read: the waits that have ended, and are in no chunk yet. */
+  #heard: PendingWait[] | undefined;
   #blocked: Blocked[] = [];
   #thresholdNs: number;
   #readAtMs = 0;
@@ -70,6 +74,7 @@ export class OffCpu {
   ) {
     this.#thresholdNs = options.thresholdNs;
     this.#programs = OffCpuPrograms.load(shared, options.thresholdNs, options.stackTime);
+    this.#openWaits = OpenWaitReader.load([...shared, this.#programs.threads]);
     this.#processes = processes;
     this.#target = target;
     this.#readAtMs = Date.now();
@@ -90,13 +95,8 @@ export class OffCpu {
   }
 
   wait(wait: RawWait): void {
-    const pending: PendingWait = {
-      wait,
-      user: wait.user,
-      wakerUser: wait.wakerUser,
-      missing: 0,
-      sinceMs: Date.now(),
-    };
+    const pending = pendingOf(wait);
+    this.#heard?.push(pending);
     if (wait.userKey !== 0) this.#await(keyOf(wait.tid, wait.userKey), pending);
     if (wait.wakerUserKey !== 0) {
       const name = keyOf(wait.wakerTid, wait.wakerUserKey);
@@ -157,13 +157,34 @@ export class OffCpu {
     };
   }
 
-  /** Ends it; what is in the ring can still be handed in, and `flush` is to be called after it. */
-  stop(): void {
+  /** Ends it; of waits that go on the part until now counts. `readRing` hands in what is in the ring; then `flush` is to be called. */
+  stop(readRing: () => void): void {
     this.#programs.detach();
     this.#readThreads(Date.now(), true);
+    for (const open of this.#readOpen(readRing))
+      for (const wait of drawOpen(open, this.#thresholdNs)) this.#waiting.add(pendingOf(wait));
   }
 
-  /** Writes down the waits whose stacks didn't come. */
+  /**
+   * Reads what a recording that ends at `endNs`, now, has beyond what was written down. Returns the function that writes
+   * that to other tables; in the stream, each of these waits comes when it has ended and its stacks are there.
+   */
+  readEnd(endNs: number, readRing: () => void): (target: OffCpuTarget) => void {
+    this.#heard = [...this.#waiting];
+    const open = this.#readOpen(readRing);
+    const heard = notOpen(this.#heard, open).filter(({ wait }) => startOf(wait) < endNs);
+    this.#heard = undefined;
+    const drawn = open.flatMap((wait) => drawOpen(wait, this.#thresholdNs));
+    const times: ThreadReading[] = [];
+    this.#programs.readThreads((view, at) => times.push(this.#sums.peek(view, at)));
+    return (target) => {
+      for (const reading of times) this.#writeTimes(reading, target);
+      for (const pending of heard) this.#write(pending, target);
+      for (const wait of drawn) this.#write(pendingOf(wait), target);
+    };
+  }
+
+  /** Writes down the waits whose stacks didn't come, and those that go on. */
   flush(): void {
     for (const pending of this.#waiting) this.#write(pending);
     this.#waiting = new Set();
@@ -176,10 +197,11 @@ export class OffCpu {
   }
 
   mapFds(): number[] {
-    return this.#programs.mapFds();
+    return [...this.#programs.mapFds(), ...(this.#openWaits?.mapFds() ?? [])];
   }
 
   dispose(): void {
+    this.#openWaits?.dispose();
     this.#programs.dispose();
   }
 
@@ -190,8 +212,7 @@ export class OffCpu {
     pending.missing++;
   }
 
-  #write({ wait, user, wakerUser }: PendingWait): void {
-    const target = this.#target();
+  #write({ wait, user, wakerUser }: PendingWait, target = this.#target()): void {
     target.builder.wait({
       timeNs: wait.timeNs,
       weight: wait.weightNs,
@@ -217,9 +238,19 @@ export class OffCpu {
     this.#sums.endPass();
   }
 
-  #writeTimes({ pid, tid, rows }: ThreadReading): void {
+  /** The waits that go on, and what has come through the ring by then. */
+  #readOpen(readRing: () => void): OpenWait[] {
+    const open: OpenWait[] = [];
+    for (const waits of this.#openWaits?.read() ?? []) {
+      open.push(...waits);
+      readRing();
+    }
+    readRing();
+    return open;
+  }
+
+  #writeTimes({ pid, tid, rows }: ThreadReading, target = this.#target()): void {
     if (rows.length === 0) return;
-    const target = this.#target();
     const thread = target.thread(pid, tid);
     for (const row of rows) target.builder.threadTime({ ...row, thread });
   }
@@ -268,5 +299,13 @@ export class OffCpu {
     return names.reverse();
   }
 }
+
+const pendingOf = (wait: RawWait): PendingWait => ({
+  wait,
+  user: wait.user,
+  wakerUser: wait.wakerUser,
+  missing: 0,
+  sinceMs: Date.now(),
+});
 
 const keyOf = (tid: number, key: number): string => `${tid} ${key}`;

@@ -49,6 +49,20 @@ describe('sums of threads', () => {
     ]);
   });
 
+  it('tell at any moment what is still to come, and give it all the same', () => {
+    const sums = new ThreadSums();
+    sums.read(reading(1, 100, { Running: [100, 1] }), 0);
+    sums.read(reading(1, 200, { Running: [100, 1], Poll: [100, 0] }), 0);
+    const next = reading(1, 300, { Running: [150, 2], Poll: [150, 1] });
+    const rows = [
+      { timeNs: 200, state: Poll, ns: 100, count: 0 },
+      { timeNs: 300, state: Running, ns: 50, count: 1 },
+      { timeNs: 300, state: Poll, ns: 50, count: 1 },
+    ];
+    expect(sums.peek(next, 0).rows).toEqual(rows);
+    expect(sums.read(next, 0).rows).toEqual(rows);
+  });
+
   it('give a wait that goes on at least every ten seconds, and at the end', () => {
     const sums = new ThreadSums();
     let given = 0;

@@ -37,60 +37,26 @@ export class ThreadSums {
 
   /** Takes a `struct record_thread` at `at`. `isLast`: nothing is kept back. */
   read(view: DataView, at: number, isLast = false): ThreadReading {
-    const u64 = (offset: number): number =>
-      view.getUint32(offset, true) + view.getUint32(offset + 4, true) * HIGH;
-    const id = u64(at + THREAD.id);
+    const id = idAt(view, at);
     let thread = this.#threads.get(id);
     if (thread === undefined) {
-      thread = {
-        known: new Float64Array(STATES * 2),
-        owed: 0,
-        waiting: undefined,
-        seenInPass: this.#pass,
-      };
+      thread = newThread();
       this.#threads.set(id, thread);
     }
     thread.seenInPass = this.#pass;
-    const timeNs = u64(at + THREAD.time_ns);
-    const isFirst = thread.known.every((value) => value === 0);
-    const read: Mutable<SliceRow>[] = [];
-    for (let state = 0; state < STATES; state++) {
-      const [ns, count] = [
-        u64(at + THREAD.ns + state * 8),
-        u64(at + THREAD.count + state * 8),
-      ] as const;
-      const { known } = thread;
-      const row = {
-        timeNs,
-        state,
-        ns: ns - known[state],
-        count: Math.max(0, count - known[STATES + state]),
-      };
-      known[state] = ns;
-      known[STATES + state] = count;
-      // It goes back where a wait was told apart before its end was known, or a switch was not seen.
-      if (row.ns < 0) {
-        thread.owed -= row.ns;
-        row.ns = 0;
-      }
-      read.push(row);
-    }
-    payBack(thread, read);
-    const rows = read.filter(({ ns, count }) => ns > 0 || count > 0);
-    return {
-      pid: view.getUint32(at + THREAD.pid, true),
-      tid: view.getUint32(at + THREAD.tid, true),
-      // A thread that is seen for the first time is shown at once.
-      rows: isLast || isFirst ? [...takeWaiting(thread), ...rows] : joinWaits(thread, rows),
-    };
+    return readInto(thread, view, at, isLast);
+  }
+
+  /** What a last reading would give; the next one gives it, too. */
+  peek(view: DataView, at: number): ThreadReading {
+    const thread = this.#threads.get(idAt(view, at)) ?? newThread();
+    return readInto({ ...thread, known: thread.known.slice() }, view, at, true);
   }
 
   /** The last reading of a thread, which has ended. */
   readEnd(view: DataView, at: number): ThreadReading {
     const reading = this.read(view, at, true);
-    const id =
-      view.getUint32(at + THREAD.id, true) + view.getUint32(at + THREAD.id + 4, true) * HIGH;
-    this.#threads.delete(id);
+    this.#threads.delete(idAt(view, at));
     return reading;
   }
 
@@ -105,6 +71,50 @@ export class ThreadSums {
   get size(): number {
     return this.#threads.size;
   }
+}
+
+const u64 = (view: DataView, offset: number): number =>
+  view.getUint32(offset, true) + view.getUint32(offset + 4, true) * HIGH;
+const idAt = (view: DataView, at: number): number => u64(view, at + THREAD.id);
+
+const newThread = (): Thread => ({
+  known: new Float64Array(STATES * 2),
+  owed: 0,
+  waiting: undefined,
+  seenInPass: 0,
+});
+
+function readInto(thread: Thread, view: DataView, at: number, isLast: boolean): ThreadReading {
+  const timeNs = u64(view, at + THREAD.time_ns);
+  const isFirst = thread.known.every((value) => value === 0);
+  const read: Mutable<SliceRow>[] = [];
+  for (let state = 0; state < STATES; state++) {
+    const ns = u64(view, at + THREAD.ns + state * 8);
+    const count = u64(view, at + THREAD.count + state * 8);
+    const { known } = thread;
+    const row = {
+      timeNs,
+      state,
+      ns: ns - known[state],
+      count: Math.max(0, count - known[STATES + state]),
+    };
+    known[state] = ns;
+    known[STATES + state] = count;
+    // It goes back where a wait was told apart before its end was known, or a switch was not seen.
+    if (row.ns < 0) {
+      thread.owed -= row.ns;
+      row.ns = 0;
+    }
+    read.push(row);
+  }
+  payBack(thread, read);
+  const rows = read.filter(({ ns, count }) => ns > 0 || count > 0);
+  return {
+    pid: view.getUint32(at + THREAD.pid, true),
+    tid: view.getUint32(at + THREAD.tid, true),
+    // A thread that is seen for the first time is shown at once.
+    rows: isLast || isFirst ? [...takeWaiting(thread), ...rows] : joinWaits(thread, rows),
+  };
 }
 
 /**
