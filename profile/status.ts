@@ -81,6 +81,8 @@ export interface OffCpuStatus {
   readonly thresholdNs: number;
   /** When user stacks are taken: on the way back to user mode, or (before Linux 6.18) when a thread is switched out. */
   readonly stackTime: 'late' | 'early';
+  /** Whether waits that go on can be read with their stacks, for recordings that end (Linux 6.1). */
+  readonly readsOpenWaits: boolean;
   /**
    * Those that look stuck first (disk, page faults, locks), then the longest; idle threads of the kernel after all others.
    * Of threads that are alike one comes before all that are like another, and more than ten come last. At most 200.

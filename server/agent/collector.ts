@@ -79,6 +79,8 @@ const REPORTS_PER_FORGETTING = 60;
 const NAMES_MS = TICK_MS;
 /** The last chunk has no next one whose patch could bring names. */
 const LAST_NAMES_MS = 10_000;
+/** The same of the end of a recording; the ring is not read meanwhile. */
+const END_NAMES_MS = 800;
 /** Reading a process's mappings costs up to a millisecond. */
 const PREPARED_PER_TICK = 64;
 
@@ -305,7 +307,8 @@ export class Collector {
     const endNs = monotonicNs();
     const { builder, stacks } = this.#epoch;
     const writeEnd = this.#offCpu?.readEnd(endNs, () => this.#readEvents());
-    await this.#namer.name(builder, stacks.takePending(), LAST_NAMES_MS);
+    await this.#namer.name(builder, stacks.takePending(), 0);
+    await this.#namer.settled(END_NAMES_MS);
     const own = new ProfileBuilder();
     const merger = new Merger(own, builder.profile);
     const target = this.#offCpuTarget();

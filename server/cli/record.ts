@@ -86,10 +86,12 @@ export async function record(options: RecordOptions): Promise<void> {
       outputName: output.name,
     };
     const lines =
-      options.kind === 'cpu'
+      options.kind === 'cpu' || waits === undefined
         ? describeRecording(recording.profile, facts)
-        : describeWaits(recording.profile, options.kind, DEFAULT_THRESHOLD_NS, facts);
-    if (waits !== undefined) lines.push(...describeBlocked(waits));
+        : [
+            ...describeWaits(recording.profile, options.kind, waits, facts),
+            ...describeBlocked(waits),
+          ];
     for (const line of lines) say(line);
     if (command !== undefined && target.kind === 'command')
       await reportCommand(target.command[0], command, commandEnd);

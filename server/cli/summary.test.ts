@@ -75,7 +75,13 @@ it('who waits still is told of, a few of many', () => {
     alike: 1,
     lastWaker: undefined,
   }));
-  const status = { thresholdNs: 1e7, stackTime: 'late', blocked, blockedThreads: 9 } as const;
+  const status = {
+    thresholdNs: 1e7,
+    stackTime: 'late',
+    readsOpenWaits: true,
+    blocked,
+    blockedThreads: 9,
+  } as const;
   const lines = describeBlocked(status);
   expect(lines.slice(0, 3)).toEqual([
     '9 threads have been waiting for over a second:',

@@ -52,7 +52,7 @@ export function describeRecording(profile: Profile, facts: RecordingFacts): stri
 export function describeWaits(
   profile: Profile,
   kind: 'off-cpu' | 'wall',
-  thresholdNs: number,
+  { thresholdNs, readsOpenWaits }: Pick<OffCpuStatus, 'thresholdNs' | 'readsOpenWaits'>,
   facts: RecordingFacts,
 ): string[] {
   const { waits, samples } = profile;
@@ -68,7 +68,10 @@ export function describeWaits(
   const onCpu = kind === 'wall' ? ` and ${withCommas(samples.length)} CPU samples` : '';
   const lines = [
     `${withCommas(waits.length)} waits${onCpu} in ${facts.seconds.toFixed(1)} s, written to ${facts.outputName} in nanoseconds`,
-    `waits of ${thresholdNs / 1e6} ms or more are all there, shorter ones in proportion; of those that still went on at the end the part until then`,
+    `waits of ${thresholdNs / 1e6} ms or more are all there, shorter ones in proportion; ` +
+      (readsOpenWaits
+        ? 'of those that still went on at the end the part until then'
+        : 'those that still went on at the end are not (that needs Linux 6.1)'),
   ];
   for (const [state, { seconds, waits: count }] of [...byState].sort(
     ([, a], [, b]) => b.seconds - a.seconds,

@@ -150,6 +150,7 @@ export class OffCpu {
     return {
       thresholdNs: this.#thresholdNs,
       stackTime: this.#programs.stackTime,
+      readsOpenWaits: this.#openWaits !== undefined,
       blocked: stuckFirst(this.#blocked, (pid) => this.#processes.get(pid).parentPid === KTHREADD)
         .slice(0, SHOWN_BLOCKED)
         .map(({ blocked, alike }) => this.#describe(blocked, alike)),
