@@ -274,7 +274,7 @@ describe('names from a debuginfod server', () => {
     start(url);
     ask();
     await expect.poll(() => asked.length, { timeout: 20_000 }).toBe(1);
-    const pids = run('pgrep', ['-P', String(process.pid), '-f', 'debuginfod.js'])
+    const pids = run('pgrep', ['-P', String(process.pid), '-f', 'hearth-fetch'])
       .trim()
       .split('\n');
     expect(pids).toHaveLength(1);
