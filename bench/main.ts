@@ -1,5 +1,6 @@
 /** npm run bench [-- NAME...] [--json]: runs the benchmarks and prints each number beside its peer or limit. */
 import type { Bench, Measurement } from './bench';
+import { budget } from './budget';
 import { cost } from './cost';
 import { latency } from './latency';
 import { latencySources } from './latency-sources';
@@ -18,6 +19,7 @@ const BENCHES: readonly Bench[] = [
   symbols,
   unwinding,
   offCpu,
+  budget,
 ];
 
 async function main(args: readonly string[]): Promise<number> {

@@ -1,11 +1,14 @@
 /** What off-CPU profiling costs where threads switch most: `perf bench sched pipe` on one CPU, beside offcputime. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import { Collector } from '@/server/agent/collector';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
 import { type Bench, median, type Report } from './bench';
+
+const execute = promisify(execFile);
 
 const ROUNDS = 5;
 const LOOPS = 300_000;
@@ -16,17 +19,14 @@ const MOST_ONE_IN = 16;
 const PEERS = ['/usr/sbin/offcputime', '/usr/sbin/offcputime-libbpf', '/usr/bin/offcputime'];
 
 /** Wakeups are missed where a machine hides some threads from BPF, as the virtual machine of docs/benchmarks.md does. */
-const LOSSES = ['wait-ring-full', 'wait-stack-failed', 'stack-ring-full', 'wakeup-missed'];
+export const LOSSES = ['wait-ring-full', 'wait-stack-failed', 'stack-ring-full', 'wakeup-missed'];
 
 /** Microseconds for each operation, which is two switches. */
-function pipeMicroseconds(): number {
-  const output = execFileSync(
-    'taskset',
-    ['-c', '0', 'perf', 'bench', 'sched', 'pipe', '-l', String(LOOPS)],
-    { encoding: 'utf8' },
-  );
-  const match = /([\d.]+)\s+usecs\/op/.exec(output);
-  if (match === null) throw new Error(`perf bench did not say how long it took:\n${output}`);
+export async function pipeMicroseconds(): Promise<number> {
+  const args = ['-c', '0', 'perf', 'bench', 'sched', 'pipe', '-l', String(LOOPS)];
+  const { stdout } = await execute('taskset', args);
+  const match = /([\d.]+)\s+usecs\/op/.exec(stdout);
+  if (match === null) throw new Error(`perf bench did not say how long it took:\n${stdout}`);
   return Number(match[1]);
 }
 
@@ -66,7 +66,7 @@ async function underHearth(sources: readonly LatencySource[], oneIn = 1): Promis
   await collector.setLatencyThinning(oneIn);
   await sleep(SETTLE_MS);
   isMeasuring = true;
-  const us = pipeMicroseconds();
+  const us = await pipeMicroseconds();
   await collector.stop();
   return { us, losses: lost };
 }
@@ -74,7 +74,7 @@ async function underHearth(sources: readonly LatencySource[], oneIn = 1): Promis
 async function underPeer(path: string): Promise<number> {
   const peer: ChildProcess = spawn(path, ['600'], { stdio: 'ignore' });
   await sleep(SETTLE_MS);
-  const us = pipeMicroseconds();
+  const us = await pipeMicroseconds();
   peer.kill('SIGINT');
   await once(peer, 'exit');
   return us;
@@ -89,7 +89,7 @@ async function compare(report: Report): Promise<void> {
   const other: number[] = [];
   const losses = new Map(LOSSES.map((reason) => [reason, 0]));
   for (let round = 0; round < ROUNDS; round++) {
-    bare.push(pipeMicroseconds());
+    bare.push(await pipeMicroseconds());
     for (const [us, sources, oneIn] of [
       [hearth, [], 1],
       [withLatencies, LATENCY_SOURCES, 1],
