@@ -307,9 +307,9 @@ export class Processes {
     this.modules.forgetUnused(mapped);
   }
 
-  /** `path`: of its cgroup v2. Other hierarchies, which know containers as well, only /proc tells of. */
+  /** `path`: of its cgroup v2, '' where it is not known. Other hierarchies, which know containers as well, only /proc tells of. */
   #move(process: Process, path: string): void {
-    if (path === process.cgroup.path) return;
+    if (path === '' || path === process.cgroup.path) return;
     const container = containerOfCgroup(path);
     process.cgroup =
       container === ''
