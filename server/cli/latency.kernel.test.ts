@@ -108,10 +108,12 @@ describe('hearth latency', () => {
   });
 
   it('prints everything, however slow its reader is', () => {
-    const { stdout } = spawnSync(
-      'sh',
-      ['-c', `"$0" latency syscalls -d 2 --by process --json | (sleep 4; cat)`, HEARTH],
-      { encoding: 'utf8', maxBuffer: 64 << 20 },
+    const { stdout } = withShell(SHORT_LIVED, () =>
+      spawnSync(
+        'sh',
+        ['-c', `"$0" latency syscalls -d 2 --by process --json | (sleep 4; cat)`, HEARTH],
+        { encoding: 'utf8', maxBuffer: 64 << 20 },
+      ),
     );
     expect(stdout.length).toBeGreaterThan(1 << 16); // what a pipe holds
     expect(JSON.parse(stdout).labels.length).toBeGreaterThan(1);
