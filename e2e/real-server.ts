@@ -44,7 +44,13 @@ export async function startServer(options: RealServerOptions = {}): Promise<Real
     // Without a budget: on a busy machine it would change the frequency in the middle of a test.
     ['serve', '--port', String(port), '--budget', '0', ...(options.args ?? [])],
     {
-      env: { ...process.env, ...options.environment, HEARTH_DATA_DIR: dataDirectory },
+      env: {
+        ...process.env,
+        // Playwright sets it, and where NO_COLOR is set, too, Node.js says so on the terminal.
+        FORCE_COLOR: undefined,
+        ...options.environment,
+        HEARTH_DATA_DIR: dataDirectory,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
