@@ -57,7 +57,7 @@ test('above the budget, latencies that cost most are thinned; it is said, live a
     await expect(isEstimate).toBeHidden();
     await expect(isEstimate).toContainText(/one event in \d+ is timed/, { timeout: 90_000 });
     await expect(table.getByTitle(/^Standard error of the count/)).toBeVisible();
-    const heatmap = page.getByRole('group', { name: /^Heatmap of/ });
+    const heatmap = page.getByRole('application', { name: /^Heatmap of/ });
     const change = /latencies all timed → one in 2 timed/;
     await expect(heatmap.getByRole('img', { name: change })).toBeVisible();
 

@@ -146,8 +146,8 @@ describe('a recording', () => {
     end.addWait({ stack: ['main', 'sleep'], timeNs: 2.3e9, durationNs: 9e9, weight: 9e9 });
     const header = { ...HEADER, startNs: 2e9, endNs: 2.2e9 };
     source.pushEnd(encodeChunk(end.builder.cutChunk(header, [])));
+    push(['after']); // in the same turn
     await stopped;
-    push(['after']);
     const { profile } = await stored(session.id);
     expect(profile.strings).toContain('last');
     expect(profile.strings).not.toContain('after');

@@ -83,6 +83,8 @@ export class Recorder implements LiveTarget {
     if (this.#ended === undefined) return;
     new Merger(this.#builder).append(this.#inside(chunk, chunk.header.endNs));
     this.#took(chunk);
+    // The stream's next chunk may be here already, and is none of the recording's.
+    this.#source.remove(this);
     this.#ended();
   }
 
