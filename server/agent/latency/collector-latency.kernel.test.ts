@@ -137,7 +137,8 @@ it('thinned latencies are marked, estimate what there was, and say how well', as
   });
   expect(oneIn).toBe(8);
   expect(profile.rates.map(({ latencyOneIn }) => latencyOneIn)).toContain(8);
-  expect(statuses.at(-1)?.latency.oneIn).toBe(8);
+  // The last one may be of the end, when nothing is measured any more.
+  expect(statuses.map(({ latency }) => latency.oneIn)).toContain(8);
   const row = labels.find(({ label }) => label === 'getpid');
   const { countError = 0, histogram } = row ?? {};
   expect(countError).toBeCloseTo(Math.sqrt(7 / CALLS), 4);
