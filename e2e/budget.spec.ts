@@ -30,6 +30,7 @@ test('above the budget, less is sampled; it is said, and marked in recordings', 
     await page.getByRole('link', { name: 'Open recording' }).click();
     await expect(page.getByRole('img', { name: 'sampling 99 Hz → 49 Hz' })).toBeVisible();
     await expect(page.getByRole('img', { name: /sampling \d+ Hz → 99 Hz/ })).toBeVisible();
+    await expect(page.getByText(/^\d+ to 99 Hz$/)).toBeVisible();
   } finally {
     workload.child.kill();
     await server.stop();

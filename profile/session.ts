@@ -12,6 +12,7 @@ export interface SessionSummary {
   readonly durationMs: number;
   readonly samples: number;
   readonly bytes: number;
+  /** At its start. */
   readonly frequencyHz: number;
   readonly host: HostDescription;
 }

@@ -21,7 +21,6 @@ export interface FlameGraphProps {
   readonly analysis: Analysis;
   readonly view: View;
   /** Of the sampler; 0 where it is not known. */
-  readonly frequencyHz: number;
   /** What a label is called in the graph; hovering tells its full name. */
   nameOf(label: LabelIndex): string;
   onZoom(path: readonly string[]): void;
@@ -35,7 +34,6 @@ export interface FlameGraphProps {
 export function FlameGraph({
   analysis,
   view,
-  frequencyHz,
   nameOf,
   onZoom,
   onSelect,
@@ -91,7 +89,7 @@ export function FlameGraph({
   };
   const select = (node: NodeIndex): void => {
     changeSelection(pathOf(tree, labels, node));
-    setSpoken(factsSentence(nodeFacts(analysis, node, frequencyHz)));
+    setSpoken(factsSentence(nodeFacts(analysis, node)));
     flames.current?.reveal(node);
   };
   const zoomTo = (node: NodeIndex): void => {
@@ -143,15 +141,11 @@ export function FlameGraph({
     },
   });
 
-  const facts =
-    hovered === undefined ? undefined : nodeFacts(hovered.analysis, hovered.node, frequencyHz);
+  const facts = hovered === undefined ? undefined : nodeFacts(hovered.analysis, hovered.node);
   // At the edge that the graph reaches last: what is seen stays where it is when the line comes.
   const line =
     selected === NO_NODE ? null : (
-      <SelectedLine
-        name={nameOf(tree.label[selected])}
-        facts={nodeFacts(analysis, selected, frequencyHz)}
-      />
+      <SelectedLine name={nameOf(tree.label[selected])} facts={nodeFacts(analysis, selected)} />
     );
   return (
     <div className="flex min-h-0 flex-1 flex-col">

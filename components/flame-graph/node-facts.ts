@@ -50,8 +50,7 @@ export interface NodeFacts {
   readonly split: string;
 }
 
-/** `frequencyHz`: for profiles that count samples and not time; 0 where it is not known. */
-export function nodeFacts(analysis: Analysis, node: NodeIndex, frequencyHz: number): NodeFacts {
+export function nodeFacts(analysis: Analysis, node: NodeIndex): NodeFacts {
   const { tree, labels, unit, isImport, mode, variance } = analysis;
   const label = tree.label[node];
   const allSamples = tree.totalSamples[0];
@@ -67,7 +66,8 @@ export function nodeFacts(analysis: Analysis, node: NodeIndex, frequencyHz: numb
     share: formatShare(tree.total[0] === 0 ? 0 : weight / tree.total[0]),
     // The root is everything: that was not found out by sampling. Nor is it known how an import was.
     error: node === 0 || isImport ? '' : `± ${percent(errorOf(what, weight, samples))}`,
-    time: timeText(weight, unit, isImport ? 0 : frequencyHz),
+    // Imports count samples, and don't say how long one stands for.
+    time: unit === 'nanoseconds' ? formatDuration(weight / 1e6) : '',
     samples: `${formatCount(samples)} ${SAMPLE_NAMES[mode]}${samples === 1 ? '' : 's'}`,
   });
   const module = labels.module[label];
@@ -131,9 +131,4 @@ export function weightedShareError(part: Estimate, all: Estimate): number {
 
 function percent(share: number): string {
   return share > 0 && share < 0.001 ? '0.1%' : `${(share * 100).toFixed(1)}%`;
-}
-
-function timeText(weight: number, unit: string, frequencyHz: number): string {
-  if (unit === 'nanoseconds') return formatDuration(weight / 1e6);
-  return unit === 'count' && frequencyHz > 0 ? formatDuration((weight / frequencyHz) * 1e3) : '';
 }

@@ -92,7 +92,6 @@ export function StacksPanel(props: StacksPanelProps) {
         <FlameGraph
           analysis={shown}
           view={{ ...DEFAULT_VIEW, zoom: view.zoom, orientation: view.orientation }}
-          frequencyHz={0}
           nameOf={nameOf}
           onZoom={(zoom) => change({ zoom })}
           onSelect={() => {}}

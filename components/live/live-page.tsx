@@ -132,7 +132,6 @@ export function LivePage() {
           view={view}
           onView={changeView}
           onSelect={(path) => client.setSelected(path)}
-          frequencyHz={status?.collector?.frequencyHz ?? 0}
           hasRanges={false}
           label={GRAPH_LABELS[view.mode]}
           waiting={waitingFor(state)}

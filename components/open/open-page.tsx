@@ -93,7 +93,6 @@ export function OpenPage() {
       <RecordedView
         client={client}
         state={state}
-        frequencyHz={undefined}
         canLink={false}
         session={undefined}
         actions={pick('Open another', 'plain')}

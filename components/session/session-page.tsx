@@ -82,7 +82,6 @@ export function SessionPage({ id }: { readonly id: string }) {
       <RecordedView
         client={client}
         state={state}
-        frequencyHz={session?.frequencyHz}
         canLink
         session={id}
         actions={

@@ -134,7 +134,6 @@ function SessionRow({
           {formatWhen(session.startedMs, Date.now())}
           <span className="sm:hidden"> · {formatDuration(session.durationMs)}</span>
           <span> · {session.host.hostname}</span>
-          <span className="hidden md:inline"> · {session.frequencyHz} Hz</span>
         </div>
       </div>
       <Fact label="Duration" text={formatDuration(session.durationMs)} width="w-24" />

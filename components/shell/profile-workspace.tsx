@@ -21,7 +21,6 @@ export interface ProfileWorkspaceProps {
   onView(change: Partial<View>, how?: 'push' | 'replace'): void;
   /** The frame whose waits are to be told of has changed. */
   onSelect(path: readonly string[] | undefined): void;
-  readonly frequencyHz: number;
   /** The flame graph's accessible name. */
   readonly label: string;
   /** What is waited for while there is no analysis. */
@@ -119,7 +118,6 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
           <FlameGraph
             analysis={analysis}
             view={view}
-            frequencyHz={props.frequencyHz}
             nameOf={nameOf}
             onZoom={(zoom) => onView({ zoom })}
             onSelect={props.onSelect}

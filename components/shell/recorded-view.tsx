@@ -21,8 +21,6 @@ import { useView } from './use-view';
 export interface RecordedViewProps {
   readonly client: ProfileClient;
   readonly state: ProfileState;
-  /** undefined where it isn't known. */
-  readonly frequencyHz: number | undefined;
   /** Whether a link brings others to the same profile. */
   readonly canLink: boolean;
   /** Its ID on the server; undefined for a file. */
@@ -37,7 +35,6 @@ export interface RecordedViewProps {
 export function RecordedView({
   client,
   state,
-  frequencyHz,
   canLink,
   session,
   actions,
@@ -115,7 +112,6 @@ export function RecordedView({
           view={view}
           onView={changeView}
           onSelect={(path) => client.setSelected(path)}
-          frequencyHz={frequencyHz ?? 0}
           hasRanges
           label={GRAPH_LABELS[view.mode]}
           waiting={loadingText(state)}
@@ -157,13 +153,7 @@ export function RecordedView({
             : {})}
         />
       </main>
-      <TruthBar
-        kind="recorded"
-        frequencyHz={frequencyHz}
-        analysis={analysis}
-        view={view}
-        onView={changeView}
-      />
+      <TruthBar kind="recorded" analysis={analysis} view={view} onView={changeView} />
     </>
   );
 }

@@ -19,6 +19,7 @@ import type {
 import type { View } from '@/profile/view';
 import { BudgetForm } from './budget-form';
 import { lossRows, lossSummary } from './losses';
+import { rateText } from './rate-text';
 import { SamplingForm } from './sampling-form';
 
 export type TruthBarProps = {
@@ -34,8 +35,6 @@ export type TruthBarProps = {
     }
   | {
       readonly kind: 'recorded';
-      /** undefined or 0: it isn't known. */
-      readonly frequencyHz: number | undefined;
       readonly analysis: Analysis | undefined;
     }
 );
@@ -154,19 +153,16 @@ function BudgetItem({ budget }: { readonly budget: BudgetStatus }) {
   );
 }
 
-function RecordedItems({
-  frequencyHz,
-  analysis,
-  ...looking
-}: Extract<TruthBarProps, { kind: 'recorded' }>) {
+function RecordedItems({ analysis, ...looking }: Extract<TruthBarProps, { kind: 'recorded' }>) {
+  const rate = analysis && rateText(analysis.rates);
   return (
     <>
       <span className={ITEM} title="Samples a second on each CPU">
         <Item label="Rate">
-          {frequencyHz ? (
-            `${frequencyHz} Hz`
+          {analysis === undefined ? (
+            <Waiting why="nothing is loaded yet" />
           ) : (
-            <NotMeasured why="the file does not say how often it was sampled" />
+            (rate ?? <NotMeasured why="the file does not say how often it was sampled" />)
           )}
         </Item>
       </span>
