@@ -21,41 +21,6 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-static __always_inline bool wanted(const struct configuration *config, __u32 pid)
-{
-	switch (config->filter) {
-	case FILTER_ALL:
-		return true;
-	case FILTER_PROCESSES:
-	case FILTER_TREES:
-		return bpf_map_lookup_elem(&watched, &pid) != NULL;
-	case FILTER_CGROUP:
-		return bpf_get_current_ancestor_cgroup_id(config->cgroup_level) == config->cgroup;
-	}
-	return false;
-}
-
-/* ID of the kernel stack, which is sent if it is new; 0 in user mode. */
-static __always_inline __u64 kernel_stack(struct bpf_perf_event_data *ctx, __u64 time_ns, struct record_stack *record,
-					  __u32 generation)
-{
-	long bytes = bpf_get_stack(ctx, record->addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
-
-	if (bytes <= 0) {
-		count(LOST_KERNEL_STACK);
-		return 0;
-	}
-	record->type = RECORD_STACK;
-	record->pid = 0;
-	record->time_ns = time_ns;
-	record->is_user = 0;
-	record->count = (__u32)bytes / sizeof(__u64);
-	record->end = record->count == MAX_KERNEL_FRAMES ? END_TRUNCATED : END_KERNEL;
-	record->id = stack_id(record, hash_addresses(record), 0);
-	send_stack_once(record, generation);
-	return record->id;
-}
-
 /* The thread is in execve, past the point at which its old memory was let go. */
 static __always_inline bool has_let_go(struct task_struct *task, const struct record_stack *record)
 {
@@ -102,7 +67,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	};
 	struct scratch *scratch;
 
-	if (!config || pid == 0 || !wanted(config, pid))
+	if (!config || pid == 0 || !wanted_task(task))
 		return 0;
 	sample.period_ns = config->period_ns;
 	count(COUNT_SAMPLES);
@@ -118,7 +83,10 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		if (in_user_mode(ctx)) {
 			interrupted_registers(ctx, &regs);
 		} else {
-			sample.kernel_stack = kernel_stack(ctx, sample.time_ns, &scratch->kernel, config->generation);
+			long bytes = bpf_get_stack(ctx, scratch->kernel.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
+
+			sample.kernel_stack =
+				send_kernel_stack(&scratch->kernel, bytes, sample.time_ns, config->generation);
 			saved_registers(task, &regs);
 		}
 		/* Kernel threads borrow the address space of whoever ran before them. */

@@ -13,10 +13,17 @@ struct {
 	__type(value, struct configuration);
 } configurations SEC(".maps");
 
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct cgroup___filter {
 	int level;
-	struct cgroup *ancestors[];
-} __attribute__((preserve_access_index));
+	struct cgroup *ancestors[];	/* Linux 6.1 and later */
+};
+
+struct cgroup___before_6_1 {
+	int level;
+	__u64 ancestor_ids[];
+};
+#pragma clang attribute pop
 
 /* The processes that FILTER_PROCESSES and FILTER_TREES let through. */
 struct {
@@ -37,14 +44,24 @@ static __always_inline const struct configuration *configuration(void)
 static __always_inline bool in_cgroup(struct task_struct *task, const struct configuration *config)
 {
 	struct cgroup___filter *cgroup = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	__u32 level = config->cgroup_level;
 	struct cgroup *ancestor = NULL;
+	__u64 id = 0;
 
-	if (BPF_CORE_READ(cgroup, level) < (int)config->cgroup_level)
+	if (BPF_CORE_READ(cgroup, level) < (int)level)
 		return false;
-	bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-			      (void *)cgroup + bpf_core_field_offset(struct cgroup___filter, ancestors) +
-				      config->cgroup_level * sizeof(ancestor));
-	return BPF_CORE_READ(ancestor, kn, id) == config->cgroup;
+	if (bpf_core_field_exists(cgroup->ancestors)) {
+		bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+				      (void *)cgroup + bpf_core_field_offset(struct cgroup___filter, ancestors) +
+					      level * sizeof(ancestor));
+		id = BPF_CORE_READ(ancestor, kn, id);
+	} else {
+		bpf_probe_read_kernel(&id, sizeof(id),
+				      (void *)cgroup +
+					      bpf_core_field_offset(struct cgroup___before_6_1, ancestor_ids) +
+					      level * sizeof(id));
+	}
+	return id == config->cgroup;
 }
 
 /* Whether the filter lets a task's events through; it need not be the one that runs. */

@@ -130,6 +130,16 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
+/* Of iterators over tasks. */
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
 #pragma clang attribute pop
 
 /* When the file's contents were last changed. */

@@ -12,11 +12,12 @@
  * programs, each of which costs as much by being called as by what it does.
  */
 #include "draw.bpf.h"
+#include "late-stack.bpf.h"
 #include "latency-control.bpf.h"
 #include "latency-slots.bpf.h"
 #include "off-cpu.bpf.h"
+#include "stack-room.bpf.h"
 #include "task-stack.bpf.h"
-#include "task-work.h"
 #include "wait-class.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -36,60 +37,7 @@ struct {
 	__type(value, struct off_cpu_configuration);
 } off_cpu_configurations SEC(".maps");
 
-/* Task work under way. A slot is its owner's until the work has been done. */
-#define SLOTS 16384
-#define SLOT_TRIES 8
-
-struct slot {
-	struct bpf_task_work work;
-	__u64 owner;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SLOTS);
-	__type(key, __u32);
-	__type(value, struct slot);
-} slots SEC(".maps");
-
-/* Room for one stack. Task work can be preempted by another thread's: each takes the first that is free. */
-#define SCRATCHES 64
-#define SCRATCH_TRIES 16
-
-struct scratch {
-	__u32 busy;
-	struct record_stack stack;
-	struct walk_state walk;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SCRATCHES);
-	__type(key, __u32);
-	__type(value, struct scratch);
-} scratches SEC(".maps");
-
 __u64 last_thread_id;
-
-static __always_inline struct scratch *take_scratch(void)
-{
-	__u32 first = bpf_get_smp_processor_id() * 4, i;
-
-	for (i = 0; i < SCRATCH_TRIES; i++) {
-		__u32 index = (first + i) % SCRATCHES;
-		struct scratch *scratch = bpf_map_lookup_elem(&scratches, &index);
-
-		if (scratch && __sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0)
-			return scratch;
-	}
-	count(LOST_SCRATCH_BUSY);
-	return NULL;
-}
-
-static __always_inline void give_back(struct scratch *scratch)
-{
-	__sync_val_compare_and_swap(&scratch->busy, 1, 0);
-}
 
 /* Counts what went wrong with a thread that the filter lets through: what happens to others is nobody's loss. */
 static __noinline void count_missed(struct task_struct *task, enum counter lost)
@@ -118,83 +66,6 @@ static __always_inline __u64 draw_wait(struct thread *thread, __u64 length_ns, _
 	return takes_stacks_late ?
 		       draw_weight(random(thread), length_ns, threshold) :
 		       draw_early_weight(random(thread), thread->early.probability, length_ns, threshold);
-}
-
-/*
- * Runs as the thread whose stack is wanted, just before it is in user mode again: once for all waits that were drawn since
- * it left. (Signal handlers come after it.)
- */
-static int take_user_stack(struct bpf_map *map, void *key, void *value)
-{
-	const struct configuration *config = configuration();
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
-	struct slot *slot = value;
-	struct record_wait_stack record = {
-		.type = RECORD_WAIT_STACK,
-		.pid = task->tgid,
-		.tid = task->pid,
-		.time_ns = bpf_ktime_get_ns(),
-	};
-
-	if (thread && config) {
-		record.key = thread->key;
-		thread->key = 0;
-		/* A thread that is being ended has no memory any more. */
-		if (has_user_mode(task)) {
-			struct scratch *scratch = take_scratch();
-
-			if (scratch) {
-				record.user_stack = send_user_stack(task, &scratch->stack, &scratch->walk,
-								    record.time_ns, config->generation);
-				give_back(scratch);
-			}
-		}
-		emit(&record, sizeof(record), LOST_WAIT_STACK);
-	}
-	slot->owner = 0;
-	return 0;
-}
-
-/* The key under which the user stack of the thread will come; 0 where it has none, or no slot is free. */
-static __always_inline __u64 take_user_stack_later(struct task_struct *task, struct thread *thread, __u64 now)
-{
-	__u32 hash = task->pid * 0x9E3779B1u, i;
-
-	if (!has_user_mode(task) || !bpf_task_work_schedule_resume_impl)
-		return 0;
-	if (thread->key)
-		return thread->key;
-	for (i = 0; i < SLOT_TRIES; i++) {
-		__u32 index = ((hash >> 16) + i) % SLOTS;
-		struct slot *slot = bpf_map_lookup_elem(&slots, &index);
-
-		if (!slot || __sync_val_compare_and_swap(&slot->owner, 0, now))
-			continue;
-		/* Before it is scheduled: where the thread is the current one, it may be done at once. */
-		thread->key = now;
-		thread->slot = index;
-		if (bpf_task_work_schedule_resume_impl(task, &slot->work, &slots, take_user_stack, NULL) == 0)
-			return now;
-		thread->key = 0;
-		slot->owner = 0;
-	}
-	count(LOST_WAIT_STACK);
-	return 0;
-}
-
-/* A thread that has died between its wait and user mode leaves its slot. */
-static __always_inline void leave_slot(struct thread *thread)
-{
-	__u32 index = thread->slot;
-	struct slot *slot;
-
-	if (!thread->key)
-		return;
-	slot = bpf_map_lookup_elem(&slots, &index);
-	if (slot && slot->owner == thread->key)
-		slot->owner = 0;
-	thread->key = 0;
 }
 
 struct wait_part {
@@ -597,15 +468,6 @@ int BPF_PROG(on_new_thread, struct task_struct *parent, struct task_struct *chil
 }
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct bpf_iter_meta {
-	struct seq_file *seq;
-};
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-};
-
 struct task_struct___state {
 	unsigned int __state;
 	int on_cpu;

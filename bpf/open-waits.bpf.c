@@ -24,17 +24,6 @@ struct {
 	__type(value, struct room);
 } rooms SEC(".maps");
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct bpf_iter_meta {
-	struct seq_file *seq;
-};
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-};
-#pragma clang attribute pop
-
 /* What is known of the wait that a thread is in; false where it is in none. */
 static __always_inline bool look(struct task_struct *task, const struct thread *thread, struct record_open_wait *record)
 {

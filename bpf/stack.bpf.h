@@ -81,4 +81,22 @@ static __always_inline void send_stack_once(struct record_stack *record, __u32 g
 		count(LOST_MAP_FULL);
 }
 
+/* Names the kernel stack that was read into `record`, and sends it if it is new. 0 where there is none. */
+static __always_inline __u64 send_kernel_stack(struct record_stack *record, long bytes, __u64 time_ns, __u32 generation)
+{
+	if (bytes <= 0) {
+		count(LOST_KERNEL_STACK);
+		return 0;
+	}
+	record->type = RECORD_STACK;
+	record->pid = 0;
+	record->time_ns = time_ns;
+	record->is_user = 0;
+	record->count = (__u32)bytes / sizeof(__u64);
+	record->end = record->count == MAX_KERNEL_FRAMES ? END_TRUNCATED : END_KERNEL;
+	record->id = stack_id(record, hash_addresses(record), 0);
+	send_stack_once(record, generation);
+	return record->id;
+}
+
 #endif

@@ -15,25 +15,7 @@ static __always_inline bool has_user_mode(struct task_struct *task)
 	return task->mm && !(task->flags & PF_KTHREAD);
 }
 
-/* Names the kernel stack that was read into `record`, and sends it if it is new. 0 where there is none. */
-static __always_inline __u64 send_kernel_stack(struct record_stack *record, long bytes, __u64 time_ns, __u32 generation)
-{
-	if (bytes <= 0) {
-		count(LOST_KERNEL_STACK);
-		return 0;
-	}
-	record->type = RECORD_STACK;
-	record->pid = 0;
-	record->time_ns = time_ns;
-	record->is_user = 0;
-	record->count = (__u32)bytes / sizeof(__u64);
-	record->end = record->count == MAX_KERNEL_FRAMES ? END_TRUNCATED : END_KERNEL;
-	record->id = stack_id(record, hash_addresses(record), 0);
-	send_stack_once(record, generation);
-	return record->id;
-}
-
-/* ID of the current task's user stack as it entered the kernel, which is sent if it is new. */
+/* ID of the task's user stack as it entered the kernel, which is sent if it is new. */
 static __always_inline __u64 send_user_stack(struct task_struct *task, struct record_stack *record,
 					     struct walk_state *walk, __u64 time_ns, __u32 generation)
 {

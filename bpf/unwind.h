@@ -72,7 +72,7 @@ struct unwind_segment {
 	__u64 end;
 	__u64 bias;
 	__u32 module;
-	__u32 checked;		/* BPF's: see check_segment; 0 when it is written */
+	__u32 checked;		/* BPF's: see is_replaced; 0 when it is written */
 };
 
 /* A file that is a module, as a mapping shows it. */
