@@ -14,7 +14,7 @@ import { type ModuleId, NO_MODULE, TablePool, type UnwindArrays } from './unwind
 import { UnwindCompiler } from './unwind/unwind-compiler';
 import { type Segment, SegmentPool } from './unwind-segments';
 
-/** The maps of bpf/unwind.bpf.h. */
+/** The maps that bpf/unwind.bpf.h goes by. */
 export interface UnwindMaps {
   readonly modules: BpfMap;
   readonly pages: BpfMap;

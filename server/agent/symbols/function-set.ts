@@ -6,7 +6,7 @@
  *                  |-- copy_tail --|         ->     names    memcpy  copy_tail  memcpy  none   puts
  *             |- __memcpy (weak, same) |
  *
- * The work is done in WebAssembly (wasm/functions.c, which says why), in memory of its own that goes with this.
+ * The work is done in WebAssembly (wasm/functions, which says why), in memory of its own that goes with this.
  */
 import { readFileSync } from 'node:fs';
 import { distFile } from '../../root';

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { changed, changesIn, type Region } from '../damage-for-tests';
 import { ElfError, ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
 import { decodeUnits, encodeUnits } from './dwarf/units-file';
@@ -58,33 +59,6 @@ function nameAll(path: string): void {
       module.close();
     }
   });
-}
-
-type Region = readonly [start: number, end: number];
-interface Change {
-  readonly region: Region;
-  readonly at: number;
-  readonly value: number;
-}
-
-/** A few bytes that are others, each in one of `regions`; the changes, not the bytes, so that a failure can be read. */
-const changesIn = (regions: readonly Region[]) =>
-  fc.array(
-    fc.record({
-      region: fc.constantFrom(...regions),
-      at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      value: fc.oneof(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), fc.nat(255)),
-    }),
-    { minLength: 1, maxLength: 20 },
-  );
-
-function changed(original: Uint8Array, changes: readonly Change[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(original);
-  for (const { region, at, value } of changes) {
-    const [start, end] = region;
-    bytes[start + Math.floor(at * (end - start))] = value;
-  }
-  return bytes;
 }
 
 /** Where sections are, and the headers that say so. */

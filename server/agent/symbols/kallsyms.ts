@@ -2,6 +2,7 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { ByteSink } from './byte-sink';
 import { SymbolError } from './protocol';
+import { lastAtOrBelow } from './sorted-order';
 
 /** The kernel gives a page at a time, whatever is asked for. */
 const PIECE_BYTES = 64 * 1024;
@@ -121,14 +122,8 @@ export class KernelSymbols {
 
   /** The entry that has `address`, or -1. */
   find(address: number): number {
-    const starts = this.#starts;
-    let [low, high] = [0, starts.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (starts[middle] <= address) low = middle + 1;
-      else high = middle;
-    }
-    return low === 0 || this.#nameOffsets[low - 1] === GAP ? -1 : low - 1;
+    const entry = lastAtOrBelow(this.#starts, address);
+    return entry < 0 || this.#nameOffsets[entry] === GAP ? -1 : entry;
   }
 
   functionAt(entry: number): KernelFunction {

@@ -4,6 +4,7 @@
  * can be known: where debug information says more, each address has an answer of its own.
  */
 import type { SymbolizedFrame } from './protocol';
+import { lastAtOrBelow } from './sorted-order';
 
 /** Of all modules together; about 150 bytes each, the name included. When there are more, all are learned anew. */
 const MAX_FUNCTIONS = 50_000;
@@ -32,7 +33,7 @@ export class KnownFunctions {
   find(key: string, address: number): SymbolizedFrame | undefined {
     const ranges = this.#modules.get(key);
     if (ranges === undefined) return undefined;
-    const at = countUpTo(ranges.starts, address) - 1;
+    const at = lastAtOrBelow(ranges.starts, address);
     return at >= 0 && address < ranges.ends[at] ? ranges.frames[at] : undefined;
   }
 
@@ -58,17 +59,6 @@ export class KnownFunctions {
     this.#modules.clear();
     this.#count = 0;
   }
-}
-
-/** How many of the rising values are not above `value`. */
-function countUpTo(values: Float64Array, value: number): number {
-  let [low, high] = [0, values.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (values[middle] <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function merge(known: Ranges, functions: readonly NamedFunction[]): Ranges {

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { latestOnTop } from './latest-on-top';
 import type { JitProcess } from './protocol';
+import { lastAtOrBelow } from './sorted-order';
 
 const READ_BYTES = 1024 * 1024;
 /** Of one process: what is beyond is not read. */
@@ -45,14 +46,8 @@ export class JitTable {
 
   /** The range that has `address`, or -1. */
   find(address: number): number {
-    const starts = this.#starts;
-    let [low, high] = [0, starts.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (starts[middle] <= address) low = middle + 1;
-      else high = middle;
-    }
-    return low > 0 && address < this.#ends[low - 1] ? low - 1 : -1;
+    const range = lastAtOrBelow(this.#starts, address);
+    return range >= 0 && address < this.#ends[range] ? range : -1;
   }
 
   /** Identifies the function of a range until the next `add`. */

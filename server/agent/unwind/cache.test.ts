@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TableCache } from './cache';
-import { FpRule, RaRule, RuleKind, ruleLow, type UnwindTable } from './format';
-import { TableBuilder } from './table-builder';
+import type { UnwindTable } from './format';
+import { tableOfRows } from './table-for-tests';
 
 let parent: string;
 let folder: string;
@@ -28,12 +28,11 @@ afterEach(() => rmSync(parent, { recursive: true }));
 const idOf = (number: number): string => number.toString(16).padStart(40, '0');
 
 function tableOf(number: number, rows = 100): UnwindTable {
-  const builder = new TableBuilder(1e6);
-  for (let i = 0; i < rows; i++) {
-    const low = ruleLow(RuleKind.CfaSp, FpRule.Same, RaRule.BelowCfa, 0);
-    builder.addAt(0x1000 + i * 4, builder.rules.intern(low, number + (i % 2)));
-  }
-  return builder.finish('x86-64', idOf(number), 0x1000 + rows * 4, { used: 1, skipped: 0 });
+  const placed = Array.from({ length: rows }, (_, i) => ({
+    address: 0x1000 + i * 4,
+    cfaOffset: number + (i % 2),
+  }));
+  return tableOfRows(placed, 0x1000 + rows * 4, idOf(number));
 }
 
 const onlyFile = (): string => join(folder, readdirSync(folder)[0]);

@@ -1,18 +1,15 @@
 /** Compiles an ELF file's call frame information into an unwind table. */
-import { type ElfFile, type ElfSection, SectionType, SegmentType } from '../elf/elf-file';
-import { GO_SECTIONS } from '../symbols/go-functions';
-import { ByteReader } from './byte-reader';
-import { CodeRanges } from './code-ranges';
 import {
-  FrameEntries,
-  type FrameLimits,
-  type FrameSection,
-  MAX_FDES,
-  readFrames,
-  readPointer,
-} from './eh-frame';
+  type ElfFile,
+  type ElfSection,
+  SectionFlag,
+  SectionType,
+  SegmentType,
+} from '../elf/elf-file';
+import { GO_SECTIONS } from '../symbols/go-functions';
+import { CodeRanges } from './code-ranges';
 import { SpecialRule, type UnwindTable } from './format';
-import { type BareCode, FrameCompiler } from './frame-compiler';
+import { type BareCode, FrameCompiler, type FrameSection, MAX_FDES } from './frame-compiler';
 import { findGoFrames } from './go-frames';
 import { MACHINES } from './machine';
 import { UnwindError } from './unwind-error';
@@ -31,8 +28,6 @@ const TYPE_CORE = 4;
 const MAX_MS = 20_000;
 const MAX_SECTION_BYTES = 128 * 1024 * 1024;
 const MAX_ROWS = 16_000_000;
-/** With this guess the columns of FDEs seldom grow. */
-const TYPICAL_FDE_BYTES = 32;
 const PLT_SECTIONS = ['.plt', '.plt.got', '.plt.sec', '.iplt'];
 /** What may be taken for the program's entry where no FDE says how far it goes. */
 const MAX_ENTRY_BYTES = 64;
@@ -46,37 +41,35 @@ export function compileUnwindTable(elf: ElfFile, options: CompileOptions = {}): 
   if (elf.machine === 'bpf' || elf.type === TYPE_RELOCATABLE || elf.type === TYPE_CORE) {
     throw new UnwindError('unsupported', 'neither a program nor a shared library');
   }
-  const machine = MACHINES[elf.machine];
-  const limits: FrameLimits = {
-    maxFdes: Math.min(options.maxFdes ?? MAX_FDES, MAX_FDES),
-    deadlineMs: performance.now() + (options.maxMs ?? MAX_MS),
-  };
-  const maxBytes = options.maxSectionBytes ?? MAX_SECTION_BYTES;
-  const ehFrame = findEhFrame(elf, maxBytes);
   const code = new CodeRanges(elf);
-  const entries = new FrameEntries(code, (ehFrame?.bytes.length ?? 0) / TYPICAL_FDE_BYTES);
-  // First, for they count where others begin at the same address.
-  const goFrames = findGoFrames(elf);
-  if (goFrames !== undefined) readFrames(goFrames, entries, limits);
-  if (ehFrame !== undefined) readFrames(ehFrame, entries, limits);
-  const ehEntries = entries.length;
-  const debugSection = elf.section('.debug_frame');
-  const debugFrame = debugSection && sectionOf(elf, debugSection, false, maxBytes);
-  if (debugFrame !== undefined) readFrames(debugFrame, entries, limits);
   const bare = findBareCode(elf, code);
-  if (entries.length === 0 && bare.length === 0) {
-    const adjective = entries.skipped === 0 ? '' : 'usable ';
+  const frames = new FrameCompiler(
+    {
+      machine: MACHINES[elf.machine],
+      code,
+      bare,
+      pointerAt: (address) => pointerAt(elf, address),
+    },
+    {
+      maxFdes: Math.min(options.maxFdes ?? MAX_FDES, MAX_FDES),
+      maxRows: options.maxRows ?? MAX_ROWS,
+      deadlineMs: performance.now() + (options.maxMs ?? MAX_MS),
+    },
+  );
+  const maxBytes = options.maxSectionBytes ?? MAX_SECTION_BYTES;
+  const debugFrame = elf.section('.debug_frame');
+  const sections = [
+    // First, for they count where others begin at the same address.
+    findGoFrames(elf),
+    findEhFrame(elf, frames, maxBytes),
+    debugFrame && sectionOf(elf, debugFrame, false, maxBytes),
+  ];
+  frames.read(sections.filter((section) => section !== undefined));
+  if (frames.count === 0 && bare.length === 0) {
+    const adjective = frames.skipped === 0 ? '' : 'usable ';
     throw new UnwindError('no-frames', `no ${adjective}call frame information`);
   }
-  const maxRows = options.maxRows ?? MAX_ROWS;
-  const compile = (followsBase: boolean): FrameCompiler => {
-    const made = new FrameCompiler(machine, entries, ehEntries, bare, maxRows, followsBase);
-    made.compile(limits.deadlineMs);
-    return made;
-  };
-  // Few files need it, and their tables have more rows and rules by it.
-  const compiler = compile(false);
-  return (compiler.needsBase ? compile(true) : compiler).finish(elf.buildId);
+  return frames.compile(elf.buildId);
 }
 
 function findBareCode(elf: ElfFile, code: CodeRanges): BareCode[] {
@@ -111,17 +104,21 @@ function isAlone(elf: ElfFile): boolean {
   const dynamic = elf.programHeaders.find(({ type }) => type === SegmentType.Dynamic);
   if (elf.entry === 0 || dynamic === undefined || dynamic.fileSize > MAX_DYNAMIC_BYTES)
     return false;
-  const reader = new ByteReader(elf.readAt(dynamic.offset, dynamic.fileSize));
-  for (; reader.at + 16 <= dynamic.fileSize; reader.at += 8) {
-    if (reader.s64() === DT_NEEDED) return false;
+  const bytes = elf.readAt(dynamic.offset, dynamic.fileSize);
+  for (let at = 0; at + 16 <= bytes.length; at += 16) {
+    if (readS64(bytes, at) === DT_NEEDED) return false;
   }
   return true;
 }
 
-function findEhFrame(elf: ElfFile, maxBytes: number): FrameSection | undefined {
+function findEhFrame(
+  elf: ElfFile,
+  frames: FrameCompiler,
+  maxBytes: number,
+): FrameSection | undefined {
   const section = elf.section('.eh_frame');
   if (section !== undefined) return sectionOf(elf, section, true, maxBytes);
-  return elf.sections.length === 0 ? ehFrameWithoutSections(elf, maxBytes) : undefined;
+  return elf.sections.length === 0 ? ehFrameWithoutSections(elf, frames, maxBytes) : undefined;
 }
 
 function sectionOf(
@@ -132,33 +129,57 @@ function sectionOf(
 ): FrameSection | undefined {
   if (section.type === SectionType.NoBits || section.size === 0) return undefined;
   return {
-    bytes: elf.read(section, maxBytes),
+    ...contentsOf(elf, section, maxBytes),
     address: section.address,
     isEhFrame,
     endsAtTerminator: false,
     textBase: elf.section('.text')?.address,
     dataBase: (elf.section('.got.plt') ?? elf.section('.got'))?.address,
-    pointerAt: (address) => pointerAt(elf, address),
   };
 }
 
+function contentsOf(
+  elf: ElfFile,
+  section: ElfSection,
+  maxBytes: number,
+): Pick<FrameSection, 'length' | 'fill'> {
+  if (section.flags & SectionFlag.Compressed) {
+    const bytes = elf.read(section, maxBytes);
+    return { length: bytes.length, fill: (target) => target.set(bytes) };
+  }
+  return contentsAt(elf, section.offset, section.size, maxBytes);
+}
+
+function contentsAt(
+  elf: ElfFile,
+  offset: number,
+  length: number,
+  maxBytes: number,
+): Pick<FrameSection, 'length' | 'fill'> {
+  if (length > maxBytes) throw UnwindError.tooLarge(`${maxBytes} bytes`);
+  return { length, fill: (target) => elf.readInto(offset, target) };
+}
+
 /** Where the section headers were stripped off too, the header that the C library's unwinder uses finds the frames. */
-function ehFrameWithoutSections(elf: ElfFile, maxBytes: number): FrameSection | undefined {
+function ehFrameWithoutSections(
+  elf: ElfFile,
+  frames: FrameCompiler,
+  maxBytes: number,
+): FrameSection | undefined {
   const header = elf.programHeaders.find(({ type }) => type === SegmentType.GnuEhFrame);
   if (header === undefined || header.fileSize < 8) return undefined;
+  const bytes = elf.readAt(header.offset, Math.min(header.fileSize, 32));
   const section: FrameSection = {
-    bytes: elf.readAt(header.offset, Math.min(header.fileSize, 32)),
+    length: bytes.length,
+    fill: (target) => target.set(bytes),
     address: header.address,
     isEhFrame: true,
     endsAtTerminator: true,
     textBase: undefined,
     dataBase: header.address,
-    pointerAt: (address) => pointerAt(elf, address),
   };
-  const reader = new ByteReader(section.bytes);
-  reader.at = 4;
-  const address = readPointer(reader, section, section.bytes[1]);
-  if (reader.overrun || address === undefined) return undefined;
+  const address = frames.pointerIn(section, 4, bytes[1]);
+  if (address === undefined) return undefined;
   const segment = elf.segments.find(
     (segment) => address >= segment.address && address < segment.address + segment.fileSize,
   );
@@ -167,7 +188,7 @@ function ehFrameWithoutSections(elf: ElfFile, maxBytes: number): FrameSection | 
   const length = Math.min(segment.fileSize - inSegment, maxBytes);
   return {
     ...section,
-    bytes: elf.readAt(segment.offset + inSegment, length, maxBytes),
+    ...contentsAt(elf, segment.offset + inSegment, length, maxBytes),
     address,
   };
 }
@@ -175,5 +196,9 @@ function ehFrameWithoutSections(elf: ElfFile, maxBytes: number): FrameSection | 
 function pointerAt(elf: ElfFile, address: number): number | undefined {
   const offset = elf.fileOffsetOfAddress(address);
   if (offset === undefined || offset + 8 > elf.size) return undefined;
-  return new ByteReader(elf.readAt(offset, 8)).s64();
+  return readS64(elf.readAt(offset, 8), 0);
+}
+
+function readS64({ buffer, byteOffset }: Uint8Array, at: number): number {
+  return Number(new DataView(buffer, byteOffset).getBigInt64(at, true));
 }

@@ -158,6 +158,9 @@ export const SPECIAL_RULES = 16;
 /** A row has 16 bits for its rule. */
 export const MAX_RULES = 65536;
 
+/** 4 GiB from the first to the last instruction: no program has more, but hostile files say so. */
+export const MAX_PAGES = 2 ** 16;
+
 /** Low 8 bits of a module's state; the 24 bits above are a generation that changes with every change of the state. */
 export const ModuleState = {
   /** The ID was never given out: a table may come. */

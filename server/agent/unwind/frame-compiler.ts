@@ -1,27 +1,27 @@
-/** Runs frame entries in the order of their code, and makes a table of their rows and of the gaps between them. */
-import { CfaInterpreter, CfaKind, type FrameSink, SavedKind, Slot } from './cfa';
-import type { FrameEntries } from './eh-frame';
-import {
-  FpRule,
-  RaRule,
-  RuleKind,
-  ruleLow,
-  SpecialRule,
-  UnsupportedReason,
-  type UnwindTable,
-} from './format';
-import { ruleOf } from './frame-rule';
+/**
+ * Makes unwind tables of call frame information, in WebAssembly (wasm/frames, which says how): a file's frames are
+ * compiled once, and V8 would interpret JavaScript for most of that, and then compile it for longer than it runs.
+ */
+import { readFileSync } from 'node:fs';
+import { distFile } from '../../root';
+import type { CodeRanges } from './code-ranges';
+import { MAX_PAGES, type SpecialRule, UNSUPPORTED_REASONS, type UnwindTable } from './format';
 import type { Machine } from './machine';
-import { TableBuilder } from './table-builder';
 import { UnwindError } from './unwind-error';
 
-/** Of one function. */
-const MAX_FRAME_BYTES = 2 ** 30;
-const CHECK_DEADLINE_EVERY = 1024;
-/** Of one function: most have fewer. */
-const TYPICAL_ROWS = 5;
-/** Between functions, up to the next 16-byte boundary: it never runs, so the last row may as well cover it. */
-const MAX_PADDING = 16;
+/** A section with frame entries, and what its pointers are relative to. */
+export interface FrameSection {
+  /** How many bytes it has, and how to get them: they go where they are compiled, without a copy. */
+  readonly length: number;
+  fill(target: Uint8Array): void;
+  /** Where the section is in the file's address space. */
+  readonly address: number;
+  readonly isEhFrame: boolean;
+  /** The bytes go on behind the section: its terminator ends it. */
+  readonly endsAtTerminator: boolean;
+  readonly textBase: number | undefined;
+  readonly dataBase: number | undefined;
+}
 
 /** Code that no FDE may cover, in [start, end), and the rule for it then. Offsets from the code's base. */
 export interface BareCode {
@@ -30,190 +30,222 @@ export interface BareCode {
   readonly rule: typeof SpecialRule.End | typeof SpecialRule.FramePointer | 'plt';
 }
 
-/**
- * In an entry of a procedure linkage table, the jump to the dynamic linker is here, behind a push. Entries without one
- * have no instruction that begins there.
- */
-const PLT_PUSHED = 11;
+/** What there is to compile, but for the sections. */
+export interface FrameSource {
+  readonly machine: Machine;
+  readonly code: CodeRanges;
+  readonly bare: readonly BareCode[];
+  /** The 8 bytes that the file has at an address, for indirect pointers; undefined where it has none. */
+  readonly pointerAt: (address: number) => number | undefined;
+}
 
-export class FrameCompiler implements FrameSink {
+/** What a file may cost at most. */
+export interface FrameLimits {
+  /** At most MAX_FDES. */
+  readonly maxFdes: number;
+  readonly maxRows: number;
+  /** Of performance.now(). */
+  readonly deadlineMs: number;
+}
+
+/** No file has a tenth as many. */
+export const MAX_FDES = 2 ** 21;
+const MAX_CIES = 65_536;
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  allocate(bytes: number): number;
+  source_struct(): number;
+  read_section(section: number): void;
+  pointer_in(section: number, at: number, encoding: number): bigint;
+  count_fdes(): number;
+  count_skipped(): number;
+  compile(): number;
+  bytes_allocated(): number;
+}
+
+/** struct section in wasm/frames/frames.h, and its flags. */
+const SECTION_BYTES = 40;
+const SectionFlag = { EhFrame: 1, EndsAtTerminator: 2, HasTextBase: 4, HasDataBase: 8 } as const;
+/** struct range, struct bare_code. */
+const RANGE_BYTES = 16;
+const BARE_BYTES = 24;
+const PLT_RULE = 0xffffffff;
+const NO_POINTER = -(2n ** 63n);
+
+let compiled: WebAssembly.Module | undefined;
+let usedBytes = 0;
+
+/** What compilers have had of memory, all together. V8 does not count it, so it is in no haste to collect it. */
+export function bytesOfCompilers(): number {
+  return usedBytes;
+}
+
+/** Loads the module, if that was not done before: who does it early saves the first table some milliseconds. */
+export function loadFrameCompiler(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readFileSync(distFile('frames.wasm')));
+  return compiled;
+}
+
+/** Compiles one file's frames: `read`, then `compile`. All methods throw UnwindError `too-large` and `timeout`. */
+export class FrameCompiler {
+  readonly #exports: Exports;
   readonly #machine: Machine;
-  readonly #entries: FrameEntries;
-  /** How many of the entries are from .eh_frame; the rest is from .debug_frame. */
-  readonly #ehEntries: number;
-  readonly #bare: readonly BareCode[];
-  readonly #bareStart: number;
-  readonly #bareEnd: number;
-  readonly #builder: TableBuilder;
-  readonly #interpreter: CfaInterpreter;
-  /** Rules by #commonKey; 0 where the rule isn't known yet. */
-  readonly #commonRules = new Uint16Array(32768);
-  #isSignalFrame = false;
-  readonly #followsBase: boolean;
-  #needsBase = false;
-  readonly #pltRule: number;
-  #rule: number = SpecialRule.NoRow;
-  /** The end of the code that has its rows. */
-  #end = 0;
-  #used = 0;
+  readonly #limits: FrameLimits;
+  #countedBytes = 0;
 
-  /** `followsBase`: rules say what becomes of the base register. */
-  constructor(
-    machine: Machine,
-    entries: FrameEntries,
-    ehEntries: number,
-    bare: readonly BareCode[],
-    maxRows: number,
-    followsBase: boolean,
-  ) {
-    this.#followsBase = followsBase;
-    this.#machine = machine;
-    this.#entries = entries;
-    this.#ehEntries = ehEntries;
-    this.#bare = bare;
-    this.#bareStart = Math.min(...bare.map(({ start }) => start));
-    this.#bareEnd = Math.max(...bare.map(({ end }) => end));
-    const expectedRows = entries.length * TYPICAL_ROWS;
-    this.#builder = new TableBuilder(maxRows, entries.code.base, expectedRows);
-    this.#pltRule = bare.some(({ rule }) => rule === 'plt')
-      ? this.#builder.rules.intern(
-          ruleLow(RuleKind.Plt, FpRule.Same, RaRule.BelowCfa, 0),
-          PLT_PUSHED,
-        )
-      : SpecialRule.NoRow;
-    this.#interpreter = new CfaInterpreter(machine, this, followsBase);
+  constructor(source: FrameSource, limits: FrameLimits) {
+    this.#machine = source.machine;
+    this.#limits = limits;
+    this.#exports = new WebAssembly.Instance(loadFrameCompiler(), {
+      host: {
+        refuse: (what: number) => this.#refuse(what),
+        check_time: () => {
+          if (performance.now() > limits.deadlineMs) throw UnwindError.timeout();
+        },
+        pointer_at: (address: bigint) => {
+          const pointer = source.pointerAt(Number(address));
+          return pointer === undefined ? NO_POINTER : BigInt(pointer);
+        },
+      },
+    }).exports as unknown as Exports;
+    this.#fill(source);
   }
 
-  /** Throws UnwindError. */
-  compile(deadlineMs: number): void {
-    const { size, cie, cies, instructionsAt, instructionsEnd, code, length } = this.#entries;
-    const sorted = this.#entries.sorted();
-    let previous = -1;
-    let ehEnd = 0;
-    for (let i = 0; i < length; i++) {
-      if (i % CHECK_DEADLINE_EVERY === 0 && performance.now() > deadlineMs) {
-        throw UnwindError.timeout();
-      }
-      const entry = sorted[2 * i];
-      const from = sorted[2 * i + 1];
-      const to = from + size[entry];
-      // Of entries that begin at one address the first counts, and .eh_frame before .debug_frame.
-      if (from === previous) continue;
-      const isEhFrame = entry < this.#ehEntries;
-      if (isEhFrame) ehEnd = Math.max(ehEnd, to);
-      else if (from < ehEnd) continue;
-      previous = from;
-      const end = Math.min(
-        to,
-        from + MAX_FRAME_BYTES,
-        this.#nextStart(sorted, i, isEhFrame ? to : from),
-      );
-      this.#gap(from);
-      this.#builder.begin(from);
-      const frame = cies[cie[entry]];
-      this.#isSignalFrame = frame.isSignalFrame;
-      const address = code.base + from;
-      this.#interpreter.run(
-        frame,
-        instructionsAt[entry],
-        instructionsEnd[entry],
-        address,
-        end - from,
-      );
-      this.#end = end;
-      this.#used++;
-    }
+  /** Frame entries that can be used. */
+  get count(): number {
+    return this.#exports.count_fdes();
   }
 
-  /** Some code has its CFA in the base register: what that calls can only be followed by rules that know it. */
-  get needsBase(): boolean {
-    return this.#needsBase;
+  /** Entries that can't: damaged, or not of the file's code. */
+  get skipped(): number {
+    return this.#exports.count_skipped();
   }
 
-  finish(buildId: string): UnwindTable {
-    const end = Math.max(this.#end, this.#bareEnd);
-    this.#gap(end);
-    const fdes = { used: this.#used, skipped: this.#entries.skipped };
-    return this.#builder.finish(this.#machine.name, buildId, end, fdes);
+  /** Reads the frames of all sections, those of .debug_frame last. To be called once. */
+  read(sections: readonly FrameSection[]): void {
+    const all = sections.map((section) => this.#add(section));
+    this.#countBytes();
+    for (const at of all) this.#exports.read_section(at);
   }
 
-  row(offset: number, state: Int32Array, changed: boolean): void {
-    if (changed) this.#rule = this.#ruleOf(state);
-    this.#builder.add(offset, this.#rule);
+  /** The pointer at an offset of a section, in one of the DW_EH_PE_* encodings, as an address; undefined where it can't be known. */
+  pointerIn(section: FrameSection, at: number, encoding: number): number | undefined {
+    const pointer = this.#exports.pointer_in(this.#add(section), at, encoding);
+    return pointer === NO_POINTER ? undefined : Number(pointer);
   }
 
-  malformed(offset: number): void {
-    this.#builder.add(offset, SpecialRule.Unsupported + UnsupportedReason.Malformed);
+  /** The table of all frames that were read, and of bare code. To be called once. */
+  compile(buildId: string): UnwindTable {
+    const at = this.#exports.compile();
+    const words = this.#words(at, 10 + UNSUPPORTED_REASONS.length);
+    const [basePage, pagesAt, pageCount, rowsAt, rowCount, rulesAt, ruleCount, fdes] = words;
+    const table = {
+      machine: this.#machine.name,
+      buildId,
+      basePage,
+      pages: this.#words(pagesAt, pageCount + 1).slice(),
+      rows: this.#words(rowsAt, rowCount).slice(),
+      rules: this.#words(rulesAt, ruleCount * 2).slice(),
+      counts: {
+        fdes,
+        skippedFdes: this.skipped,
+        leafRows: words[8],
+        lostFpRows: words[9],
+        unsupportedRows: [...words.subarray(10)],
+      },
+    };
+    this.#countBytes();
+    return table;
   }
 
-  /** Nearly all states are of few kinds: their rules are looked up (7% of the time of node's first table). */
-  #ruleOf(state: Int32Array): number {
-    const key = this.#isSignalFrame || this.#followsBase ? -1 : this.#commonKey(state);
-    if (key >= 0 && this.#commonRules[key] !== 0) return this.#commonRules[key];
-    const { rules } = this.#builder;
-    const rule = ruleOf(state, this.#isSignalFrame, this.#machine, rules, this.#followsBase);
-    this.#needsBase ||=
-      state[Slot.Cfa] === CfaKind.Sum && state[Slot.CfaRegister] === this.#machine.baseRegister;
-    if (key >= 0) this.#commonRules[key] = rule;
-    return rule;
+  /** Fills struct source. */
+  #fill({ machine, code, bare }: FrameSource): void {
+    const { allocate } = this.#exports;
+    const rangesAt = allocate(code.ranges.length * RANGE_BYTES);
+    const bareAt = allocate(bare.length * BARE_BYTES);
+    const view = this.#view();
+    code.ranges.forEach(({ start, end }, i) => {
+      setAddress(view, rangesAt + i * RANGE_BYTES, start);
+      setAddress(view, rangesAt + i * RANGE_BYTES + 8, end);
+    });
+    bare.forEach(({ start, end, rule }, i) => {
+      const at = bareAt + i * BARE_BYTES;
+      setAddress(view, at, start);
+      setAddress(view, at + 8, end);
+      view.setUint32(at + 16, rule === 'plt' ? PLT_RULE : rule, true);
+    });
+    const at = this.#exports.source_struct();
+    const { signalFrame } = machine;
+    [
+      machine.stackPointer,
+      machine.framePointer,
+      machine.instructionPointer,
+      machine.baseRegister,
+      machine.hasLinkRegister ? 1 : 0,
+      signalFrame.stackPointer,
+      signalFrame.instructionPointer,
+      signalFrame.framePointer,
+      this.#limits.maxFdes,
+      this.#limits.maxRows,
+    ].forEach((word, i) => {
+      view.setInt32(at + 4 * i, word, true);
+    });
+    setAddress(view, at + 40, code.base);
+    setAddress(view, at + 48, code.headerStart);
+    [rangesAt, code.ranges.length, bareAt, bare.length].forEach((word, i) => {
+      view.setUint32(at + 56 + 4 * i, word, true);
+    });
   }
 
-  /** A small number for what compilers make of ordinary functions, different for different rules; -1 for the rest. */
-  #commonKey(state: Int32Array): number {
-    const register = state[Slot.CfaRegister];
-    const offset = state[Slot.CfaOffset];
-    const isCommon =
-      state[Slot.Cfa] === CfaKind.Sum &&
-      (register === this.#machine.stackPointer || register === this.#machine.framePointer) &&
-      (offset & ~0x1ff8) === 0 &&
-      state[Slot.Ra] === SavedKind.AtCfa &&
-      state[Slot.RaOffset] === -8;
-    if (!isCommon) return -1;
-    const isOnFp = register === this.#machine.framePointer ? 1 : 0;
-    if (state[Slot.Fp] === SavedKind.Unspecified) return (offset << 2) | isOnFp;
-    const fpOffset = -state[Slot.FpOffset];
-    if (state[Slot.Fp] !== SavedKind.AtCfa || (fpOffset & ~0x78) !== 0 || fpOffset === 0) return -1;
-    return (offset << 2) | (fpOffset >> 2) | isOnFp;
+  /** Where the section is then, as struct section. Throws what `fill` throws. */
+  #add(section: FrameSection): number {
+    const { length, address, isEhFrame, endsAtTerminator, textBase, dataBase } = section;
+    const at = this.#exports.allocate(SECTION_BYTES);
+    const bytesAt = this.#exports.allocate(length);
+    section.fill(new Uint8Array(this.#exports.memory.buffer, bytesAt, length));
+    const view = this.#view();
+    const flags =
+      (isEhFrame ? SectionFlag.EhFrame : 0) |
+      (endsAtTerminator ? SectionFlag.EndsAtTerminator : 0) |
+      (textBase === undefined ? 0 : SectionFlag.HasTextBase) |
+      (dataBase === undefined ? 0 : SectionFlag.HasDataBase);
+    [bytesAt, length, flags].forEach((word, i) => {
+      view.setUint32(at + 4 * i, word, true);
+    });
+    setAddress(view, at + 16, address);
+    setAddress(view, at + 24, textBase ?? 0);
+    setAddress(view, at + 32, dataBase ?? 0);
+    return at;
   }
 
-  /**
-   * Where the next entry begins: one that begins within another cuts it short, unless it is from .debug_frame and
-   * before `ehEnd`, where it doesn't count.
-   */
-  #nextStart(sorted: Uint32Array, index: number, ehEnd: number): number {
-    const from = sorted[2 * index + 1];
-    for (let i = 2 * index + 2; i < sorted.length; i += 2) {
-      const next = sorted[i + 1];
-      if (next === from || (sorted[i] >= this.#ehEntries && next < ehEnd)) continue;
-      return next;
-    }
-    return Number.POSITIVE_INFINITY;
+  #refuse(what: number): never {
+    const { maxFdes, maxRows } = this.#limits;
+    const limits = [
+      `${maxFdes} FDEs`,
+      `${MAX_CIES} CIEs`,
+      `${maxRows} rows`,
+      `${MAX_PAGES} pages of 64 KiB`,
+    ];
+    throw UnwindError.tooLarge(limits[what]);
   }
 
-  /** Rows for the code between the last entry and the one at `to`. */
-  #gap(to: number): void {
-    const from = this.#end;
-    if (from >= to) return;
-    if (!this.#hasBare(from, to)) {
-      const isPadding = to - from < MAX_PADDING && to % MAX_PADDING === 0;
-      if (!isPadding) this.#builder.addAt(from, SpecialRule.NoRow);
-    } else this.#bareGap(from, to);
+  #countBytes(): void {
+    const bytes = this.#exports.bytes_allocated();
+    usedBytes += bytes - this.#countedBytes;
+    this.#countedBytes = bytes;
   }
 
-  #hasBare(from: number, to: number): boolean {
-    if (to <= this.#bareStart || from >= this.#bareEnd) return false;
-    return this.#bare.some(({ start, end }) => start < to && end > from);
+  /** Views are good until memory grows. */
+  #view(): DataView {
+    return new DataView(this.#exports.memory.buffer);
   }
 
-  #bareGap(from: number, to: number): void {
-    const bares = this.#bare;
-    const borders = [from, ...bares.flatMap((bare) => [bare.start, bare.end])]
-      .filter((at) => at >= from && at < to)
-      .sort((a, b) => a - b);
-    for (const at of borders) {
-      const bare = bares.find(({ start, end }) => at >= start && at < end);
-      const rule = bare?.rule ?? SpecialRule.NoRow;
-      this.#builder.addAt(at, rule === 'plt' ? this.#pltRule : rule);
-    }
+  #words(at: number, length: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.#exports.memory.buffer, at >>> 0, length);
   }
+}
+
+function setAddress(view: DataView, at: number, address: number): void {
+  view.setBigInt64(at, BigInt(address), true);
 }

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { changed, changesIn, type Region } from '../damage-for-tests';
 import { ElfError, ElfFile } from '../elf/elf-file';
 import { compileUnwindTable } from './compile';
 import { elfImage, FrameWriter, TEXT_ADDRESS, u32, X86_START } from './elf-image-for-tests';
-import { findRule, type UnwindTable } from './format';
+import { decodeRule, findRule, type UnwindTable } from './format';
 import { findProblem } from './table-file';
 import { UnwindError } from './unwind-error';
 
@@ -35,31 +36,6 @@ function survive(image: Uint8Array): UnwindTable | undefined {
 
 const frameSection = (bytes: Uint8Array, name = '.eh_frame'): Uint8Array =>
   elfImage([{ name, address: 0x1000, bytes }]);
-
-type Region = readonly [start: number, end: number];
-
-/** A few bytes that are others, each in one of `regions`; the changes, not the bytes, so that a failure can be read. */
-const changesIn = (regions: readonly Region[]) =>
-  fc.array(
-    fc.record({
-      region: fc.constantFrom(...regions),
-      at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      value: fc.oneof(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), fc.nat(255)),
-    }),
-    { minLength: 1, maxLength: 20 },
-  );
-
-function changed(
-  original: Uint8Array,
-  changes: readonly { region: Region; at: number; value: number }[],
-): Uint8Array {
-  const bytes = original.slice();
-  for (const { region, at, value } of changes) {
-    const [start, end] = region;
-    bytes[start + Math.floor(at * (end - start))] = value;
-  }
-  return bytes;
-}
 
 describe('whatever is in a file', { timeout: 60_000 }, () => {
   it('random bytes as .eh_frame and .debug_frame', () => {
@@ -99,6 +75,45 @@ describe('whatever is in a file', { timeout: 60_000 }, () => {
         expect(findRule(table, TEXT_ADDRESS + frames.length * 64)).toBe(0);
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  it('rows as far apart as functions are long: every address has the rule of its row', () => {
+    const steps = fc.array(fc.tuple(fc.oneof(fc.nat(40), fc.nat(200_000)), fc.nat(6)), {
+      minLength: 1,
+      maxLength: 200,
+    });
+    fc.assert(
+      fc.property(steps, fc.nat(0x30000), (rows, from) => {
+        const start = TEXT_ADDRESS + from;
+        let address = start;
+        const placed = rows.map(([gap, number]) => {
+          address += gap;
+          return { address, cfaOffset: number * 8 };
+        });
+        const body = rows.flatMap(([gap, number]) => [0x04, ...u32(gap), 0x0e, number * 8]);
+        const writer = new FrameWriter();
+        writer.fde(writer.cie(X86_START), start, address + 10 - start, body);
+        const image = elfImage([{ name: '.eh_frame', address: 0x1000, bytes: writer.bytes }], {
+          textSize: 2 ** 27,
+        });
+        const table = survive(image);
+        if (table === undefined) throw new Error('there are frames');
+        const offsetAt = (at: number): number | undefined => {
+          const rule = findRule(table, at);
+          return rule === 0 ? undefined : decodeRule(table.rules, rule).parameter;
+        };
+        expect(offsetAt(start - 1)).toBeUndefined();
+        expect(offsetAt(address + 10)).toBeUndefined();
+        for (const { address: row } of placed) {
+          for (const at of [row, row + 1, row + 9, row - (row % 65536)]) {
+            if (at < start || at >= address + 10) continue;
+            const expected = placed.findLast((other) => other.address <= at)?.cfaOffset ?? 8;
+            expect(offsetAt(at)).toBe(expected);
+          }
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 

@@ -5,7 +5,7 @@
  */
 import { ElfError, type ElfFile } from '../elf/elf-file';
 import { readGoFunctions } from '../symbols/go-functions';
-import type { FrameSection } from './eh-frame';
+import type { FrameSection } from './frame-compiler';
 
 /** These run on the stack of the system thread, or are the first on a stack. */
 const ROOTS = [
@@ -54,13 +54,13 @@ export function findGoFrames(elf: ElfFile): FrameSection | undefined {
     entry(isRoot ? root : trampoline, [...u64(from), ...u64(end - from), 0]);
   }
   return {
-    bytes: Uint8Array.from(bytes),
+    length: bytes.length,
+    fill: (target) => target.set(bytes),
     address: 0,
     isEhFrame: true,
     endsAtTerminator: false,
     textBase: undefined,
     dataBase: undefined,
-    pointerAt: () => undefined,
   };
 }
 

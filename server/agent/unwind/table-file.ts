@@ -5,6 +5,7 @@
  */
 import {
   isKnownRule,
+  MAX_PAGES,
   MAX_RULES,
   SPECIAL_RULES,
   specialRules,
@@ -12,7 +13,6 @@ import {
   type UnwindMachine,
   type UnwindTable,
 } from './format';
-import { MAX_PAGES } from './table-builder';
 import { UnwindError } from './unwind-error';
 
 /** "HEARTHUW" */

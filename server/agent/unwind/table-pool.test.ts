@@ -1,19 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  FpRule,
   findRule,
   MODULE_WORDS,
   ModuleState,
   ModuleWord,
-  RaRule,
-  RuleKind,
-  ruleLow,
   SPECIAL_RULES,
   SpecialRule,
   type UnwindTable,
 } from './format';
-import { TableBuilder } from './table-builder';
+import { tableOfRows } from './table-for-tests';
 import { type PoolOptions, TablePool, type UnwindArrays } from './table-pool';
 
 type Memory = UnwindArrays & { readonly rows: Uint32Array };
@@ -42,13 +38,11 @@ function poolAt(
 
 /** A table with `count` rows, 8 bytes apart, from `address` on; each row has a CFA of its own. */
 function tableOf(count: number, address = 0x10000, seed = 0): UnwindTable {
-  const builder = new TableBuilder(1e6);
-  for (let i = 0; i < count - 1; i++) {
-    const low = ruleLow(RuleKind.CfaSp, FpRule.Same, RaRule.BelowCfa, 0);
-    builder.addAt(address + i * 8, builder.rules.intern(low, seed + (i % 50) * 8 + 8));
-  }
-  const end = address + (count - 1) * 8;
-  return builder.finish('x86-64', '', end, { used: 1, skipped: 0 });
+  const rows = Array.from({ length: count - 1 }, (_, i) => ({
+    address: address + i * 8,
+    cfaOffset: seed + (i % 50) * 8 + 8,
+  }));
+  return tableOfRows(rows, address + (count - 1) * 8);
 }
 
 /** A stack needs a module; true if its table is to be compiled again. */

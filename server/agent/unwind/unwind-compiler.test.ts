@@ -1,9 +1,9 @@
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../root';
 import { findRule, SpecialRule } from './format';
 import { findProblem } from './table-file';
 import { UnwindCompiler, type UnwindCompilerOptions } from './unwind-compiler';
@@ -11,22 +11,27 @@ import { UnwindCompiler, type UnwindCompilerOptions } from './unwind-compiler';
 const LIBC = '/lib/x86_64-linux-gnu/libc.so.6';
 const LOADER = '/lib64/ld-linux-x86-64.so.2';
 
+// Below the checkout, in which the worker finds what it needs.
+const bundleFolder = join(ROOT, 'node_modules', '.cache', `hearth-unwind-${process.pid}`);
+const workerFile = join(bundleFolder, 'worker.mjs');
 let folder: string;
-let workerFile: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hearth-unwind-'));
-  workerFile = join(folder, 'worker.mjs');
+  mkdirSync(bundleFolder, { recursive: true });
   await build({
-    entryPoints: [fileURLToPath(new URL('./worker.ts', import.meta.url))],
+    entryPoints: [join(ROOT, 'server/agent/unwind/worker.ts')],
     outfile: workerFile,
     bundle: true,
     platform: 'node',
     format: 'esm',
     packages: 'external',
-    alias: { '@': fileURLToPath(new URL('../../..', import.meta.url)) },
+    alias: { '@': ROOT },
   });
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  rmSync(bundleFolder, { recursive: true });
+});
 
 const compilers: UnwindCompiler[] = [];
 afterEach(async () => {

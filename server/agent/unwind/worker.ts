@@ -1,10 +1,10 @@
 /** The unwind worker's entry: one request after the other, each with an answer. */
 
-import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { garbageCollector } from '../../collect-garbage';
 import { ElfError } from '../elf/elf-file';
 import { raisePriority } from '../priority';
+import { bytesOfCompilers, loadFrameCompiler } from './frame-compiler';
 import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './protocol';
 import { UnwindError } from './unwind-error';
 import { UnwindService } from './unwind-service';
@@ -16,15 +16,18 @@ const port = parentPort;
 if (port === null) throw new Error('unwind-worker.js runs as a worker thread, not by itself');
 
 raisePriority();
-// The compiler is a few functions that V8 would put into each other, over and over while it learns of them: a quarter of the
-// CPU time of a process's first large table. Later ones are as fast without. It holds for the whole process.
-setFlagsFromString('--max-inlined-bytecode-size-cumulative=150');
+// While the first request is on its way.
+loadFrameCompiler();
 const collectGarbage = garbageCollector();
+let collectedBytes = 0;
 const service = new UnwindService(workerData as WorkerSettings);
 port.on('message', (request: WorkerRequest) => {
   answer(request);
   // Nothing outlives an answer.
-  if (process.memoryUsage().arrayBuffers > MUCH_GARBAGE_BYTES) collectGarbage();
+  const garbageBytes = process.memoryUsage().arrayBuffers + bytesOfCompilers() - collectedBytes;
+  if (garbageBytes <= MUCH_GARBAGE_BYTES) return;
+  collectGarbage();
+  collectedBytes = bytesOfCompilers();
 });
 
 function answer({ module }: WorkerRequest): void {

@@ -1,6 +1,7 @@
 /** Line tables: the source line of every address of a unit. DWARF versions 2 to 5. */
 import { ElfError } from '../../elf/elf-file';
 import { NONE } from '../protocol';
+import { lastAtOrBelow } from '../sorted-order';
 import { Cursor } from './cursor';
 import { type Encoding, Form, readValue } from './forms';
 import type { DebugSections } from './sections';
@@ -61,15 +62,9 @@ export class LineTable {
   }
 
   find(address: number): SourceLine | undefined {
-    const starts = this.#starts;
-    let [low, high] = [0, starts.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (starts[middle] <= address) low = middle + 1;
-      else high = middle;
-    }
-    if (low === 0 || this.#files[low - 1] === NONE) return undefined;
-    return { file: this.fileName(this.#files[low - 1]), line: this.#lines[low - 1] };
+    const row = lastAtOrBelow(this.#starts, address);
+    if (row < 0 || this.#files[row] === NONE) return undefined;
+    return { file: this.fileName(this.#files[row]), line: this.#lines[row] };
   }
 
   /** The path of a file by the number that entries of the unit know it by. */
@@ -104,9 +99,9 @@ class FileNames {
 
   path(file: number): string | undefined {
     const index = file - this.#base;
-    const entry = this.#files[index];
-    if (entry === undefined) return undefined;
-    this.#paths[index] ??= this.#join(entry);
+    // NONE, of what is not inlined, is the most frequent; as an index V8 would make a string of it.
+    if (index < 0 || index >= this.#files.length) return undefined;
+    this.#paths[index] ??= this.#join(this.#files[index]);
     return this.#paths[index];
   }
 

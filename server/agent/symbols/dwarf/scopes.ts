@@ -5,6 +5,7 @@
 import { ElfError } from '../../elf/elf-file';
 import { latestOnTop } from '../latest-on-top';
 import { NONE } from '../protocol';
+import { lastAtOrBelow } from '../sorted-order';
 import type { AbbreviationTable } from './abbreviations';
 import { Cursor } from './cursor';
 import { fixedBytes, readValue } from './forms';
@@ -52,14 +53,8 @@ export class UnitScopes {
 
   /** The innermost scope at an address, NONE where there is none. */
   find(address: number): number {
-    const starts = this.#starts;
-    let [low, high] = [0, starts.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (starts[middle] <= address) low = middle + 1;
-      else high = middle;
-    }
-    return low > 0 && address < this.#ends[low - 1] ? this.#scopes[low - 1] : NONE;
+    const range = lastAtOrBelow(this.#starts, address);
+    return range >= 0 && address < this.#ends[range] ? this.#scopes[range] : NONE;
   }
 }
 

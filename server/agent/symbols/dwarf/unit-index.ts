@@ -2,6 +2,7 @@
 import { ElfError } from '../../elf/elf-file';
 import { latestOnTop } from '../latest-on-top';
 import { addNote } from '../protocol';
+import { lastAtOrBelow } from '../sorted-order';
 import { type AbbreviationTable, readAbbreviations } from './abbreviations';
 import { readAddressRanges } from './address-ranges';
 import type { DebugSections } from './sections';
@@ -147,14 +148,4 @@ function remember<V>(known: Map<number, V>, key: number, compute: () => V): V {
     known.set(key, value);
   }
   return value;
-}
-
-function lastAtOrBelow(sorted: Float64Array, value: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle] <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

@@ -6,13 +6,7 @@
  *
  * There is no allocator: who calls says where arrays are. Nothing in a symbol is trusted.
  */
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
-
-#define EXPORT(name) __attribute__((export_name(#name))) name
-#define IMPORT(name) __attribute__((import_module("names"), import_name(#name))) name
+#include "../common.h"
 
 /* What there is no name or no rank for. */
 #define NONE 0xffffffff
@@ -49,9 +43,9 @@ struct symbol {
 };
 
 /* How little the name is meant for people, up to 255. */
-u32 IMPORT(awkwardness)(u32 name);
+u32 IMPORT(names, awkwardness)(u32 name);
 /* Whether the name is that of something else than a function. */
-int IMPORT(is_marker)(u32 name);
+int IMPORT(names, is_marker)(u32 name);
 
 /* Adds those of `count` symbols that have code to `symbols`; returns how many. */
 u32 EXPORT(add_symbols)(const struct elf_symbol *from, u32 count, u64 base, const struct section *sections,
@@ -79,37 +73,6 @@ u32 EXPORT(add_symbols)(const struct elf_symbol *from, u32 count, u64 base, cons
 		next++;
 	}
 	return next - symbols;
-}
-
-/* Two digits are enough for code of up to 64 MiB. */
-#define DIGIT_BITS 13
-#define DIGITS (1 << DIGIT_BITS)
-
-/*
- * Sorts by the upper half, which is `largest` at most, digit by digit; what is equal stays in its order. Returns which of
- * the two has the result.
- */
-static u64 *sort_by_start(u64 *from, u64 *to, u32 count, u32 largest)
-{
-	for (u32 shift = 32; shift < 64 && (u64)largest << 32 >> shift; shift += DIGIT_BITS) {
-		static u32 next[DIGITS];
-		for (u32 digit = 0; digit < DIGITS; digit++)
-			next[digit] = 0;
-		for (u32 i = 0; i < count; i++)
-			next[(from[i] >> shift) % DIGITS]++;
-		u32 sum = 0;
-		for (u32 digit = 0; digit < DIGITS; digit++) {
-			u32 of_digit = next[digit];
-			next[digit] = sum;
-			sum += of_digit;
-		}
-		for (u32 i = 0; i < count; i++)
-			to[next[(from[i] >> shift) % DIGITS]++] = from[i];
-		u64 *sorted = to;
-		to = from;
-		from = sorted;
-	}
-	return from;
 }
 
 static void sift_down(u64 *heap, u32 at, u32 count)
@@ -290,7 +253,7 @@ u32 EXPORT(flatten)(struct symbol *all, u32 symbol_count, u64 *pairs, u64 *other
 		pairs[i] = (u64)all[i].start << 32 | i;
 		largest |= all[i].start;
 	}
-	order = sort_by_start(pairs, other_pairs, symbol_count, largest);
+	order = sort_by_upper_half(pairs, other_pairs, symbol_count, largest);
 	symbols = all;
 	count = symbol_count;
 	open = open_symbols;
