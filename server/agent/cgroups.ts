@@ -81,6 +81,8 @@ export class CgroupPaths {
       this.#lookedMs = performance.now();
       const mount = cgroup2Mount();
       if (mount !== undefined) this.#walk(mount, '/');
+      // It is gone, or cannot be seen from here: IDs are not given out again, and of new ones `add` is told.
+      if (!this.#paths.has(id)) this.add(id, '');
     }
     return this.#paths.get(id) ?? '';
   }

@@ -5,27 +5,23 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
-import type { Chunk, ChunkHeader, Loss } from '@/profile/chunk';
+import type { Chunk, ChunkHeader } from '@/profile/chunk';
 import { DEFAULT_STACK_THRESHOLD_NS, type LatencySource } from '@/profile/latency/sources';
 import { Merger } from '@/profile/merge';
 import { NONE, type StackIndex } from '@/profile/schema';
-import {
-  type CollectorStatus,
-  type HostDescription,
-  LOSS_REASONS,
-  type OffCpuStatus,
-} from '@/profile/status';
+import type { CollectorStatus, HostDescription, OffCpuStatus } from '@/profile/status';
 import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
 import { Bell } from './bell';
 import { CostMeter, MapMemory, RunTimeMeter, StealMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
-import { Epoch } from './epoch';
+import { Epochs } from './epochs';
 import { readKernelText } from './kernel-text';
 import type { Label } from './latency/labels';
 import { type LatencyBucket, LatencyPrograms } from './latency/latency-programs';
 import { BpfError } from './libbpf';
 import { SystemError, trimMemory } from './libc';
+import { LossLedger } from './loss-ledger';
 import { MmapEvents } from './mmap-events';
 import { Modules } from './modules';
 import { Namer } from './namer';
@@ -65,8 +61,6 @@ export class CollectorError extends Error {
 /** Four chunks a second look live; each costs about a millisecond. */
 const TICK_MS = 240;
 const STATUS_MS = 1000;
-/** Reading the counters takes longer than cutting a chunk. */
-const LOSSES_NS = 0.9e9;
 /** A heatmap's columns are a second wide at most, five ticks. */
 const LATENCY_NS = 0.9e9;
 const SETTLE_POLL_MS = 20;
@@ -79,7 +73,7 @@ const REPORTS_PER_FORGETTING = 60;
 const NAMES_MS = TICK_MS;
 /** The last chunk has no next one whose patch could bring names. */
 const LAST_NAMES_MS = 10_000;
-/** The same of the end of a recording; the ring is not read meanwhile. */
+/** The same of the end of a recording; ticks wait for it. */
 const END_NAMES_MS = 800;
 /** Reading a process's mappings costs up to a millisecond. */
 const PREPARED_PER_TICK = 64;
@@ -101,7 +95,6 @@ export class Collector {
   readonly #mmapEvents: MmapEvents;
   readonly #processes: Processes;
   readonly #modules = new Modules();
-  readonly #kernel = readKernelText();
   readonly #symbolizer: Symbolizer;
   readonly #namer: Namer;
   readonly #unwinder: Unwinder;
@@ -114,17 +107,12 @@ export class Collector {
   readonly #mapMemory = new MapMemory();
   readonly #steal = new StealMeter();
   readonly #runTimes: RunTimeMeter;
-  /** Losses that this process counts itself, since the start. */
-  readonly #ownLosses = { 'stack-unknown': 0, 'mapping-event-ring-full': 0 };
-  #reportedLosses: Readonly<Record<string, number>> = {};
-  #lossesReadNs = 0;
-  #epoch: Epoch;
+  readonly #losses: LossLedger;
+  readonly #epochs: Epochs;
   #offCpu: OffCpu | undefined;
   #offCpuProblem: string | undefined;
   /** Switching it, one after the other. */
   #offCpuChange: Promise<void> = Promise.resolve();
-  /** The epoch before, as long as samples may name stacks that only it knows. */
-  #previous: { readonly epoch: Epoch; readonly translate: Merger; ticksLeft: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #tick: Promise<void> = Promise.resolve();
   #sliceStartNs = monotonicNs();
@@ -144,13 +132,17 @@ export class Collector {
     this.#symbolizer = symbolizer;
     this.#namer = new Namer(symbolizer);
     this.#runTimes = new RunTimeMeter(options.measuresBpfAlways);
+    this.#losses = new LossLedger(() => [
+      this.#sampler.counters(),
+      { 'latency-table-full': this.#latency.lost },
+    ]);
     this.#mmapEvents = new MmapEvents((count) => {
-      this.#ownLosses['mapping-event-ring-full'] += count;
+      this.#losses.count('mapping-event-ring-full', count);
     });
     this.#processes = new Processes(this.#modules);
     this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });
     this.#unwinder = new Unwinder(sampler.unwindMaps(), this.#processes, options.cacheDirectory);
-    this.#epoch = new Epoch(this.#processes, this.#kernel, monotonicNs());
+    this.#epochs = new Epochs(this.#processes, readKernelText(), monotonicNs());
     this.#bell = new Bell(sampler.bellMaps(), () => this.#readEarly());
   }
 
@@ -166,11 +158,13 @@ export class Collector {
     try {
       sampler = CpuSampler.load(options.frequencyHz, options.filter);
       const collector = new Collector(options, sampler, symbolizer);
-      collector.#unprepared = collector.#processes.scan();
-      collector.#prepareUnwinding();
-      collector.#followCpus();
-      await collector.setOffCpu(options.offCpu);
-      collector.#timer = setInterval(() => collector.#scheduleTick(), TICK_MS);
+      try {
+        await collector.#begin();
+      } catch (error) {
+        await collector.#bell.dispose();
+        await collector.#dispose();
+        throw error;
+      }
       return collector;
     } catch (error) {
       sampler?.dispose();
@@ -182,6 +176,14 @@ export class Collector {
       }
       throw error;
     }
+  }
+
+  async #begin(): Promise<void> {
+    this.#unprepared = this.#processes.scan();
+    this.#prepareUnwinding();
+    this.#followCpus();
+    await this.setOffCpu(this.#options.offCpu);
+    this.#timer = setInterval(() => this.#scheduleTick(), TICK_MS);
   }
 
   /** From 1 to 4,999 Hz. */
@@ -245,7 +247,7 @@ export class Collector {
   }
 
   #offCpuTarget(): OffCpuTarget {
-    const { builder, rows } = this.#epoch;
+    const { builder, rows } = this.#epochs.current;
     return {
       builder,
       thread: (pid, tid) => rows.thread(this.#processes.get(pid), tid),
@@ -278,16 +280,21 @@ export class Collector {
     this.#addLatencies(await this.#takeLatencies());
     await this.#namer.settled(LAST_NAMES_MS);
     const waits = offCpu?.status();
-    this.#lossesReadNs = 0;
-    this.#cutChunk(monotonicNs());
+    this.#cutChunk(monotonicNs(), { ended: offCpu });
+    await this.#dispose();
+    return waits;
+  }
+
+  /** Frees all but the bell, which is to ring no more before. */
+  async #dispose(): Promise<void> {
     this.#runTimes.dispose();
     this.#mmapEvents.dispose();
     this.#latency.dispose();
+    this.#offCpu?.dispose();
     this.#sampler.dispose();
     await this.#unwinder.dispose();
     await this.#symbolizer.dispose();
     this.#modules.dispose();
-    return waits;
   }
 
   /**
@@ -305,7 +312,7 @@ export class Collector {
 
   async #takeEnd(): Promise<Chunk> {
     const endNs = monotonicNs();
-    const { builder, stacks } = this.#epoch;
+    const { builder, stacks } = this.#epochs.current;
     const writeEnd = this.#offCpu?.readEnd(endNs, () => this.#readEvents());
     await this.#namer.name(builder, stacks.takePending(), 0);
     await this.#namer.settled(END_NAMES_MS);
@@ -317,7 +324,7 @@ export class Collector {
       thread: (pid, tid) => merger.thread(target.thread(pid, tid)),
       stackOf: (kernel, user) => merger.stack(target.stackOf(kernel, user)),
     });
-    return own.cutChunk(this.#header(endNs), []);
+    return own.cutChunk(this.#header(endNs, this.#offCpu), []);
   }
 
   /** Ticks never overlap; one that takes longer than the period delays the next. */
@@ -336,7 +343,7 @@ export class Collector {
     const isDue = monotonicNs() - this.#latencyStartNs >= LATENCY_NS;
     // Before the ring is read, which then tells of all processes that are in it, however short they lived.
     const latencies = isDue ? await this.#takeLatencies() : undefined;
-    const { builder, stacks } = this.#epoch;
+    const { builder, stacks } = this.#epochs.current;
     this.#readEvents();
     // What the reading of threads has sent has to be known before they are described.
     if (this.#offCpu?.tick() === true) this.#readEvents();
@@ -345,20 +352,21 @@ export class Collector {
     this.#cutChunk(this.#readNs);
     this.#prepareUnwinding();
     for (const { pid } of this.#processes.forgetExited(this.#readNs)) this.#unwinder.exit(pid);
-    this.#boundTables();
+    if (this.#epochs.bound(monotonicNs())) this.#sampler.resendStacks();
     this.#bell.refill();
     if (Date.now() - this.#statusAtMs >= STATUS_MS) this.#reportStatus();
   }
 
-  #cutChunk(endNs: number): void {
-    const { builder } = this.#epoch;
-    const losses = endNs - this.#lossesReadNs >= LOSSES_NS ? this.#newLosses(endNs) : [];
-    this.#options.onChunk(builder.cutChunk(this.#header(endNs), losses));
+  /** `last`: there is none after it, and the waits of `ended` that go on are in it. */
+  #cutChunk(endNs: number, last?: { readonly ended: OffCpu | undefined }): void {
+    const { builder } = this.#epochs.current;
+    const losses = this.#losses.take(endNs, last !== undefined);
+    this.#options.onChunk(builder.cutChunk(this.#header(endNs, last?.ended), losses));
     this.#sliceStartNs = endNs;
   }
 
   /** Of a chunk with what happened since the last one. */
-  #header(endNs: number): Omit<ChunkHeader, 'sequence'> {
+  #header(endNs: number, ended?: OffCpu): Omit<ChunkHeader, 'sequence'> {
     return {
       startNs: this.#sliceStartNs,
       endNs,
@@ -366,6 +374,7 @@ export class Collector {
       frequencyHz: this.#sampler.frequencyHz,
       thresholdNs: this.#offCpu?.thresholdNs,
       latencyOneIn: this.#latency.oneIn > 1 ? this.#latency.oneIn : undefined,
+      hasOpenWaits: ended?.readsOpenWaits ? true : undefined,
     };
   }
 
@@ -378,7 +387,7 @@ export class Collector {
   }
 
   #addLatencies({ timeNs, durationNs, buckets }: TakenLatencies): void {
-    const { builder, rows } = this.#epoch;
+    const { builder, rows } = this.#epochs.current;
     for (const { source, label, pid, bucket, count, sum, oneIn } of buckets) {
       builder.latency({
         timeNs,
@@ -408,7 +417,7 @@ export class Collector {
     const receiver: RecordReceiver = {
       time: applyUntil,
       sample: (sample) => this.#addSample(sample),
-      stack: (stack) => this.#epoch.stacks.add(stack),
+      stack: (stack) => this.#epochs.current.stacks.add(stack),
       fork: (event) => {
         processes.fork(event);
         if (event.pid === event.tid) this.#unwinder.fork(event.parentPid, event.pid);
@@ -439,7 +448,7 @@ export class Collector {
   }
 
   #addSample(sample: Readonly<RawSample>): void {
-    const { builder, rows, cpuType } = this.#epoch;
+    const { builder, rows, cpuType } = this.#epochs.current;
     this.#samples++;
     builder.sample({
       timeNs: sample.timeNs,
@@ -455,7 +464,7 @@ export class Collector {
   }
 
   #addLatency(event: RawLatency, { source, text }: Label): void {
-    const { builder, rows } = this.#epoch;
+    const { builder, rows } = this.#epochs.current;
     builder.latencySample({
       timeNs: event.timeNs,
       weight: event.weightNs,
@@ -468,62 +477,9 @@ export class Collector {
   }
 
   #stackOf(kernel: StackId, user: StackId): StackIndex {
-    const [kernelLow, kernelHigh] = [kernel.low, kernel.high];
-    const [userLow, userHigh] = [user.low, user.high];
-    const known = ({ stacks }: Epoch): boolean =>
-      stacks.has(kernelLow, kernelHigh) && stacks.has(userLow, userHigh);
-    if (known(this.#epoch))
-      return this.#epoch.stacks.combine(kernelLow, kernelHigh, userLow, userHigh);
-    const previous = this.#previous;
-    if (previous !== undefined && known(previous.epoch)) {
-      return previous.translate.stack(
-        previous.epoch.stacks.combine(kernelLow, kernelHigh, userLow, userHigh),
-      );
-    }
-    this.#ownLosses['stack-unknown']++;
-    return NONE;
-  }
-
-  /** Begins new tables where the old ones have grown too large. */
-  #boundTables(): void {
-    if (this.#previous !== undefined && --this.#previous.ticksLeft === 0)
-      this.#previous = undefined;
-    if (!this.#epoch.isTooLarge(monotonicNs())) return;
-    const { profile } = this.#epoch.builder;
-    const epoch = new Epoch(this.#processes, this.#kernel, monotonicNs());
-    // Samples that are in the ring already name stacks that were sent for the old tables.
-    this.#previous = {
-      epoch: this.#epoch,
-      translate: new Merger(epoch.builder, profile),
-      ticksLeft: 2,
-    };
-    this.#epoch = epoch;
-    this.#sampler.resendStacks();
-  }
-
-  /** Losses since the last call. */
-  #newLosses(nowNs: number): Loss[] {
-    this.#lossesReadNs = nowNs;
-    const total = this.#losses();
-    const losses = Object.entries(total)
-      .map(([reason, count]) => ({ reason, count: count - (this.#reportedLosses[reason] ?? 0) }))
-      .filter(({ count }) => count > 0);
-    this.#reportedLosses = total;
-    return losses;
-  }
-
-  #losses(): Record<string, number> {
-    const counters: Readonly<Record<string, number>> = this.#sampler.counters();
-    const own: Readonly<Record<string, number>> = {
-      ...this.#ownLosses,
-      'latency-table-full': this.#latency.lost,
-    };
-    return Object.fromEntries(
-      Object.keys(LOSS_REASONS).map((reason) => [
-        reason,
-        (counters[reason] ?? 0) + (own[reason] ?? 0),
-      ]),
-    );
+    const stack = this.#epochs.stackOf(kernel, user);
+    if (stack === undefined) this.#losses.count('stack-unknown');
+    return stack ?? NONE;
   }
 
   #reportStatus(): void {
@@ -536,7 +492,7 @@ export class Collector {
       frequencyHz: this.#sampler.frequencyHz,
       cpus: this.#sampler.cpus.length,
       samplesPerSecond: ((this.#samples - this.#samplesAtStatus) * 1000) / elapsedMs,
-      losses: this.#reportedLosses,
+      losses: this.#losses.total,
       agent: this.#cost.read(),
       stolen: this.#steal.read(this.#sampler.cpus.length),
       ...this.#runTimes.read(

@@ -89,8 +89,9 @@ async function main(): Promise<void> {
   wire.on('close', end);
   wire.on('error', end);
   process.on('SIGTERM', end);
-  // The terminal sends it to the whole group; the launcher says when to end.
+  // The terminal sends them to the whole group; the launcher says when to end.
   process.on('SIGINT', () => {});
+  process.on('SIGHUP', () => {});
 }
 
 await main();

@@ -32,13 +32,16 @@ export class ProcessFollower {
   /** Loads and attaches. Throws BpfError and SystemError. */
   constructor() {
     this.#object = BpfObject.load(distFile('bpf/process.bpf.o'));
+    let ring: Ring | undefined;
     try {
-      this.#ring = new Ring(this.#object.map('events'));
+      ring = new Ring(this.#object.map('events'));
       this.#object.attachAll();
     } catch (error) {
+      ring?.dispose();
       this.#object.dispose();
       throw error;
     }
+    this.#ring = ring;
     this.#processes.scan();
   }
 

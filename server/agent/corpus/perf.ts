@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endsWithUs } from './ends-with-us';
 import type { UserStack } from './user-stacks';
 
 const ATTACH_POLL_MS = 20;
@@ -34,9 +35,11 @@ export class PerfRecording {
     args.push('-k', 'CLOCK_MONOTONIC', '--control', 'fd:3');
     if (startsOff) args.push('-D', '-1');
     args.push(...(pid === 'all' ? ['-a'] : ['-p', String(pid)]));
-    this.#child = spawn('perf', [...args, '-o', this.#file], {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    });
+    this.#child = endsWithUs(
+      spawn('perf', [...args, '-o', this.#file], {
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+      }),
+    );
   }
 
   /** Starts it, and waits until it records. */

@@ -10,6 +10,7 @@ import type { CollectorStatus } from '@/profile/status';
 import type { Filter } from '@/server/wire';
 import { Collector } from '../collector';
 import { raisePriority } from '../priority';
+import { endsWithUs } from './ends-with-us';
 import type { Program } from './programs';
 import { type UserStack, userStacks } from './user-stacks';
 
@@ -33,7 +34,7 @@ export class RunningProgram {
       cwd: '/',
       ...program.user,
     });
-    return new RunningProgram(program, child);
+    return new RunningProgram(program, endsWithUs(child));
   }
 
   get pid(): number {

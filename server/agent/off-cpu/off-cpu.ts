@@ -59,8 +59,8 @@ export class OffCpu {
   #waiting = new Set<PendingWait>();
   /** Stacks by key: a waker is often back in user mode before the one that it woke runs. The oldest come first. */
   readonly #arrived = new Map<string, { readonly user: StackId; readonly sinceMs: number }>();
-  /** While the end of a recording is being read: the waits that have ended, and are in no chunk yet. */
-  #heard: PendingWait[] | undefined;
+  /** While the end of a recording is being read: the waits and threads that have ended, and are in no chunk yet. */
+  #heard: { readonly waits: PendingWait[]; readonly threads: ThreadReading[] } | undefined;
   #blocked: Blocked[] = [];
   #thresholdNs: number;
   #readAtMs = 0;
@@ -96,7 +96,7 @@ export class OffCpu {
 
   wait(wait: RawWait): void {
     const pending = pendingOf(wait);
-    this.#heard?.push(pending);
+    this.#heard?.waits.push(pending);
     if (wait.userKey !== 0) this.#await(keyOf(wait.tid, wait.userKey), pending);
     if (wait.wakerUserKey !== 0) {
       const name = keyOf(wait.wakerTid, wait.wakerUserKey);
@@ -123,7 +123,9 @@ export class OffCpu {
   }
 
   threadEnd(view: DataView, at: number): void {
-    this.#writeTimes(this.#sums.readEnd(view, at));
+    const reading = this.#sums.readEnd(view, at);
+    this.#heard?.threads.push(reading);
+    this.#writeTimes(reading);
   }
 
   /** To be called after each reading of the ring; true where that has to be read again. */
@@ -150,12 +152,17 @@ export class OffCpu {
     return {
       thresholdNs: this.#thresholdNs,
       stackTime: this.#programs.stackTime,
-      readsOpenWaits: this.#openWaits !== undefined,
+      readsOpenWaits: this.readsOpenWaits,
       blocked: stuckFirst(this.#blocked, (pid) => this.#processes.get(pid).parentPid === KTHREADD)
         .slice(0, SHOWN_BLOCKED)
         .map(({ blocked, alike }) => this.#describe(blocked, alike)),
       blockedThreads: this.#blocked.length,
     };
+  }
+
+  /** Whether waits that go on can be read: from Linux 6.1 on. */
+  get readsOpenWaits(): boolean {
+    return this.#openWaits !== undefined;
   }
 
   /** Ends it; of waits that go on the part until now counts. `readRing` hands in what is in the ring; then `flush` is to be called. */
@@ -171,16 +178,20 @@ export class OffCpu {
    * that to other tables; in the stream, each of these waits comes when it has ended and its stacks are there.
    */
   readEnd(endNs: number, readRing: () => void): (target: OffCpuTarget) => void {
-    this.#heard = [...this.#waiting];
+    const ended = { waits: [...this.#waiting], threads: [] as ThreadReading[] };
+    this.#heard = ended;
+    const running: ThreadReading[] = [];
+    this.#programs.readThreads((view, at) => running.push(this.#sums.peek(view, at)));
     const open = this.#readOpen(readRing);
-    const heard = notOpen(this.#heard, open).filter(({ wait }) => startOf(wait) < endNs);
     this.#heard = undefined;
+    const waits = notOpen(ended.waits, open).filter(({ wait }) => startOf(wait) < endNs);
     const drawn = open.flatMap((wait) => drawOpen(wait, this.#thresholdNs));
-    const times: ThreadReading[] = [];
-    this.#programs.readThreads((view, at) => times.push(this.#sums.peek(view, at)));
+    // One that was read, and ended then, counts with its end.
+    const endedTids = new Set(ended.threads.map(({ tid }) => tid));
+    const times = [...running.filter(({ tid }) => !endedTids.has(tid)), ...ended.threads];
     return (target) => {
       for (const reading of times) this.#writeTimes(reading, target);
-      for (const pending of heard) this.#write(pending, target);
+      for (const pending of waits) this.#write(pending, target);
       for (const wait of drawn) this.#write(pendingOf(wait), target);
     };
   }

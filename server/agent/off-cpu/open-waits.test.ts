@@ -70,4 +70,17 @@ describe('a wait that goes on', () => {
     const itsSecondPart = ended(8, 5.1e9, 5.2e9);
     expect(notOpen([before, other, same, itsSecondPart], [OPEN])).toEqual([before, other]);
   });
+
+  it('is told from the one before it, however long the machine has been up', () => {
+    const days = 2 ** 53 + 2 ** 20;
+    const open = { ...OPEN, sinceNs: days + 4, timeNs: days + 2e6 };
+    const [long] = drawOpen(OPEN, 10e6);
+    const before = { wait: { ...long, timeNs: days + 4, durationNs: 1e6 } };
+    // As a difference, its start is 2 ns earlier than it was.
+    const same = { wait: { ...long, timeNs: days + 1e6, durationNs: 1e6 - 3 } };
+    expect(same.wait.timeNs - same.wait.durationNs).toBe(open.sinceNs);
+    const rounded = { wait: { ...same.wait, durationNs: 1e6 - 2 } };
+    expect(rounded.wait.timeNs - rounded.wait.durationNs).toBeLessThan(open.sinceNs);
+    expect(notOpen([before, same, rounded], [open])).toEqual([before]);
+  });
 });

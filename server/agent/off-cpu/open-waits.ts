@@ -39,9 +39,12 @@ export class OpenWaitReader {
 
   /** `shared`: the maps of CpuSampler.sharedMaps(), and OffCpuPrograms.threads. Undefined before Linux 6.1. */
   static load(shared: readonly BpfMap[]): OpenWaitReader | undefined {
+    let object: BpfObject | undefined;
     try {
-      return new OpenWaitReader(BpfObject.load(distFile('bpf/open-waits.bpf.o'), { shared }));
+      object = BpfObject.load(distFile('bpf/open-waits.bpf.o'), { shared });
+      return new OpenWaitReader(object);
     } catch (error) {
+      object?.dispose();
       if (error instanceof BpfError) return undefined;
       throw error;
     }
@@ -85,7 +88,8 @@ export const startOf = ({ timeNs, durationNs }: RawWait): number => timeNs - dur
 
 /**
  * Of waits that have ended those that no open one speaks for: a wait that was looked at while it went on may be over, and heard
- * of, a moment later. Which of the two counts must not depend on what was drawn.
+ * of, a moment later. Which of the two counts must not depend on what was drawn. Told by their ends, which no difference of
+ * two numbers of more than 53 bits (104 days of uptime) has put a little earlier.
  */
 export function notOpen<T extends { readonly wait: RawWait }>(
   ended: readonly T[],
@@ -93,7 +97,7 @@ export function notOpen<T extends { readonly wait: RawWait }>(
 ): T[] {
   const since = new Map(open.map(({ tid, sinceNs }) => [tid, sinceNs]));
   return ended.filter(
-    ({ wait }) => startOf(wait) < (since.get(wait.tid) ?? Number.POSITIVE_INFINITY),
+    ({ wait }) => wait.timeNs <= (since.get(wait.tid) ?? Number.POSITIVE_INFINITY),
   );
 }
 
