@@ -1,5 +1,5 @@
 /** The cost of looking: how much a program slows down, and what the profiler itself uses, beside perf in the same run. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from '@playwright/test';
 import { CHROMIUM } from '@/e2e/chromium';
 import { startServer } from '@/e2e/real-server';
+import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
 import { type Bench, median, type Report } from './bench';
 import { cpuSeconds } from './processes';
 import { openRemoteBrowser } from './remote-browser';
@@ -44,7 +45,7 @@ async function lookWithPerf(frequencyHz: number): Promise<Looking> {
     '-o',
     join(directory, 'perf.data'),
   ];
-  const perf: ChildProcess = spawn('perf', args, { stdio: 'ignore' });
+  const perf = endsWithUs(spawn('perf', args, { stdio: 'ignore' }));
   await sleep(PERF_SETTLE_MS);
   return {
     cpuSeconds: () => cpuSeconds(perf.pid as number),

@@ -1,10 +1,11 @@
 /** What off-CPU profiling costs where threads switch most: `perf bench sched pipe` on one CPU, beside offcputime. */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import { Collector } from '@/server/agent/collector';
+import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
 import { type Bench, median, type Report } from './bench';
 
@@ -72,7 +73,7 @@ async function underHearth(sources: readonly LatencySource[], oneIn = 1): Promis
 }
 
 async function underPeer(path: string): Promise<number> {
-  const peer: ChildProcess = spawn(path, ['600'], { stdio: 'ignore' });
+  const peer = endsWithUs(spawn(path, ['600'], { stdio: 'ignore' }));
   await sleep(SETTLE_MS);
   const us = await pipeMicroseconds();
   peer.kill('SIGINT');

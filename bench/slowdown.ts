@@ -12,6 +12,7 @@ import { availableParallelism, getPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeChunk } from '@/profile/chunk';
 import { Collector } from '@/server/agent/collector';
+import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
 import { PerfRecording } from '@/server/agent/corpus/perf';
 import { mean, median, percentile, type Report } from './bench';
 import { scheduledSeconds } from './processes';
@@ -75,7 +76,7 @@ class RunningBatches {
     const program = compileWorkload('batches', FLAGS);
     const niceness = String(Math.max(0, -getPriority()));
     const args = ['-n', niceness, program, String(cpu), String(DEPTH)];
-    this.#child = spawn('nice', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#child = endsWithUs(spawn('nice', args, { stdio: ['ignore', 'pipe', 'inherit'] }));
     this.#exit = once(this.#child, 'close');
     this.#child.stdout.on('data', (piece: Buffer) => {
       this.#text += piece.toString();
@@ -281,6 +282,7 @@ async function own(report: Report): Promise<void> {
 
 /** Both. */
 export async function costOfLooking(report: Report): Promise<void> {
-  await slowdown(report);
+  // First, for the batches of the slowdown fill this process's heap, and its own CPU time is that of their collection then.
   await own(report);
+  await slowdown(report);
 }

@@ -2,7 +2,8 @@
 /*
  * TCP over a line of known length: two network namespaces with a tun device each, and threads that carry every packet from
  * one to the other, NS after it was sent. Waits for a line on its standard input before it begins and before it ends, and
- * prints how long connecting took, as the program itself sees it, as one line of JSON in between.
+ * prints how long connecting took, as the program itself sees it but without its own waits for a CPU, as one line of JSON in
+ * between.
  *
  *   delayed-tcp N NS [lossy]    N connections from 10.9.0.1 to 10.9.0.2, 3 times 1000 bytes there and 500 back on each;
  *                               lossy: the line loses the first 1000 bytes of each, once
@@ -57,18 +58,32 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+/* How long this thread has waited for a CPU: the second field of /proc/PID/task/TID/schedstat. */
+static uint64_t waited_ns(void)
+{
+	static int fd;
+	char text[64] = "";
+	unsigned long ran, waited;
+
+	if (fd == 0)
+		fd = open("/proc/thread-self/schedstat", O_RDONLY);
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || sscanf(text, "%lu %lu", &ran, &waited) != 2)
+		fail("/proc/thread-self/schedstat");
+	return waited;
+}
+
 static void await_line(void)
 {
 	char byte;
 
 	while (read(0, &byte, 1) == 1 && byte != '\n')
 		;
-}
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
 }
 
 static int ascending(const void *a, const void *b)
@@ -198,11 +213,12 @@ int main(int argc, char **argv)
 	await_line();
 	for (int i = 0; i < count; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
-		uint64_t start = now_ns();
+		uint64_t waited = waited_ns(), start = now_ns();
 
 		if (connect(fd, (struct sockaddr *)&server, sizeof(server)))
 			fail("connect");
 		durations[i] = now_ns() - start;
+		durations[i] -= waited_ns() - waited;
 		for (int talk = 0; talk < TALKS; talk++)
 			if (send(fd, bytes, SENT, 0) != SENT || recv(fd, bytes, ANSWERED, MSG_WAITALL) != ANSWERED)
 				fail("talk");

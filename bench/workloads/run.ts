@@ -10,6 +10,7 @@ import type { Profile } from '@/profile/profile';
 import { type FrameIndex, NONE, type ProcessIndex, type StackIndex } from '@/profile/schema';
 import type { CollectorStatus } from '@/profile/status';
 import { Collector } from '@/server/agent/collector';
+import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
 import { readStolenSeconds } from '@/server/agent/cost';
 import type { OffCpuOptions } from '@/server/agent/off-cpu/off-cpu';
 import { raisePriority } from '@/server/agent/priority';
@@ -77,9 +78,11 @@ export class RunningWorkload {
   constructor(program: string, args: readonly (string | number)[] = []) {
     // Not with the priority of the profiler, which comes first. Set before it starts: later, its threads would keep theirs.
     const niceness = String(Math.max(0, -getPriority()));
-    this.child = spawn('nice', ['-n', niceness, program, ...args.map(String)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    this.child = endsWithUs(
+      spawn('nice', ['-n', niceness, program, ...args.map(String)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      }),
+    );
     this.child.stdout?.on('data', (piece: Buffer) => {
       this.#output += piece.toString();
     });

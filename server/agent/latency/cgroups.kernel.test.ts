@@ -4,23 +4,13 @@ import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Chunk, decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
-import { analyseLatency, type LatencyQuery } from '@/profile/latency/analysis';
+import { analyseLatency } from '@/profile/latency/analysis';
 import type { Profile } from '@/profile/profile';
 import { cgroup2Mount } from '../cgroups';
-import { Collector } from '../collector';
+import { systemCall, systemCallsOfChildren } from './collect-for-tests';
 
 /** Each program calls it once, when it starts. */
-const STARTS: LatencyQuery = {
-  source: 'syscalls',
-  label: 'set_tid_address',
-  windowSeconds: undefined,
-  range: undefined,
-  baseline: undefined,
-  buckets: undefined,
-  pids: [],
-  containers: [],
-};
+const STARTS = systemCall('set_tid_address');
 const RUNS = 20;
 /** The shell moves itself to a cgroup, and runs short processes there. */
 const LOOP = `echo $$ > "$0"; i=0; while [ $i -lt ${RUNS} ]; do /bin/true; i=$((i + 1)); done`;
@@ -37,24 +27,6 @@ function makeCgroup(directory: string): string {
   mkdirSync(directory);
   made.push(directory);
   return directory;
-}
-
-/** What this process's children did while `run` ran. */
-async function profileOfChildren(run: () => Promise<void>): Promise<Profile> {
-  const chunks: Chunk[] = [];
-  const collector = await Collector.start({
-    frequencyHz: 49,
-    filter: { kind: 'trees', pids: [process.pid] },
-    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
-    onStatus: () => {},
-  });
-  try {
-    await collector.setLatency(['syscalls']);
-    await run();
-  } finally {
-    await collector.stop();
-  }
-  return profileOf(chunks);
 }
 
 /** Runs short processes in a cgroup. */
@@ -74,7 +46,7 @@ describe('latencies by cgroup', () => {
 
   it('are of the cgroup that a process was in, though both lived for an instant', async () => {
     const name = `hearth-${process.pid}-short`;
-    const profile = await profileOfChildren(async () => {
+    const profile = await systemCallsOfChildren(async () => {
       const directory = makeCgroup(join(mount, name));
       await runIn(directory);
       rmdirSync(directory);
@@ -84,13 +56,13 @@ describe('latencies by cgroup', () => {
 
   it('are of each cgroup that a process was moved to', async () => {
     const [before, after] = ['a', 'b'].map((end) => `hearth-${process.pid}-${end}`);
-    const profile = await profileOfChildren(async () => {
+    const profile = await systemCallsOfChildren(async () => {
       const directories = [before, after].map((name) => makeCgroup(join(mount, name)));
       const moving = spawn('sh', ['-c', MOVES, 'sh', ...directories], { stdio: 'inherit' });
       await once(moving, 'exit');
       await sleep(300);
     });
-    const { groups } = analyseLatency(profile, { ...STARTS, label: 'wait4' });
+    const { groups } = analyseLatency(profile, systemCall('wait4'));
     const names = groups.map(({ name }) => name);
     expect(names).toContain(`/${before}`);
     expect(names).toContain(`/${after}`);
@@ -101,7 +73,7 @@ describe('latencies by cgroup', () => {
     'are of a container that other hierarchies know',
     async () => {
       const id = 'abcdef012345'.padEnd(64, String(process.pid % 10));
-      const profile = await profileOfChildren(async () => {
+      const profile = await systemCallsOfChildren(async () => {
         const directory = makeCgroup(join(v1, `docker-${id}.scope`));
         await runIn(directory);
         rmdirSync(directory);

@@ -3,10 +3,8 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { compileWorkload } from '@/bench/workloads/compile';
-import { type Chunk, decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
 import { analyseLatency } from '@/profile/latency/analysis';
-import type { CollectorStatus } from '@/profile/status';
-import { Collector } from '../collector';
+import { collectWhile, systemCall } from './collect-for-tests';
 
 const CALLS = 400_000;
 
@@ -15,44 +13,29 @@ it('latencies are in the chunks, second by second, of the processes that the fil
     const child = spawn(compileWorkload('latency'), ['getpid', String(CALLS)]);
     return { child, pid: child.pid ?? 0 };
   });
-  const chunks: Chunk[] = [];
-  const statuses: CollectorStatus[] = [];
-  const collector = await Collector.start({
-    frequencyHz: 49,
-    filter: { kind: 'processes', pids: [watched.pid] },
-    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
-    onStatus: (status) => statuses.push(status),
-  });
-  try {
-    await collector.setLatency(['syscalls']);
-    await sleep(200);
-    for (const { child } of [watched, other]) {
-      child.stdin.write('go\n');
-      await once(child.stdout, 'data');
-    }
-    await sleep(2500);
-  } finally {
-    await collector.stop();
+  const { profile, statuses } = await collectWhile(
+    { kind: 'processes', pids: [watched.pid] },
+    async (collector) => {
+      await collector.setLatency(['syscalls']);
+      await sleep(200);
+      for (const { child } of [watched, other]) {
+        child.stdin.write('go\n');
+        await once(child.stdout, 'data');
+      }
+      await sleep(2500);
+    },
+  ).finally(() => {
     for (const { child } of [watched, other]) child.kill();
-  }
-  const profile = profileOf(chunks);
-  const { labels, processes, heatmap } = analyseLatency(profile, {
-    source: 'syscalls',
-    label: 'getpid',
-    windowSeconds: undefined,
-    range: undefined,
-    baseline: undefined,
-    buckets: undefined,
-    pids: [],
-    containers: [],
   });
+  const { labels, processes, heatmap } = analyseLatency(profile, systemCall('getpid'));
   expect(labels.find(({ label }) => label === 'getpid')?.histogram.count).toBe(CALLS);
   expect(processes).toEqual([
     { pid: watched.pid, name: 'latency', count: CALLS, sum: expect.any(Number) },
   ]);
   expect(heatmap.counts.reduce((sum, count) => sum + count, 0)).toBe(CALLS);
   expect(profile.losses.get('latency-table-full') ?? 0).toBe(0);
-  expect(statuses.at(-1)?.latency).toEqual({
+  // One may be from the end, when nothing is measured any more.
+  expect(statuses.map(({ latency }) => latency)).toContainEqual({
     sources: ['syscalls'],
     stacks: [],
     oneIn: 1,
@@ -64,33 +47,14 @@ it('latencies are in the chunks, second by second, of the processes that the fil
 });
 
 it('what is read late is in an interval that is as long as it took', async () => {
-  const chunks: Chunk[] = [];
-  const collector = await Collector.start({
-    frequencyHz: 49,
-    filter: { kind: 'all' },
-    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
-    onStatus: () => {},
-  });
   const ticking = spawn('sh', ['-c', 'while :; do sleep 0.05; done'], { stdio: 'ignore' });
-  try {
+  const { profile } = await collectWhile({ kind: 'all' }, async (collector) => {
     await collector.setLatency(['syscalls']);
     await sleep(1500);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000); // nothing is read meanwhile
     await sleep(1500);
-  } finally {
-    await collector.stop();
-    ticking.kill();
-  }
-  const { heatmap } = analyseLatency(profileOf(chunks), {
-    source: 'syscalls',
-    label: 'clock_nanosleep',
-    windowSeconds: undefined,
-    range: undefined,
-    baseline: undefined,
-    buckets: undefined,
-    pids: [],
-    containers: [],
-  });
+  }).finally(() => ticking.kill());
+  const { heatmap } = analyseLatency(profile, systemCall('clock_nanosleep'));
   const { startNs, endNs, counts, buckets } = heatmap;
   expect([...startNs.subarray(1)]).toEqual([...endNs.subarray(0, -1)]);
   const lengths = [...startNs].map((start, column) => (endNs[column] - start) / 1e9);
@@ -105,36 +69,18 @@ it('what is read late is in an interval that is as long as it took', async () =>
 
 it('thinned latencies are marked, estimate what there was, and say how well', async () => {
   const child = spawn(compileWorkload('latency'), ['getpid', String(CALLS)]);
-  const chunks: Chunk[] = [];
-  const statuses: CollectorStatus[] = [];
-  const collector = await Collector.start({
-    frequencyHz: 49,
-    filter: { kind: 'processes', pids: [child.pid ?? 0] },
-    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
-    onStatus: (status) => statuses.push(status),
-  });
-  try {
-    await collector.setLatencyThinning(8);
-    await collector.setLatency(['syscalls']);
-    await sleep(500);
-    child.stdin.write('go\n');
-    await once(child.stdout, 'data');
-    await sleep(1500);
-  } finally {
-    await collector.stop();
-    child.kill();
-  }
-  const profile = profileOf(chunks);
-  const { labels, oneIn } = analyseLatency(profile, {
-    source: 'syscalls',
-    label: 'getpid',
-    windowSeconds: undefined,
-    range: undefined,
-    baseline: undefined,
-    buckets: undefined,
-    pids: [],
-    containers: [],
-  });
+  const { profile, statuses } = await collectWhile(
+    { kind: 'processes', pids: [child.pid ?? 0] },
+    async (collector) => {
+      await collector.setLatencyThinning(8);
+      await collector.setLatency(['syscalls']);
+      await sleep(500);
+      child.stdin.write('go\n');
+      await once(child.stdout, 'data');
+      await sleep(1500);
+    },
+  ).finally(() => child.kill());
+  const { labels, oneIn } = analyseLatency(profile, systemCall('getpid'));
   expect(oneIn).toBe(8);
   expect(profile.rates.map(({ latencyOneIn }) => latencyOneIn)).toContain(8);
   // The last one may be of the end, when nothing is measured any more.

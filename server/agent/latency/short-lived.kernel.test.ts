@@ -1,29 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
-import { type Chunk, decodeChunk, encodeChunk, profileOf } from '@/profile/chunk';
 import { NONE } from '@/profile/schema';
-import { Collector } from '../collector';
+import { systemCallsOfChildren } from './collect-for-tests';
 
 /** So many keep within what the kernel's tables hold of one second. */
 const RUNS = 300;
 const SHELL = `i=0; while [ $i -lt ${RUNS} ]; do /bin/sleep 0.003; i=$((i + 1)); done`;
 
 it('latencies of processes that live for an instant have their names', async () => {
-  const chunks: Chunk[] = [];
-  const collector = await Collector.start({
-    frequencyHz: 49,
-    filter: { kind: 'trees', pids: [process.pid] },
-    onChunk: (chunk) => chunks.push(decodeChunk(encodeChunk(chunk))),
-    onStatus: () => {},
-  });
-  try {
-    await collector.setLatency(['syscalls']);
+  const profile = await systemCallsOfChildren(async () => {
     await once(spawn('sh', ['-c', SHELL], { stdio: 'ignore' }), 'exit');
-  } finally {
-    await collector.stop();
-  }
-  const profile = profileOf(chunks);
+  });
   const { columns } = profile.latencies;
   const rows = new Set(columns.process.subarray(0, profile.latencies.length));
   const names = [...rows]
