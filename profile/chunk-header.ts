@@ -15,6 +15,7 @@ export interface EncodedHeader {
 
 const HEADER_FIELDS = ['sequence', 'startNs', 'endNs', 'wallOffsetNs', 'frequencyHz'] as const;
 const OPTIONAL_FIELDS = ['thresholdNs', 'latencyOneIn'] as const;
+const FLAGS = ['amends', 'hasOpenWaits'] as const;
 
 /** The header that JSON text holds; undefined where it holds something else. */
 export function parseEncodedHeader(text: string): EncodedHeader | undefined {
@@ -47,7 +48,7 @@ function isHeader(value: unknown): boolean {
     isRecord(value) &&
     HEADER_FIELDS.every((field) => Number.isFinite(value[field])) &&
     OPTIONAL_FIELDS.every((field) => value[field] === undefined || Number.isFinite(value[field])) &&
-    (value.amends === undefined || value.amends === true)
+    FLAGS.every((field) => value[field] === undefined || value[field] === true)
   );
 }
 

@@ -57,6 +57,8 @@ export interface ChunkHeader {
   readonly latencyOneIn?: number | undefined;
   /** The chunk continues the whole profile that all chunks before it have made (better names for it, say), and no stream. */
   readonly amends?: true | undefined;
+  /** The recording ends here, and of the waits that went on then it has the part until then. */
+  readonly hasOpenWaits?: true | undefined;
 }
 
 /** A table's new rows: `base` is the index of the first. */

@@ -12,7 +12,7 @@ import type { Profile } from './profile';
 import { type FrameIndex, FrameKind, NONE, type StackIndex, ThreadState } from './schema';
 import type { LatencyFilter, ProfileMode, WaitFilter } from './view';
 import { ALL_WAITS, STATE_NAMES, selectedWaits, type WaitSelection, wentOn } from './waits';
-import { ALL_TIME, processFilter } from './weights';
+import { ALL_TIME, threadFilter } from './weights';
 
 export type DerivedMode = Exclude<ProfileMode, 'cpu'>;
 
@@ -111,8 +111,7 @@ export class DerivedProfile {
     { columns, length }: EventRows<'latencySamples'>,
     filter: LatencyFilter,
   ): void {
-    const { threads } = this.#source;
-    const passes = processFilter(this.#source, this.#selection);
+    const passes = threadFilter(this.#source, this.#selection);
     const { startNs, endNs } = this.#selection.range ?? ALL_TIME;
     for (let row = 0; row < length; row++) {
       const [timeNs, durationNs] = [columns.timeNs[row], columns.durationNs[row]];
@@ -120,7 +119,7 @@ export class DerivedProfile {
       if (this.#source.string(columns.source[row]) !== filter.source) continue;
       const label = this.#source.string(columns.label[row]);
       if (filter.label !== undefined && label !== filter.label) continue;
-      if (!passes(threads.columns.process[columns.thread[row]])) continue;
+      if (!passes(columns.thread[row])) continue;
       const own = this.#merger.stack(columns.stack[row]);
       const stack = this.#append(own, `[${label}]`, FrameKind.Wait);
       const thread = this.#merger.thread(columns.thread[row]);
@@ -163,15 +162,12 @@ export class DerivedProfile {
   }
 
   #addSamples({ columns, length }: EventRows<'samples'>): void {
-    const { threads } = this.#source;
-    const passes = processFilter(this.#source, this.#selection);
-    const tids = new Set(this.#selection.tids);
+    const passes = threadFilter(this.#source, this.#selection);
     const { startNs, endNs } = this.#selection.range ?? ALL_TIME;
     for (let row = 0; row < length; row++) {
       const thread = columns.thread[row];
       if (columns.timeNs[row] < startNs || columns.timeNs[row] >= endNs) continue;
-      if (tids.size > 0 && !tids.has(threads.columns.tid[thread])) continue;
-      if (!passes(threads.columns.process[thread])) continue;
+      if (!passes(thread)) continue;
       this.#builder.sample({
         timeNs: columns.timeNs[row],
         weight: columns.weight[row],
@@ -187,7 +183,7 @@ export class DerivedProfile {
     const { columns } = waits;
     const { parent, frame } = this.#source.stacks.columns;
     const [waker, wakerStack] = [columns.wakerThread[row], columns.wakerStack[row]];
-    const name = wentOn(waits, row, this.#source.header?.endNs)
+    const name = wentOn(waits, row, this.#source.header)
       ? 'not woken when the recording ended'
       : this.#wakerName(waker, wakerStack);
     let at = this.#append(waiter, `[${name}]`, FrameKind.Waker);

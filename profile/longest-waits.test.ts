@@ -45,9 +45,13 @@ describe('the longest waits', () => {
       .addWait({ tid: 1, stack: ['a', 'k:sleep'], timeNs: 999, durationNs: 900 })
       .addWait({ tid: 2, stack: ['a', 'k:sleep'], timeNs: 900, durationNs: 800 });
     const { profile } = test;
-    profile.header = { sequence: 0, startNs: 0, endNs: 1000, wallOffsetNs: 0, frequencyHz: 99 };
-    const found = longestWaits(profile, ALL_TIME, () => true, 10);
-    expect(found.map(({ waker }) => waker)).toEqual(['nobody', undefined]);
+    const header = { sequence: 0, startNs: 0, endNs: 1000, wallOffsetNs: 0, frequencyHz: 99 };
+    const wakers = (): unknown[] =>
+      longestWaits(profile, ALL_TIME, () => true, 10).map(({ waker }) => waker);
+    profile.header = { ...header, hasOpenWaits: true };
+    expect(wakers()).toEqual(['nobody', undefined]);
+    profile.header = header;
+    expect(wakers()).toEqual([undefined, undefined]);
   });
 
   it('say where, from where in the program, and who ended it, hop by hop', () => {

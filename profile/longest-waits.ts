@@ -106,7 +106,7 @@ function wakerOf(profile: Profile, row: number): LongestWait['waker'] {
   const { wakerThread, wakerStack } = profile.waits.columns;
   if (wakerThread[row] !== NONE) return waitingThread(profile, wakerThread[row]);
   if (wakerStack[row] !== NONE) return 'interrupt';
-  return wentOn(profile.waits, row, profile.header?.endNs) ? 'nobody' : undefined;
+  return wentOn(profile.waits, row, profile.header) ? 'nobody' : undefined;
 }
 
 function hopOf(profile: Profile, row: number): WaitHop {

@@ -172,6 +172,7 @@ export function bucketRange(text: string | null): readonly [number, number] | un
 function timeRange(from: string | null, to: string | null): TimeRange | undefined {
   if (from === null || to === null || from === '' || to === '') return undefined;
   const [startNs, endNs] = [Number(from), Number(to)];
-  if (!Number.isSafeInteger(startNs) || !Number.isSafeInteger(endNs)) return undefined;
-  return startNs >= 0 && startNs < endNs ? { startNs, endNs } : undefined;
+  return startNs >= 0 && startNs < endNs && endNs < Number.POSITIVE_INFINITY
+    ? { startNs, endNs }
+    : undefined;
 }

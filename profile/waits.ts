@@ -3,12 +3,13 @@
  * so every sum here estimates what really happened.
  */
 
-import type { Increment } from './chunk';
+import type { ChunkHeader, Increment } from './chunk';
 import type { FunctionTable } from './functions';
+import { rowsWhere } from './increment-rows';
 import type { EventRows } from './merge';
 import type { Profile } from './profile';
 import { NONE, type StackIndex, ThreadState } from './schema';
-import { ALL_TIME, processFilter, type Selection } from './weights';
+import { ALL_TIME, type Selection, threadFilter } from './weights';
 
 /** For people; by ThreadState. */
 export const STATE_NAMES: readonly string[] = [
@@ -49,9 +50,7 @@ export function* selectedWaits(
   waits: EventRows<'waits'> = profile.waits,
 ): Generator<number> {
   const { thread, timeNs, durationNs, waitClass } = waits.columns;
-  const { tid, process } = profile.threads.columns;
-  const passes = processFilter(profile, selection);
-  const tids = new Set(selection.tids);
+  const passes = threadFilter(profile, selection);
   const classes = new Set(selection.waitClasses);
   const { startNs, endNs } = selection.range ?? ALL_TIME;
   const { minNs, maxNs } = selection.lengths ?? ALL_LENGTHS;
@@ -59,8 +58,7 @@ export function* selectedWaits(
     if (timeNs[row] < startNs || timeNs[row] >= endNs) continue;
     if (durationNs[row] < minNs || durationNs[row] >= maxNs) continue;
     if (classes.size > 0 && !classes.has(waitClass[row])) continue;
-    if (tids.size > 0 && !tids.has(tid[thread[row]])) continue;
-    if (passes(process[thread[row]])) yield row;
+    if (passes(thread[row])) yield row;
   }
 }
 
@@ -115,37 +113,50 @@ export function wakeChain(profile: Profile, row: number, hops = 16): number[] {
 }
 
 /**
- * Of waits that are in [startNs, endNs) in part, that part, with its share of the weight: what was waited before a recording
- * began, or after its end, is none of its time. Those that reach to the end have their time just before it. The others,
- * which are not in it at all, are left as they are.
+ * The waits that are in [startNs, endNs), at least in part: that part, with its share of the weight. What was waited before a
+ * recording began, or after its end, is none of its time. Those that reach to the end have their time just before it.
  */
 export function waitsWithin(
   startNs: number,
   endNs: number,
-  waits: Increment<'waits'>,
+  all: Increment<'waits'>,
 ): Increment<'waits'> {
+  const { timeNs: untilNs, durationNs: lengthNs } = all.columns;
+  const waits = rowsWhere(
+    'waits',
+    all,
+    (row) => untilNs[row] > startNs && untilNs[row] - lengthNs[row] < endNs,
+  );
   const timeNs = waits.columns.timeNs.slice();
   const weight = waits.columns.weight.slice();
   const durationNs = waits.columns.durationNs.slice();
+  const lastNs = justBefore(endNs);
   for (let row = 0; row < waits.length; row++) {
     const fromNs = Math.max(startNs, timeNs[row] - durationNs[row]);
     const insideNs = Math.min(endNs, timeNs[row]) - fromNs;
-    if (insideNs <= 0) continue;
-    weight[row] *= insideNs / durationNs[row];
+    if (insideNs < durationNs[row]) weight[row] *= insideNs / durationNs[row];
     durationNs[row] = insideNs;
-    timeNs[row] = Math.min(timeNs[row], endNs - 1);
+    timeNs[row] = Math.min(timeNs[row], lastNs);
   }
   return { ...waits, columns: { ...waits.columns, timeNs, weight, durationNs } };
 }
 
-/** Whether a wait went on when its recording ended, at `endNs`: see `waitsWithin`; nobody has ended it. */
+/** Whether a wait went on when its recording, with this last header, ended: see `waitsWithin`; nobody has ended it. */
 export function wentOn(
   { columns: { timeNs, wakerThread, wakerStack } }: EventRows<'waits'>,
   row: number,
-  endNs: number | undefined,
+  header: ChunkHeader | undefined,
 ): boolean {
-  return timeNs[row] + 1 === endNs && wakerThread[row] === NONE && wakerStack[row] === NONE;
+  return (
+    header?.hasOpenWaits === true &&
+    timeNs[row] === justBefore(header.endNs) &&
+    wakerThread[row] === NONE &&
+    wakerStack[row] === NONE
+  );
 }
+
+/** The last nanosecond, or the last number: above 2^53, after 104 days, they are more than one apart. */
+const justBefore = (ns: number): number => Math.min(ns - 1, ns * (1 - Number.EPSILON / 2));
 
 /** Drops waits, thread times, and latency samples before `timeNs`: what is live is bounded. It copies what stays. */
 export function forgetWaitsBefore(profile: Profile, timeNs: number): void {

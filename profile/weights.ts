@@ -5,7 +5,7 @@
 import { PairRows } from './pair-rows';
 import { groupOf } from './process-group';
 import type { Profile } from './profile';
-import type { ProcessIndex, SampleTypeIndex, StackIndex } from './schema';
+import type { ProcessIndex, SampleTypeIndex, StackIndex, ThreadIndex } from './schema';
 import type { TimeRange, View } from './view';
 
 /** The unit of profiles in which a row of weight w stands for w samples. */
@@ -114,8 +114,7 @@ export class WeightSums implements StackWeights {
   #entries = new PairRows(INITIAL_ENTRIES);
   readonly #profile: Profile;
   readonly #sampleType: SampleTypeIndex;
-  readonly #tids: ReadonlySet<number>;
-  readonly #passes: (process: ProcessIndex) => boolean;
+  readonly #passes: (thread: ThreadIndex) => boolean;
   #emptyEntries = 0;
   #hasCountUnit: boolean | undefined;
 
@@ -123,8 +122,7 @@ export class WeightSums implements StackWeights {
   constructor(profile: Profile, selection: Selection) {
     this.#profile = profile;
     this.#sampleType = selection.sampleType;
-    this.#tids = new Set(selection.tids);
-    this.#passes = processFilter(profile, selection);
+    this.#passes = threadFilter(profile, selection);
   }
 
   get length(): number {
@@ -164,9 +162,8 @@ export class WeightSums implements StackWeights {
     const { samples, threads } = this.#profile;
     const { thread, stack, weight, sampleType } = samples.columns;
     if (sampleType[row] !== this.#sampleType) return;
-    if (this.#tids.size > 0 && !this.#tids.has(threads.columns.tid[thread[row]])) return;
+    if (!this.#passes(thread[row])) return;
     const process = threads.columns.process[thread[row]];
-    if (!this.#passes(process)) return;
     const hasCountUnit = this.#isCount();
     const entry = this.#entry(process, stack[row]);
     const { samples: sums } = this;
@@ -219,6 +216,22 @@ function resized(from: Float64Array, length: number): Float64Array<ArrayBuffer> 
   const to = new Float64Array(length);
   to.set(from);
   return to;
+}
+
+/** Tells which threads pass; remembers the answer, for a thread's ID and its process never change. */
+export function threadFilter(
+  profile: Profile,
+  { pids, tids, containers }: Pick<Selection, 'pids' | 'tids' | 'containers'>,
+): (thread: ThreadIndex) => boolean {
+  if (pids.length + tids.length + containers.length === 0) return () => true;
+  const passes = processFilter(profile, { pids, containers });
+  const tidSet = new Set(tids);
+  const answers: boolean[] = [];
+  return (thread) => {
+    const { tid, process } = profile.threads.columns;
+    answers[thread] ??= (tidSet.size === 0 || tidSet.has(tid[thread])) && passes(process[thread]);
+    return answers[thread];
+  };
 }
 
 /** Tells which processes pass; remembers the answer, for rows of processes never change. */

@@ -3,7 +3,7 @@ import { groupOf } from '../process-group';
 import type { Profile, SamplingRates } from '../profile';
 import { NONE, type ProcessIndex } from '../schema';
 import type { TimeRange } from '../view';
-import { processFilter as knownProcessFilter } from '../weights';
+import { processFilter } from '../weights';
 import { BUCKETS, bucketLow } from './buckets';
 import { Histogram } from './histogram';
 import {
@@ -13,6 +13,7 @@ import {
   type LatencySource,
   type LatencyUnit,
   LONG_LATENCY_NS,
+  THINNED_SOURCES,
   unitOf,
 } from './sources';
 
@@ -85,7 +86,7 @@ export interface LatencyResult {
   readonly processes: readonly LatencyProcess[];
   /** Of the processes that are asked for, in whatever container; likewise. */
   readonly groups: readonly LatencyGroup[];
-  /** How much was sampled and timed, from when on. */
+  /** How much was timed, from when on; empty for sources of which everything is. */
   readonly rates: readonly SamplingRates[];
   /** What is covered, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
   readonly startNs: number;
@@ -118,7 +119,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     query.windowSeconds === undefined
       ? Number.NEGATIVE_INFINITY
       : endNs - query.windowSeconds * 1e9;
-  const isWanted = processFilter(profile, query);
+  const isWanted = ownerFilter(profile, query);
   const sources: Partial<Record<LatencySource, number>> = {};
   const sourceNames = new Map<number, LatencySource | undefined>();
   const labels = new Map<number, LabelSums>();
@@ -176,7 +177,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     heatmap: heatmapOf(profile, query, chosen?.index ?? NONE, startNs, isWanted),
     processes: processesOf(profile, query, events, unit),
     groups: groupsOf(profile, query, events, unit),
-    rates: profile.rates,
+    rates: THINNED_SOURCES.includes(query.source) ? profile.rates : [],
     startNs: Math.max(startNs, length === 0 ? profile.startNs : timeNs[0]),
     endNs,
     wallOffsetNs: profile.header?.wallOffsetNs ?? 0,
@@ -226,12 +227,12 @@ function rangeTest(range: TimeRange | undefined): (timeNs: number) => boolean {
   return (timeNs) => timeNs >= range.startNs && timeNs < range.endNs;
 }
 
-/** The process that is not known has the pid 0, and is in no container. */
-function processFilter(
+/** Whose events are wanted. The process that is not known has the pid 0, and is in no container. */
+function ownerFilter(
   profile: Profile,
   { pids, containers }: Pick<LatencyQuery, 'pids' | 'containers'>,
 ): (process: ProcessIndex) => boolean {
-  const passes = knownProcessFilter(profile, { pids, containers });
+  const passes = processFilter(profile, { pids, containers });
   const passesUnknown = containers.length === 0 && (pids.length === 0 || pids.includes(0));
   return (process) => (process === NONE ? passesUnknown : passes(process));
 }
@@ -328,7 +329,7 @@ function processesOf(
   unit: LatencyUnit,
 ): LatencyProcess[] {
   const { pid, name } = profile.processes.columns;
-  const isWanted = processFilter(profile, { pids: [], containers });
+  const isWanted = ownerFilter(profile, { pids: [], containers });
   // The same process has several rows where it has had several names.
   const byPid = new Map<number, LatencyProcess>();
   for (const [index, { count, sum }] of events) {
@@ -353,7 +354,7 @@ function groupsOf(
   unit: LatencyUnit,
 ): LatencyGroup[] {
   const { pid } = profile.processes.columns;
-  const isWanted = processFilter(profile, { pids, containers: [] });
+  const isWanted = ownerFilter(profile, { pids, containers: [] });
   const byName = new Map<string, { count: number; sum: number; readonly pids: Set<number> }>();
   for (const [index, { count, sum }] of events) {
     if (!isWanted(index)) continue;
@@ -364,18 +365,10 @@ function groupsOf(
     group.pids.add(index === NONE ? 0 : pid[index]);
     byName.set(name, group);
   }
-  return Array.from(
-    byName,
-    ([
-      name,
-      {
-        pids: { size },
-        ...sums
-      },
-    ]) => ({
-      name,
-      processes: size,
-      ...sums,
-    }),
-  ).sort((a, b) => amountOf(b, unit) - amountOf(a, unit) || (a.name < b.name ? -1 : 1));
+  return Array.from(byName, ([name, group]) => ({
+    name,
+    processes: group.pids.size,
+    count: group.count,
+    sum: group.sum,
+  })).sort((a, b) => amountOf(b, unit) - amountOf(a, unit) || (a.name < b.name ? -1 : 1));
 }
