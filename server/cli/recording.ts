@@ -1,16 +1,10 @@
 /** Folds the chunks of a collector into one profile that holds the samples of one stretch of time, and what they need. */
 import { ProfileBuilder } from '@/profile/builder';
 import type { Chunk, Increment } from '@/profile/chunk';
+import { rowsWhere } from '@/profile/increment-rows';
 import { Merger } from '@/profile/merge';
 import type { Profile } from '@/profile/profile';
-import {
-  type ColumnArray,
-  type Columns,
-  type ColumnType,
-  EVENT_TABLES,
-  type EventTable,
-  SCHEMA,
-} from '@/profile/schema';
+import { EVENT_TABLES, type EventTable } from '@/profile/schema';
 import { waitsWithin } from '@/profile/waits';
 
 export class Recording {
@@ -62,25 +56,10 @@ function rowsIn<T extends EventTable>(
   startNs: number,
   endNs: number,
 ): Increment<T> {
-  const { base, length } = increment;
-  const columns = increment.columns as unknown as Record<string, ColumnArray<ColumnType>>;
-  const { timeNs } = columns;
-  const kept = Uint32Array.from({ length }, (_, i) => i).filter(
-    (i) => timeNs[i] >= startNs && (name === 'threadTimes' || timeNs[i] < endNs),
+  const { timeNs } = increment.columns;
+  return rowsWhere(
+    name,
+    increment,
+    (row) => timeNs[row] >= startNs && (name === 'threadTimes' || timeNs[row] < endNs),
   );
-  if (kept.length === length) return increment;
-  const pick = (column: ColumnArray<ColumnType>): ColumnArray<ColumnType> => {
-    const picked = column.slice(0, kept.length);
-    kept.forEach((from, to) => {
-      picked[to] = column[from];
-    });
-    return picked;
-  };
-  return {
-    base,
-    length: kept.length,
-    columns: Object.fromEntries(
-      Object.keys(SCHEMA[name]).map((column) => [column, pick(columns[column])]),
-    ) as unknown as Columns<T>,
-  };
 }

@@ -88,7 +88,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
-    agents.stop();
+    // The agent goes after the web process, which asks it how a recording ends.
+    agents.keepNone();
     tell(web, { type: 'stop' });
     setTimeout(() => web.kill('SIGKILL'), STOP_MS).unref();
   };
@@ -178,10 +179,15 @@ class AgentKeeper {
     this.#delayMs = Math.min(RESTART_MAX_MS, this.#delayMs * 2);
   }
 
-  /** Resolves when none runs any more. */
-  async stop(): Promise<void> {
+  /** One that ends is not started again. */
+  keepNone(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Resolves when none runs any more. */
+  async stop(): Promise<void> {
+    this.keepNone();
     const agent = this.#agent;
     if (agent === undefined) return;
     const ended = new Promise((resolve) => agent.once('exit', resolve));

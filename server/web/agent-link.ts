@@ -16,8 +16,6 @@ export interface WebMessage {
 
 export interface AgentEvents {
   chunk(bytes: Uint8Array<ArrayBuffer>): void;
-  /** The answer to `askForEnd`. */
-  recordingEnd(bytes: Uint8Array<ArrayBuffer>): void;
   /** The state or the collector's status has changed. */
   changed(): void;
   /** An agent has begun to collect. */
@@ -25,8 +23,13 @@ export interface AgentEvents {
   status(status: CollectorStatus): void;
 }
 
+/** Told a recording's end, as a chunk; undefined where no agent will say it. */
+export type EndReceiver = (bytes: Uint8Array<ArrayBuffer> | undefined) => void;
+
 export class AgentLink {
   readonly #events: AgentEvents;
+  /** Whom the agent still owes an answer, which come in the order of the questions. */
+  readonly #asking: EndReceiver[] = [];
   #socket: Socket | undefined;
   /** The last of each kind: what agents do has to outlive them. */
   readonly #told = new Map<Control['set'], Control>();
@@ -68,6 +71,9 @@ export class AgentLink {
     });
     // The launcher tells why it ended.
     socket.on('error', () => {});
+    socket.on('close', () => {
+      for (const receive of this.#asking.splice(0)) receive(undefined);
+    });
     for (const control of this.#told.values()) this.#write(socket, control);
     socket.resume();
   }
@@ -89,11 +95,17 @@ export class AgentLink {
     return true;
   }
 
-  /** Asks for what a recording that ends now has beyond the chunks until now. False where no agent runs. */
-  askForEnd(): boolean {
-    if (this.#socket === undefined) return false;
+  /**
+   * Asks for what a recording that ends now has beyond the chunks until the answer. `receive` is called once, between the
+   * chunks that come before the answer and those that come after it.
+   */
+  askForEnd(receive: EndReceiver): void {
+    if (this.#socket?.writable !== true) {
+      receive(undefined);
+      return;
+    }
+    this.#asking.push(receive);
     this.#write(this.#socket, { ask: 'recordingEnd' });
-    return true;
   }
 
   #write(socket: Socket, line: Control | Question): void {
@@ -117,7 +129,7 @@ export class AgentLink {
         this.#events.chunk(frame.bytes);
         break;
       case 'recordingEnd':
-        this.#events.recordingEnd(frame.bytes);
+        this.#asking.shift()?.(frame.bytes);
         break;
       case 'status':
         this.collector = frame.status;

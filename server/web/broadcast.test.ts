@@ -44,7 +44,7 @@ describe('live viewers', () => {
     http = createServer().listen(0, '127.0.0.1');
     await once(http, 'listening');
     server = new Server(http, { serveClient: false, transports: ['websocket'], parser });
-    source = new LiveSource(() => false);
+    source = new LiveSource();
     broadcast = new Broadcast(server, source.ring, () => ({ status: STATUS, sessions: [] }));
     agent = new TestProfile();
     clients = [];

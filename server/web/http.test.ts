@@ -41,8 +41,12 @@ describe('the server', () => {
 
   beforeEach(async () => {
     store = new MemoryStore();
-    source = new LiveSource(() => false);
-    sessions = await Sessions.open(store, source, () => {});
+    source = new LiveSource();
+    sessions = await Sessions.open(store, {
+      source,
+      askForEnd: (receive) => receive(undefined),
+      onChange: () => {},
+    });
     frequencies = [];
     agentRuns = true;
     status = {

@@ -10,8 +10,6 @@ export interface LiveTarget {
   restart(source: Profile): void;
   /** The chunk has been applied to the source; its samples are only in the chunk. */
   take(chunk: Chunk): void;
-  /** What a target that ends now has beyond the chunks until now, in tables of its own: `LiveSource.askForEnd`. */
-  takeEnd(chunk: Chunk): void;
 }
 
 export class LiveSource {
@@ -19,23 +17,9 @@ export class LiveSource {
   /** The stream's tables; undefined while nobody needs them. */
   #profile: Profile | undefined;
   readonly #targets = new Set<LiveTarget>();
-  readonly #ask: () => boolean;
 
-  /** `ask` asks the agent for the end of a recording; false where no agent runs. */
-  constructor(ask: () => boolean, ring = new LiveRing()) {
-    this.#ask = ask;
+  constructor(ring = new LiveRing()) {
     this.ring = ring;
-  }
-
-  /** What comes is for all targets: those that don't end need not take it. False where nothing will come. */
-  askForEnd(): boolean {
-    return this.#ask();
-  }
-
-  /** The answer. Throws ChunkFormatError. */
-  pushEnd(bytes: Uint8Array<ArrayBuffer>): void {
-    const chunk = decodeChunk(bytes);
-    for (const target of this.#targets) target.takeEnd(chunk);
   }
 
   add(target: LiveTarget): void {

@@ -81,11 +81,15 @@ async function main(): Promise<void> {
   // The store first: it says best what is wrong with the directory, and holds the lock on it.
   const store = await openStore(dataDirectory);
   const token = loadToken(dataDirectory, values['new-token']);
-  const source = new LiveSource(() => agent.askForEnd());
+  const source = new LiveSource();
   let broadcast: Broadcast | undefined;
-  const sessions = await Sessions.open(store, source, (known) => {
-    broadcast?.sessions(known);
-    tellRecording();
+  const sessions = await Sessions.open(store, {
+    source,
+    askForEnd: (receive) => agent.askForEnd(receive),
+    onChange: (known) => {
+      broadcast?.sessions(known);
+      tellRecording();
+    },
   });
   let toldRecording = '';
   /** A recording's start and stop are seen at once, also while no agent reports. */
@@ -102,7 +106,6 @@ async function main(): Promise<void> {
       source.push(bytes);
       broadcast?.chunk(bytes);
     },
-    recordingEnd: (bytes) => source.pushEnd(bytes),
     changed: () => broadcast?.status(status()),
     started: () => budget.agentStarted(),
     status: (collector) => budget.read(collector, cost()),
@@ -254,8 +257,9 @@ async function main(): Promise<void> {
   // The launcher is gone, however it ended: so goes the web process, with everything stored.
   process.on('disconnect', () => void stop(1));
   process.on('SIGTERM', () => void stop(0));
-  // The terminal sends it to the whole group; the launcher says when to end.
+  // The terminal sends them to the whole group; the launcher says when to end.
   process.on('SIGINT', () => {});
+  process.on('SIGHUP', () => {});
 }
 
 main().catch((error: unknown) => {

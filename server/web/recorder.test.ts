@@ -4,6 +4,7 @@ import { applyNext, ChunkStream } from '@/profile/chunk-stream';
 import { Profile } from '@/profile/profile';
 import { describeSamples, HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import type { SessionSummary } from '@/profile/session';
+import type { EndReceiver } from './agent-link';
 import { LiveSource } from './live-source';
 import { MemoryStore } from './memory-store-for-tests';
 import { Recorder, type RecorderBounds } from './recorder';
@@ -22,13 +23,14 @@ describe('a recording', () => {
   let second: number;
   let problems: (string | undefined)[];
   let exhausted: number;
-  let hasAgent: boolean;
+  /** Of an agent that runs. */
+  let asked: EndReceiver[] | undefined;
 
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
     store = new MemoryStore();
-    source = new LiveSource(() => hasAgent);
-    hasAgent = false;
+    source = new LiveSource();
+    asked = undefined;
     agent = new TestProfile();
     second = 0;
     problems = [];
@@ -51,7 +53,13 @@ describe('a recording', () => {
     const session = await store.create(NEW);
     const recorder = new Recorder(
       session,
-      source,
+      {
+        source,
+        askForEnd: (receive) => {
+          if (asked === undefined) receive(undefined);
+          else asked.push(receive);
+        },
+      },
       store,
       {
         stored: () => {},
@@ -137,7 +145,7 @@ describe('a recording', () => {
   });
 
   it('ends with what the agent still holds, and of waits that go on the part until then', async () => {
-    hasAgent = true;
+    asked = [];
     const { recorder, session } = await record();
     push(['a']);
     const stopped = recorder.stop();
@@ -145,7 +153,7 @@ describe('a recording', () => {
     const end = new TestProfile();
     end.addWait({ stack: ['main', 'sleep'], timeNs: 2.3e9, durationNs: 9e9, weight: 9e9 });
     const header = { ...HEADER, startNs: 2e9, endNs: 2.2e9 };
-    source.pushEnd(encodeChunk(end.builder.cutChunk(header, [])));
+    asked[0](encodeChunk(end.builder.cutChunk(header, [])));
     push(['after']); // in the same turn
     await stopped;
     const { profile } = await stored(session.id);
@@ -156,17 +164,32 @@ describe('a recording', () => {
     expect([timeNs[0], durationNs[0], weight[0]]).toEqual([2.2e9 - 1, 2.2e9, 2.2e9]);
   });
 
-  it('does not wait for an end that is another one’s, nor for long', async () => {
-    hasAgent = true;
-    const { recorder, session } = await record();
+  it('waits for its end no longer than the agent lives, nor for long', async () => {
+    asked = [];
+    const { recorder } = await record();
     push(['a']);
+    const stopped = recorder.stop();
+    asked[0](undefined);
+    expect(await stopped).toMatchObject({ state: 'complete', samples: 1 });
+
+    const { recorder: second, session } = await record();
+    push(['b']);
+    const late = second.stop();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await late).toMatchObject({ state: 'complete', samples: 1 });
     const end = new TestProfile();
     end.addWait({ stack: ['main'], timeNs: 1e9, durationNs: 1e9, weight: 1e9 });
-    source.pushEnd(encodeChunk(end.builder.cutChunk(HEADER, [])));
-    const stopped = recorder.stop();
-    await vi.advanceTimersByTimeAsync(5000);
-    expect(await stopped).toMatchObject({ state: 'complete' });
+    asked[1](encodeChunk(end.builder.cutChunk(HEADER, [])));
     expect((await stored(session.id)).profile.waits.length).toBe(0);
+  });
+
+  it('is over where the agent’s answer can’t be read', async () => {
+    asked = [];
+    const { recorder } = await record();
+    push(['a']);
+    const stopped = recorder.stop();
+    expect(() => asked?.[0](Uint8Array.of(1, 2, 3))).toThrow();
+    expect(await stopped).toMatchObject({ state: 'complete', samples: 1 });
   });
 
   it('keeps what could not be stored, says so, and stores it when it can, once and in order', async () => {

@@ -4,12 +4,13 @@
  * kept and tried again, within bounds; then the recording ends with what was stored.
  */
 import { ProfileBuilder } from '@/profile/builder';
-import { type Chunk, type ChunkHeader, encodeChunk, type Loss } from '@/profile/chunk';
+import { type Chunk, type ChunkHeader, decodeChunk, encodeChunk, type Loss } from '@/profile/chunk';
 import { Merger } from '@/profile/merge';
 import type { Profile } from '@/profile/profile';
 import type { SessionSummary } from '@/profile/session';
 import { waitsWithin } from '@/profile/waits';
 import type { Store, StoredSlice } from '@/server/store/store';
+import type { EndReceiver } from './agent-link';
 import type { LiveSource, LiveTarget } from './live-source';
 
 const FLUSH_MS = 1000;
@@ -23,6 +24,13 @@ export interface RecorderBounds {
 
 const BOUNDS: RecorderBounds = { unwrittenBytes: 32 * 1024 * 1024 };
 
+/** Where recordings come from. */
+export interface RecordingStream {
+  readonly source: LiveSource;
+  /** As in AgentLink. */
+  askForEnd(receive: EndReceiver): void;
+}
+
 export interface RecorderEvents {
   /** The session's summary has changed: more of it is stored. */
   stored(): void;
@@ -34,7 +42,7 @@ export interface RecorderEvents {
 
 export class Recorder implements LiveTarget {
   #builder = new ProfileBuilder();
-  readonly #source: LiveSource;
+  readonly #stream: RecordingStream;
   readonly #store: Store;
   readonly #events: RecorderEvents;
   readonly #bounds: RecorderBounds;
@@ -49,21 +57,20 @@ export class Recorder implements LiveTarget {
   #flushing: Promise<void> = Promise.resolve();
   #hasProblem = false;
   #isExhausted = false;
-  #ended: (() => void) | undefined;
 
   /** `session` has been created in the store. */
   constructor(
     readonly session: SessionSummary,
-    source: LiveSource,
+    stream: RecordingStream,
     store: Store,
     events: RecorderEvents,
     bounds: RecorderBounds = BOUNDS,
   ) {
-    this.#source = source;
+    this.#stream = stream;
     this.#store = store;
     this.#events = events;
     this.#bounds = bounds;
-    source.add(this);
+    stream.source.add(this);
     this.#timer = setInterval(() => void this.flush(), FLUSH_MS);
   }
 
@@ -79,15 +86,6 @@ export class Recorder implements LiveTarget {
     this.#took(chunk);
   }
 
-  takeEnd(chunk: Chunk): void {
-    if (this.#ended === undefined) return;
-    new Merger(this.#builder).append(this.#inside(chunk, chunk.header.endNs));
-    this.#took(chunk);
-    // The stream's next chunk may be here already, and is none of the recording's.
-    this.#source.remove(this);
-    this.#ended();
-  }
-
   /** Stores what has come since the last time. Resolves when it is durable, or has failed and been reported. */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#write());
@@ -99,23 +97,35 @@ export class Recorder implements LiveTarget {
    * shortly. Throws what the store throws.
    */
   async stop(): Promise<SessionSummary> {
-    if (!this.#isExhausted) await this.#end();
+    await this.#end();
     clearInterval(this.#timer);
-    this.#source.remove(this);
     await this.flush();
     return this.#store.complete(this.session.id);
   }
 
-  async #end(): Promise<void> {
-    if (!this.#source.askForEnd()) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, END_MS);
-      this.#ended = () => {
+  /** Resolves when nothing is taken any more. */
+  #end(): Promise<void> {
+    return new Promise((resolve) => {
+      let isOver = false;
+      const end: EndReceiver = (bytes) => {
+        if (isOver) return;
+        isOver = true;
         clearTimeout(timer);
+        // At once: the stream's next chunk may be here already, and is none of the recording's.
+        this.#stream.source.remove(this);
+        // It is over even where the answer can't be read, which the agent's link deals with.
         resolve();
+        if (bytes !== undefined && !this.#isExhausted) this.#takeEnd(decodeChunk(bytes));
       };
+      const timer = setTimeout(end, END_MS, undefined);
+      this.#stream.askForEnd(end);
     });
-    this.#ended = undefined;
+  }
+
+  /** What is beyond the stream's chunks, in tables of its own. */
+  #takeEnd(chunk: Chunk): void {
+    new Merger(this.#builder).append(this.#inside(chunk, chunk.header.endNs));
+    this.#took(chunk);
   }
 
   /** Of its waits the part that is in the recording, as far as that is known. */

@@ -3,8 +3,7 @@ import type { SessionSummary } from '@/profile/session';
 import type { HostDescription } from '@/profile/status';
 import type { SymbolizingReport } from '@/profile/symbolizing';
 import type { Store } from '@/server/store/store';
-import type { LiveSource } from './live-source';
-import { Recorder } from './recorder';
+import { Recorder, type RecordingStream } from './recorder';
 import { type NamingOptions, symbolizeStored } from './session-symbols';
 
 /** The request can't be done in the present state: HTTP 409. */
@@ -12,34 +11,30 @@ export class ConflictError extends Error {
   override readonly name = 'ConflictError';
 }
 
+export interface SessionsOptions extends RecordingStream {
+  /** A session, the recording or what is wrong with it has changed. */
+  onChange(sessions: readonly SessionSummary[]): void;
+}
+
 export class Sessions {
   readonly #store: Store;
-  readonly #source: LiveSource;
-  readonly #onChange: (sessions: readonly SessionSummary[]) => void;
+  readonly #options: SessionsOptions;
   #problem: string | undefined;
+  /** Until its recording is stored to its end. */
   #recorder: Recorder | undefined;
+  #stopping: Promise<SessionSummary> | undefined;
   #starting = false;
   /** The session that is being named again: one at a time, for it takes memory and CPU time. */
   #symbolizing: string | undefined;
   #known: readonly SessionSummary[] = [];
 
-  private constructor(
-    store: Store,
-    source: LiveSource,
-    onChange: (sessions: readonly SessionSummary[]) => void,
-  ) {
+  private constructor(store: Store, options: SessionsOptions) {
     this.#store = store;
-    this.#source = source;
-    this.#onChange = onChange;
+    this.#options = options;
   }
 
-  /** `onChange`: a session, the recording or what is wrong with it has changed. */
-  static async open(
-    store: Store,
-    source: LiveSource,
-    onChange: (sessions: readonly SessionSummary[]) => void,
-  ): Promise<Sessions> {
-    const sessions = new Sessions(store, source, onChange);
+  static async open(store: Store, options: SessionsOptions): Promise<Sessions> {
+    const sessions = new Sessions(store, options);
     sessions.#known = await store.list();
     return sessions;
   }
@@ -74,12 +69,12 @@ export class Sessions {
     try {
       const session = await this.#store.create({ name, startedMs: Date.now(), frequencyHz, host });
       this.#problem = undefined;
-      this.#recorder = new Recorder(session, this.#source, this.#store, {
+      this.#recorder = new Recorder(session, this.#options, this.#store, {
         stored: () => void this.#changed(),
         problem: (text) => {
           if (text !== undefined && text !== this.#problem) console.error(`hearth: ${text}`);
           this.#problem = text;
-          this.#onChange(this.#known);
+          this.#options.onChange(this.#known);
         },
         exhausted: () => void this.#stopExhausted(session.id),
       });
@@ -90,20 +85,28 @@ export class Sessions {
     }
   }
 
+  /** Who stops it again while it ends gets the same. */
   async stop(id: string): Promise<SessionSummary> {
-    const recorder = this.#recorder;
-    if (recorder?.session.id !== id) {
-      const { state } = await this.#store.get(id);
-      if (state !== 'recording') throw new ConflictError('this session is not being recorded');
-      // Its recording has ended, but that could not be stored then.
-      const session = await this.#store.complete(id);
-      await this.#changed();
-      return session;
+    if (this.#recorder?.session.id === id) {
+      this.#stopping ??= this.#end(this.#recorder);
+      return this.#stopping;
     }
-    this.#recorder = undefined;
-    const session = await recorder.stop();
+    const { state } = await this.#store.get(id);
+    if (state !== 'recording') throw new ConflictError('this session is not being recorded');
+    // Its recording has ended, but that could not be stored then.
+    const session = await this.#store.complete(id);
     await this.#changed();
     return session;
+  }
+
+  async #end(recorder: Recorder): Promise<SessionSummary> {
+    try {
+      return await recorder.stop();
+    } finally {
+      this.#recorder = undefined;
+      this.#stopping = undefined;
+      await this.#changed();
+    }
   }
 
   /** The session stays `recording` in the store where even that can't be written, and is `interrupted` after a restart. */
@@ -167,10 +170,8 @@ export class Sessions {
 
   /** Ends the recording, and closes the store. */
   async close(): Promise<void> {
-    const recorder = this.#recorder;
-    this.#recorder = undefined;
     try {
-      await recorder?.stop();
+      if (this.#recorder !== undefined) await this.stop(this.#recorder.session.id);
     } finally {
       await this.#store.close();
     }
@@ -178,6 +179,6 @@ export class Sessions {
 
   async #changed(): Promise<void> {
     this.#known = await this.#store.list();
-    this.#onChange(this.#known);
+    this.#options.onChange(this.#known);
   }
 }
