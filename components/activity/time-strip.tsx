@@ -5,6 +5,7 @@ import { Button } from '@/components/ui/button';
 import { formatDuration, formatElapsed } from '@/components/ui/format';
 import type { SamplingRates } from '@/profile/profile';
 import type { ProfileMode, TimeRange } from '@/profile/view';
+import { anyChange } from './rate-changes';
 import { RateMarks } from './rate-marks';
 import {
   type Activity,
@@ -18,14 +19,28 @@ import {
 } from './strip';
 
 export interface TimeStripProps {
-  /** Of everything, whatever range is selected. */
+  /** Of what is picked, whatever range is selected. */
   readonly activity: Activity;
+  /** What is picked; undefined: everything. */
+  readonly of: string | undefined;
   readonly unit: string;
   readonly mode: ProfileMode;
   /** How much was sampled: changes are marked. */
   readonly rates: readonly SamplingRates[];
   readonly range: TimeRange | undefined;
   onRange(range: TimeRange | undefined): void;
+  /** Of a profile that grows. */
+  readonly live?: LiveStrip;
+}
+
+export interface LiveStrip {
+  /** What is shown while no range is selected. */
+  readonly window: TimeRange;
+  readonly isPaused: boolean;
+  /** What its end is: 'now', while it grows. */
+  readonly endText: string;
+  /** What is aimed at must not move on. */
+  onDrag(): void;
 }
 
 /** A shorter drag is a click, in pixels. */
@@ -36,7 +51,16 @@ type Drag =
   | { readonly kind: 'move'; readonly anchor: number; readonly from: number; readonly to: number };
 
 /** CPU use, or how many threads waited, over time; a drag selects the part that everything else shows. */
-export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeStripProps) {
+export function TimeStrip({
+  activity,
+  of,
+  unit,
+  mode,
+  rates,
+  range,
+  onRange,
+  live,
+}: TimeStripProps) {
   const strip = useRef<HTMLDivElement>(null);
   const drag = useRef<Drag | undefined>(undefined);
   const [draft, setDraft] = useState<readonly [number, number]>();
@@ -49,11 +73,12 @@ export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeS
   }, [activity, mode, rates]);
 
   const lengthNs = activityEndNs(activity) - activity.startNs;
+  const shown = range ?? live?.window;
   const [from, to] =
     draft ??
-    (range === undefined
+    (shown === undefined
       ? [0, 1]
-      : [placeOf(activity, range.startNs), placeOf(activity, range.endNs)]);
+      : [placeOf(activity, shown.startNs), placeOf(activity, shown.endNs)]);
   const isSelected = draft !== undefined || range !== undefined;
 
   const placeAt = (event: PointerEvent): number => {
@@ -78,6 +103,7 @@ export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeS
   const onPointerMove = (event: PointerEvent<HTMLDivElement>): void => {
     const now = drag.current;
     if (now === undefined) return;
+    if (draft === undefined) live?.onDrag();
     const at = placeAt(event);
     if (now.kind === 'select') {
       setDraft(at < now.anchor ? [at, now.anchor] : [now.anchor, at]);
@@ -111,19 +137,26 @@ export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeS
       className="shrink-0 border-b border-line bg-surface px-3 pt-1.5 pb-1"
     >
       <div className="flex h-6 items-center justify-between gap-3 text-xs text-dim">
-        <span>{scaleText(unit, mode, max, activity.bucketNs)}</span>
+        <span className="truncate">
+          {of === undefined ? '' : `${of}: `}
+          {scaleText(unit, mode, max, activity.bucketNs)}
+        </span>
         {isSelected ? (
-          <span className="flex items-center gap-2">
+          <span className="flex items-center gap-2 whitespace-nowrap">
             <span className="text-ink">
-              {formatDuration(((to - from) * lengthNs) / 1e6)} from{' '}
-              {formatDuration((from * lengthNs) / 1e6)}
+              {formatDuration(((to - from) * lengthNs) / 1e6)}{' '}
+              {live === undefined
+                ? `from ${formatDuration((from * lengthNs) / 1e6)}`
+                : untilText(((1 - to) * lengthNs) / 1e6)}
             </span>
             <Button look="plain" className="h-6! px-2!" onClick={() => onRange(undefined)}>
-              Whole recording
+              {live === undefined ? 'Whole recording' : 'Back to live'}
             </Button>
           </span>
         ) : (
-          <span>Drag to select a part</span>
+          <span className="hidden whitespace-nowrap sm:inline">
+            Drag to {live?.isPaused === false ? 'pause and ' : ''}select a part
+          </span>
         )}
       </div>
       <div
@@ -147,10 +180,11 @@ export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeS
         </svg>
         <RateMarks
           rates={rates}
+          change={anyChange}
           range={{ startNs: activity.startNs, endNs: activityEndNs(activity) }}
           left={(timeNs) => `${placeOf(activity, timeNs) * 100}%`}
         />
-        {isSelected ? (
+        {isSelected || live !== undefined ? (
           <>
             <Shade left={0} width={from} />
             <Shade left={to} width={1 - to} />
@@ -182,14 +216,15 @@ export function TimeStrip({ activity, unit, mode, rates, range, onRange }: TimeS
       </div>
       <div aria-hidden="true" className="relative mt-0.5 h-4 text-xs text-dim">
         {timeTicks(seconds, 6).map((tick) => {
-          const place = seconds === 0 ? 0 : tick / seconds;
+          const distance = seconds === 0 ? 0 : tick / seconds;
+          const place = live === undefined ? distance : 1 - distance;
           return (
             <span
               key={tick}
               className={`absolute whitespace-nowrap ${place < 0.02 ? '' : place > 0.97 ? '-translate-x-full' : '-translate-x-1/2'}`}
               style={{ left: `${place * 100}%` }}
             >
-              {tickText(tick, seconds)}
+              {live === undefined ? tickText(tick, seconds) : agoText(tick, live.endText)}
             </span>
           );
         })}
@@ -221,3 +256,10 @@ function scaleText(unit: string, mode: ProfileMode, max: number, bucketNs: numbe
 function tickText(seconds: number, all: number): string {
   return all >= 120 ? formatElapsed(seconds * 1000) : `${Number(seconds.toPrecision(6))} s`;
 }
+
+/** Where a part ends, in ms before the strip does. */
+const untilText = (ms: number): string =>
+  ms < 1 ? 'until the end' : `until −${formatDuration(ms)}`;
+
+const agoText = (seconds: number, endText: string): string =>
+  seconds > 0 ? `−${seconds} s` : endText;

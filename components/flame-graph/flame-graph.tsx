@@ -20,7 +20,6 @@ import { useTheme } from './use-theme';
 export interface FlameGraphProps {
   readonly analysis: Analysis;
   readonly view: View;
-  /** Of the sampler; 0 where it is not known. */
   /** What a label is called in the graph; hovering tells its full name. */
   nameOf(label: LabelIndex): string;
   onZoom(path: readonly string[]): void;

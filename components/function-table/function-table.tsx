@@ -4,10 +4,12 @@
 import { memo, useMemo, useState } from 'react';
 import type { Analysis } from '@/components/profile-worker/client';
 import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
+import { HeldOrder } from '@/components/ui/held-order';
+import { useHeld } from '@/components/ui/use-held';
 import { useRovingRows } from '@/components/ui/use-roving-rows';
 import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { type LabelIndex, LabelKind } from '@/profile/labels';
-import { type FunctionOrder, HeldOrder } from './row-order';
+import { type FunctionOrder, orderedRows } from './row-order';
 
 export interface FunctionTableProps {
   readonly analysis: Analysis;
@@ -35,19 +37,15 @@ export const FunctionTable = memo(function FunctionTable({
   const { functions, labels, tree, unit } = analysis;
   const hasModules = !analysis.isImport;
   const [by, setBy] = useState<FunctionOrder>('self');
-  const [isHeld, setIsHeld] = useState(false);
-  const [order] = useState(() => new HeldOrder());
+  const [isHeld, hold] = useHeld();
+  const [order] = useState(() => new HeldOrder<number>());
   const found = analysis.search;
-  const rows = useMemo(
-    () =>
-      order.rows(
-        functions,
-        { labels, by, search: found?.text ?? '', nameOf },
-        found?.matches,
-        isHeld,
-      ),
-    [order, functions, labels, by, found, nameOf, isHeld],
-  );
+  const sorted = useMemo(() => orderedRows(functions, by, nameOf), [functions, by, nameOf]);
+  const rows = useMemo(() => {
+    const labelOf = (row: number): LabelIndex => functions.label[row];
+    const all = order.rows(sorted, labelOf, isHeld, [labels, by, nameOf, found?.text]);
+    return found === undefined ? all : all.filter((row) => found.matches[labelOf(row)] === 1);
+  }, [order, sorted, functions, labels, by, nameOf, found, isHeld]);
 
   // Another order, or another search: its beginning is what was asked for.
   const seen = useVisibleRows(rows.length, ROW_HEIGHT, `${by} ${found?.text}`);
@@ -70,8 +68,7 @@ export const FunctionTable = memo(function FunctionTable({
       ref={seen.element}
       className="@container relative min-h-0 min-w-0 flex-1 contain-strict scroll-pt-7 overflow-y-auto overscroll-contain"
       onScroll={seen.onScroll}
-      onPointerEnter={() => setIsHeld(true)}
-      onPointerLeave={() => setIsHeld(false)}
+      {...hold}
     >
       <table
         aria-label="Functions"
@@ -117,7 +114,7 @@ export const FunctionTable = memo(function FunctionTable({
         </thead>
         <tbody>
           <tr style={{ height: first * ROW_HEIGHT }} />
-          {Array.from(rows.subarray(first, last), (row, i) => {
+          {rows.slice(first, last).map((row, i) => {
             const label = functions.label[row];
             const name = labels.text[label];
             const module = labels.module[label];

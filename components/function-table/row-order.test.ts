@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { FunctionList } from '@/profile/function-list';
 import { LabelKind, LabelTable } from '@/profile/labels';
 import { heaviestFirst } from './heaviest-first';
-import { HeldOrder, type OrderKey, orderedRows } from './row-order';
+import { orderedRows } from './row-order';
 
 const labels = new LabelTable();
 const labelOf = (text: string): number =>
@@ -24,8 +24,8 @@ function listOf(
   };
 }
 
-const names = (list: FunctionList, rows: Uint32Array): string[] =>
-  Array.from(rows, (row) => labels.text[list.label[row]]);
+const names = (list: FunctionList, rows: readonly number[]): string[] =>
+  rows.map((row) => labels.text[list.label[row]]);
 
 const nameOf = (label: number): string => labels.text[label];
 
@@ -48,46 +48,10 @@ describe('heaviestFirst', () => {
 describe('orderedRows', () => {
   it('sorts by what is asked for', () => {
     const list = listOf({ main: [0, 7], visit: [4, 5], walk: [3, 3] });
-    expect(names(list, orderedRows(list, { by: 'self', nameOf }))).toEqual([
-      'visit',
-      'walk',
-      'main',
-    ]);
-    expect(names(list, orderedRows(list, { by: 'total', nameOf }))).toEqual([
-      'main',
-      'visit',
-      'walk',
-    ]);
+    expect(names(list, orderedRows(list, 'self', nameOf))).toEqual(['visit', 'walk', 'main']);
+    expect(names(list, orderedRows(list, 'total', nameOf))).toEqual(['main', 'visit', 'walk']);
     const backwards = (label: number): string => [...nameOf(label)].reverse().join('');
-    expect(names(list, orderedRows(list, { by: 'name', nameOf }))).toEqual([
-      'main',
-      'visit',
-      'walk',
-    ]);
-    expect(names(list, orderedRows(list, { by: 'name', nameOf: backwards }))).toEqual([
-      'walk',
-      'main',
-      'visit',
-    ]);
-  });
-});
-
-describe('HeldOrder', () => {
-  const key: OrderKey = { labels, by: 'self', search: '', nameOf };
-  const before = listOf({ a: [3, 3], b: [2, 2] });
-  const after = listOf({ a: [3, 3], b: [9, 9], c: [5, 5] });
-
-  it('is that of the numbers that are shown', () => {
-    const order = new HeldOrder();
-    expect(names(before, order.rows(before, key, undefined, false))).toEqual(['a', 'b']);
-    expect(names(after, order.rows(after, key, undefined, false))).toEqual(['b', 'c', 'a']);
-  });
-
-  it('stays as long as the pointer is over the rows, new ones last, unless another is asked for', () => {
-    const order = new HeldOrder();
-    order.rows(before, key, undefined, false);
-    expect(names(after, order.rows(after, key, undefined, true))).toEqual(['a', 'b', 'c']);
-    const total: OrderKey = { ...key, by: 'total' };
-    expect(names(after, order.rows(after, total, undefined, true))).toEqual(['b', 'c', 'a']);
+    expect(names(list, orderedRows(list, 'name', nameOf))).toEqual(['main', 'visit', 'walk']);
+    expect(names(list, orderedRows(list, 'name', backwards))).toEqual(['walk', 'main', 'visit']);
   });
 });

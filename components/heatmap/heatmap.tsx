@@ -1,6 +1,7 @@
 'use client';
 
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
+import { timedChange } from '@/components/activity/rate-changes';
 import { RateMarks } from '@/components/activity/rate-marks';
 import { useTheme } from '@/components/flame-graph/use-theme';
 import { formatClock, formatCount, formatDuration } from '@/components/ui/format';
@@ -156,6 +157,7 @@ export function HeatmapView(props: HeatmapViewProps) {
           >
             <RateMarks
               rates={rates}
+              change={timedChange}
               range={{
                 startNs: heatmap.startNs[0],
                 endNs: heatmap.endNs[heatmap.endNs.length - 1],

@@ -1,5 +1,7 @@
-import { useRef } from 'react';
+import { useRef, useState } from 'react';
 import { formatShortCount } from '@/components/ui/format';
+import { HeldOrder } from '@/components/ui/held-order';
+import { useHeld } from '@/components/ui/use-held';
 import { useRovingRows } from '@/components/ui/use-roving-rows';
 import type { LatencyLabelRow } from '@/profile/latency/analysis';
 import { formatLatency } from '@/profile/latency/format';
@@ -7,14 +9,18 @@ import { compareQuantiles, QUANTILES } from '@/profile/latency/histogram';
 
 /** A line per label, which is chosen by its button. With a baseline: how many times as long each quantile is. */
 export function LabelTable({
-  rows,
+  labels,
   chosen,
   onChoose,
 }: {
-  readonly rows: readonly LatencyLabelRow[];
+  /** Those with most events first. */
+  readonly labels: readonly LatencyLabelRow[];
   readonly chosen: string | undefined;
   onChoose(label: string): void;
 }) {
+  const [isHeld, hold] = useHeld();
+  const [order] = useState(() => new HeldOrder<LatencyLabelRow>());
+  const rows = order.rows(labels, ({ label }) => label, isHeld);
   const scroller = useRef<HTMLDivElement>(null);
   const controlOf = useRovingRows({
     scroller,
@@ -22,7 +28,7 @@ export function LabelTable({
     keyAt: (index) => rows[index].label,
   });
   return (
-    <div ref={scroller} className="min-h-0 scroll-pt-7 overflow-auto">
+    <div ref={scroller} className="min-h-0 scroll-pt-7 overflow-auto" {...hold}>
       <table className="w-full border-collapse text-sm">
         <caption className="sr-only">Latencies by label</caption>
         <thead className="sticky top-0 z-10 bg-surface text-dim">

@@ -28,7 +28,7 @@ import {
   waitsHref,
 } from './latency-query';
 import { OwnerTable } from './owner-table';
-import { MeasureSwitch, SourceSwitch } from './source-bar';
+import { MeasureCost, MeasureSwitch, SourceSwitch } from './source-bar';
 import { StacksPanel } from './stacks-panel';
 import { type ChangeLatencyView, useLatencyView } from './use-latency-view';
 
@@ -94,6 +94,9 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
           </Link>
         )}
         <CopyLink />
+        {isLive && isMeasured && collector !== undefined ? (
+          <MeasureCost source={view.source} collector={collector} />
+        ) : null}
       </div>
       {state.latency === undefined ? null : <Thinned result={state.latency} view={view} />}
       {isLive ? (
@@ -229,7 +232,7 @@ function Workspace({
       <div className="flex min-w-0 flex-col lg:min-h-0 lg:flex-1 lg:overflow-y-auto">
         <div className="flex max-h-48 shrink-0 flex-col border-b border-line">
           <LabelTable
-            rows={result.labels}
+            labels={result.labels}
             chosen={result.label}
             onChoose={(label) => change({ label, buckets: undefined, zoom: [] })}
           />

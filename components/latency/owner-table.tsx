@@ -1,6 +1,8 @@
-import { useRef } from 'react';
+import { useRef, useState } from 'react';
 import { formatCount, formatShare } from '@/components/ui/format';
+import { HeldOrder } from '@/components/ui/held-order';
 import { RadioGroup } from '@/components/ui/radio-group';
+import { useHeld } from '@/components/ui/use-held';
 import { type RowControl, useRovingRows } from '@/components/ui/use-roving-rows';
 import type { LatencyGroup, LatencyProcess } from '@/profile/latency/analysis';
 import { formatLatency } from '@/profile/latency/format';
@@ -39,16 +41,16 @@ export interface OwnerTableProps {
 /** Whose events are selected. A button shows the latencies of a process, or of a container, alone. */
 export function OwnerTable({ processes, groups, unit, view, change }: OwnerTableProps) {
   const { by, pids, containers } = view;
-  const owners: readonly Owner[] =
+  const all: readonly Owner[] =
     by === 'process'
-      ? processes.slice(0, SHOWN).map(({ pid, ...process }) => ({
+      ? processes.map(({ pid, ...process }) => ({
           ...process,
           key: pid,
           note: pid === 0 ? '' : String(pid),
           isChosen: pids.includes(pid),
           onChoose: () => change({ pids: toggled(pids, pid) }),
         }))
-      : groups.slice(0, SHOWN).map(({ name, ...group }) => ({
+      : groups.map(({ name, ...group }) => ({
           ...group,
           key: name,
           name: name === '' ? 'not known' : name,
@@ -57,7 +59,9 @@ export function OwnerTable({ processes, groups, unit, view, change }: OwnerTable
           onChoose:
             name === '' ? undefined : () => change({ containers: toggled(containers, name) }),
         }));
-  const all: readonly EventSums[] = by === 'process' ? processes : groups;
+  const [isHeld, hold] = useHeld();
+  const [order] = useState(() => new HeldOrder<Owner>());
+  const owners = order.rows(all, ({ key }) => key, isHeld).slice(0, SHOWN);
   const scroller = useRef<HTMLUListElement>(null);
   const controlOf = useRovingRows({
     scroller,
@@ -101,7 +105,7 @@ export function OwnerTable({ processes, groups, unit, view, change }: OwnerTable
         )}
       </div>
       <Elsewhere {...view} />
-      <ul ref={scroller} className="min-h-0 flex-1 overflow-y-auto p-1">
+      <ul ref={scroller} className="min-h-0 flex-1 overflow-y-auto p-1" {...hold}>
         {owners.map(({ key, ...owner }) => (
           <Row key={key} {...owner} control={controlOf(key)} unit={unit} total={total} />
         ))}

@@ -40,7 +40,7 @@ export function SourceSwitch({
   );
 }
 
-/** Starts and ends measuring a source, and says what its programs cost. */
+/** Starts and ends measuring a source. */
 export function MeasureSwitch({
   source,
   collector,
@@ -71,24 +71,21 @@ export function MeasureSwitch({
     }
   };
   return (
-    <>
-      <Button
-        look={isOn ? 'plain' : 'primary'}
-        aria-pressed={isOn}
-        disabled={disabled || busy || collector === undefined}
-        onClick={() => {
-          const others = measured.filter((other) => other !== source);
-          void set(isOn ? others : [...others, source]);
-        }}
-      >
-        {isOn ? 'Stop measuring' : 'Measure'}
-      </Button>
-      {isOn && collector !== undefined ? <Cost source={source} collector={collector} /> : null}
-    </>
+    <Button
+      look={isOn ? 'plain' : 'primary'}
+      aria-pressed={isOn}
+      disabled={disabled || busy || collector === undefined}
+      onClick={() => {
+        const others = measured.filter((other) => other !== source);
+        void set(isOn ? others : [...others, source]);
+      }}
+    >
+      {isOn ? 'Stop measuring' : 'Measure'}
+    </Button>
   );
 }
 
-/** Sources of the same programs share their cost. */
+/** How the names of a source's programs begin; sources of the same programs share their cost. */
 const PROGRAMS: Readonly<Record<LatencySource, string>> = {
   runqueue: 'latency_runqueue',
   block: 'latency_block',
@@ -99,36 +96,53 @@ const PROGRAMS: Readonly<Record<LatencySource, string>> = {
   faults: 'latency_fault',
   dns: 'latency_dns',
 };
+/** Of off-CPU profiling, whose programs count the run queue's latencies while it is on. */
+const OFF_CPU_PROGRAMS = ['on_switch', 'on_waking', 'on_new_thread'];
 
-function Cost({
+/** What the programs of a source that is measured cost, in a place whose size doesn't depend on the numbers. */
+export function MeasureCost({
   source,
   collector,
 }: {
   readonly source: LatencySource;
   readonly collector: CollectorStatus;
 }) {
+  const isOffCpus = source === 'runqueue' && collector.offCpu !== undefined;
+  const beginnings = isOffCpus ? OFF_CPU_PROGRAMS : [PROGRAMS[source]];
   const programs = Object.entries(collector.bpfPrograms).filter(([name]) =>
-    name.startsWith(PROGRAMS[source]),
+    beginnings.some((beginning) => name.startsWith(beginning)),
   );
   const cpu = programs.reduce((sum, [, program]) => sum + program.cpu, 0);
   const runs = programs.reduce((sum, [, program]) => sum + program.runs, 0);
-  const perRun = runs === 0 ? 0 : programs.reduce((s, [, p]) => s + p.nsPerRun * p.runs, 0) / runs;
+  const runNs = programs.reduce((sum, [, { nsPerRun, runs }]) => sum + nsPerRun * runs, 0);
   const shared = LATENCY_SOURCES.filter(
     (other) => PROGRAMS[other] === PROGRAMS[source] && collector.latency.sources.includes(other),
   );
   return (
     <span
-      className="whitespace-nowrap text-sm text-dim"
-      title={
-        shared.length > 1
-          ? `Shared with ${shared
-              .filter((other) => other !== source)
-              .map((other) => LATENCY_TEXTS[other].title)
-              .join(' and ')}: they are measured by the same programs.`
-          : 'Run time of its BPF programs, as the kernel measures it, one second in ten.'
-      }
+      className="min-w-0 flex-1 basis-60 truncate text-sm text-dim"
+      title={explain(source, shared, isOffCpus)}
     >
-      costs {(100 * cpu).toFixed(2)}% of one CPU, {perRun.toFixed(0)} ns a run
+      {programs.length === 0
+        ? 'cost not measured yet'
+        : `costs ${(100 * cpu).toFixed(2)}% of one CPU, ${
+            runs === 0 ? 'no run' : `${(runNs / runs).toFixed(0)} ns a run`
+          }`}
     </span>
   );
+}
+
+function explain(
+  source: LatencySource,
+  shared: readonly LatencySource[],
+  isOffCpus: boolean,
+): string {
+  if (isOffCpus)
+    return 'That of off-CPU profiling, whose programs count it, too. As the kernel measures it, one second in ten.';
+  if (shared.length < 2)
+    return 'Run time of its BPF programs, as the kernel measures it, one second in ten.';
+  const others = shared.filter((other) => other !== source);
+  return `Shared with ${others
+    .map((other) => LATENCY_TEXTS[other].title)
+    .join(' and ')}: they are measured by the same programs.`;
 }

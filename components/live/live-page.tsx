@@ -1,9 +1,12 @@
 'use client';
 
 import Link from 'next/link';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { TimeStrip } from '@/components/activity/time-strip';
 import { ModeBar } from '@/components/modes/mode-bar';
 import { ModeSwitch } from '@/components/modes/mode-switch';
+import { pickedText } from '@/components/process-list/rows';
+import type { Analysis } from '@/components/profile-worker/analysis';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
@@ -21,6 +24,7 @@ import { TruthBar } from '@/components/truth-bar/truth-bar';
 import { Button, buttonClass, IconButton } from '@/components/ui/button';
 import { CloseIcon, PauseIcon, PlayIcon, ReloadIcon } from '@/components/ui/icons';
 import type { SessionSummary } from '@/profile/session';
+import type { TimeRange } from '@/profile/view';
 import { LiveBanners } from './live-banners';
 import { LiveEmpty } from './live-empty';
 import { Recorder } from './recorder';
@@ -36,10 +40,25 @@ export function LivePage() {
   const [failure, setFailure] = useState<string>();
 
   useEffect(() => client.openLive(), [client]);
-  useEffect(() => client.setView(view), [client, view]);
-  useEffect(() => client.setWindow(window), [client, window]);
-
   const { status, analysis, paused } = state;
+  // While time goes on, a range would soon have nothing in it any more. The latency page leads to here with one.
+  const isRangeShown = paused || view.mode === 'latency';
+  const shownView = useMemo(
+    () => (isRangeShown ? view : { ...view, range: undefined }),
+    [view, isRangeShown],
+  );
+  useEffect(() => client.setView(shownView), [client, shownView]);
+  useEffect(() => client.setWindow(window), [client, window]);
+  const setPaused = (isPaused: boolean): void => {
+    client.setPaused(isPaused);
+    // One that came with a link is of a time that is gone.
+    if (view.range !== undefined && view.mode !== 'latency') changeView({ range: undefined });
+  };
+  const selectRange = (range: TimeRange | undefined): void => {
+    client.setPaused(range !== undefined);
+    changeView({ range });
+  };
+
   const listed = useCalm(analysis, [view, window, analysis?.labels], !paused);
   const disconnectedMs = useDisconnectedSince(state.connection);
   const statusMs = useTimeOf(status);
@@ -52,12 +71,13 @@ export function LivePage() {
       return true;
     },
     ' ': () => {
-      client.setPaused(!paused);
+      setPaused(!paused);
       return true;
     },
     escape: () => {
       if (view.zoom.length > 0) changeView({ zoom: view.zoom.slice(0, -1) });
       else if (view.search !== '') changeView({ search: '' });
+      else if (shownView.range !== undefined) selectRange(undefined);
       else return false;
       return true;
     },
@@ -95,7 +115,7 @@ export function LivePage() {
           aria-keyshortcuts="Space"
           title={paused ? 'Resume (Space)' : 'Pause (Space)'}
           look={paused ? 'primary' : 'plain'}
-          onClick={() => client.setPaused(!paused)}
+          onClick={() => setPaused(!paused)}
         >
           {paused ? <PlayIcon /> : <PauseIcon />}
           <span className="hidden min-w-13 text-left xl:inline">{paused ? 'Resume' : 'Pause'}</span>
@@ -120,12 +140,31 @@ export function LivePage() {
       />
       <ModeBar
         view={view}
-        hasWaits={analysis?.hasWaits === true}
+        waits={analysis}
         live={{ status }}
         session={undefined}
         onView={changeView}
       />
       <main className="relative flex min-h-0 flex-1 flex-col">
+        {analysis === undefined || signedOut || !isMeasured(analysis) ? null : (
+          <TimeStrip
+            activity={analysis.activity}
+            of={pickedText(view, analysis.processes)}
+            unit={analysis.unit}
+            mode={analysis.mode}
+            rates={analysis.rates}
+            range={shownView.range}
+            onRange={selectRange}
+            live={{
+              window: analysis,
+              isPaused: paused,
+              endText: paused ? 'paused' : isSampling(state) ? 'now' : 'last sample',
+              onDrag: () => {
+                if (!paused) setPaused(true);
+              },
+            }}
+          />
+        )}
         <ProfileWorkspace
           analysis={analysis}
           listed={listed}
@@ -184,6 +223,15 @@ export function LivePage() {
     </>
   );
 }
+
+/** Waits that nobody looks at are not shown as none. */
+const isMeasured = ({ mode, hasWaits }: Analysis): boolean =>
+  mode === 'cpu' || mode === 'latency' || hasWaits;
+
+const isSampling = ({ connection, status }: ProfileState): boolean =>
+  connection === 'connected' &&
+  status?.agent.state !== 'dead' &&
+  status?.agent.state !== 'starting';
 
 function waitingFor({ connection, status }: ProfileState): string {
   if (connection !== 'connected') return 'Connecting to Hearth…';

@@ -2,6 +2,7 @@
 
 import { useState } from 'react';
 import { RUNNABLE_COLOR } from '@/components/flame-graph/color';
+import type { ProfileResult } from '@/components/profile-worker/analysis';
 import { OffCpuSwitch } from '@/components/threads/off-cpu-switch';
 import { Banner } from '@/components/ui/banner';
 import { Button } from '@/components/ui/button';
@@ -17,23 +18,19 @@ const WAITING = 'light-dark(#9fc0ee, #2c4f86)';
 const RUNNABLE = `light-dark(${RUNNABLE_COLOR.light}, ${RUNNABLE_COLOR.dark})`;
 const WAKER = 'light-dark(#dfa9d9, #74386d)';
 
-/** Below the toolbar, in modes that show waiting: what the colours mean, and whether waits are followed. */
-export function ModeBar({
-  view,
-  hasWaits,
-  live,
-  session,
-  onView,
-}: {
+export interface ModeBarProps {
   readonly view: View;
   /** undefined before that is known. */
-  readonly hasWaits: boolean | undefined;
+  readonly waits: Pick<ProfileResult, 'hasWaits' | 'hasOpenWaits'> | undefined;
   /** undefined: the profile is a recording. */
   readonly live: { readonly status: LiveStatus | undefined } | undefined;
   /** Of a recording that has a name on the server. */
   readonly session: string | undefined;
   onView(change: Partial<View>): void;
-}) {
+}
+
+/** Below the toolbar, in modes that show waiting: what the colours mean, and whether waits are followed. */
+export function ModeBar({ view, waits, live, session, onView }: ModeBarProps) {
   const [failure, setFailure] = useState<string>();
   const { mode, waits: filter } = view;
   if (mode === 'cpu') return null;
@@ -68,7 +65,7 @@ export function ModeBar({
             </span>
           )}
           <span className={offCpu === undefined ? '' : 'max-sm:hidden'}>
-            {explain(mode, hasWaits, live === undefined, offCpu?.thresholdNs)}
+            {explain(mode, waits, live === undefined, offCpu?.thresholdNs)}
           </span>
         </span>
       </Banner>
@@ -122,14 +119,16 @@ function Legend({ mode }: { readonly mode: ProfileMode }) {
 
 function explain(
   mode: ProfileMode,
-  hasWaits: boolean | undefined,
+  waits: ModeBarProps['waits'],
   isRecording: boolean,
   thresholdNs: number | undefined,
 ): string {
   if (isRecording) {
-    if (hasWaits === undefined) return '';
-    if (hasWaits)
+    if (waits === undefined) return '';
+    if (waits.hasOpenWaits)
       return 'Long waits are all there; of those that went on at the end, the part until then.';
+    if (waits.hasWaits)
+      return 'Long waits are all there but for those that went on when the recording ended.';
     return mode === 'wall'
       ? 'Off-CPU profiling was off in this recording: only time on a CPU is here.'
       : 'Off-CPU profiling was off in this recording.';

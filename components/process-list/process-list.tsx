@@ -3,10 +3,12 @@
 import { memo, useCallback, useMemo, useRef, useState } from 'react';
 import { Button } from '@/components/ui/button';
 import { formatCount, formatShare } from '@/components/ui/format';
+import { HeldOrder } from '@/components/ui/held-order';
+import { useHeld } from '@/components/ui/use-held';
 import { type RowControl, useRovingRows } from '@/components/ui/use-roving-rows';
 import type { ProcessRow } from '@/profile/process-list';
 import type { ProfileMode, View } from '@/profile/view';
-import { filterRows, HeldOrder, pidsAfterClick } from './rows';
+import { filterRows, pidsAfterClick } from './rows';
 
 export interface ProcessListProps {
   /** Of the whole window, heaviest first. */
@@ -33,11 +35,14 @@ export const ProcessList = memo(function ProcessList({
 }: ProcessListProps) {
   const [filter, setFilter] = useState('');
   const [showAll, setShowAll] = useState(false);
-  const [isHeld, setIsHeld] = useState(false);
-  const [order] = useState(() => new HeldOrder());
+  const [isHeld, hold] = useHeld();
+  const [order] = useState(() => new HeldOrder<ProcessRow>());
   const names = useKnownNames(processes);
 
-  const ordered = useMemo(() => order.rows(processes, isHeld), [order, processes, isHeld]);
+  const ordered = useMemo(
+    () => order.rows(processes, ({ pid }) => pid, isHeld),
+    [order, processes, isHeld],
+  );
   const rows = useMemo(() => {
     const inGroups =
       view.containers.length === 0
@@ -52,6 +57,7 @@ export const ProcessList = memo(function ProcessList({
         .sort(),
     [processes, view.containers],
   );
+  const chosen = view.containers.join('\n');
   const absent = view.pids.filter((pid) => !processes.some((row) => row.pid === pid));
   const shown = showAll ? rows : rows.slice(0, FIRST_ROWS);
   const scroller = useRef<HTMLDivElement>(null);
@@ -82,13 +88,19 @@ export const ProcessList = memo(function ProcessList({
         {groups.length <= 1 && view.containers.length === 0 ? null : (
           <select
             aria-label="Container or cgroup"
-            value={view.containers[0] ?? ''}
+            title={chosen}
+            value={chosen}
             onChange={({ target }) =>
               onView({ containers: target.value === '' ? [] : [target.value], zoom: [] })
             }
             className="h-7 w-full rounded-md border border-line bg-bg px-1 text-sm"
           >
             <option value="">In any container or cgroup</option>
+            {view.containers.length > 1 ? (
+              <option value={chosen}>
+                In {formatCount(view.containers.length)} containers or cgroups
+              </option>
+            ) : null}
             <Options label="Containers" names={groups.filter((name) => !isPath(name))} />
             <Options label="Cgroups" names={groups.filter(isPath)} />
           </select>
@@ -97,8 +109,7 @@ export const ProcessList = memo(function ProcessList({
       <div
         ref={scroller}
         className="min-h-0 flex-1 contain-strict overflow-y-auto overscroll-contain p-1"
-        onPointerEnter={() => setIsHeld(true)}
-        onPointerLeave={() => setIsHeld(false)}
+        {...hold}
       >
         <button
           type="button"

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProcessRow } from '@/profile/process-list';
-import { filterRows, HeldOrder, pidsAfterClick } from './rows';
+import { filterRows, pickedText, pidsAfterClick } from './rows';
 
 function row(pid: number, name: string, more: Partial<ProcessRow> = {}): ProcessRow {
   return {
@@ -33,16 +33,14 @@ describe('the process list', () => {
     expect(pids('12')).toEqual([12, 120]);
   });
 
-  it('has the order of its shares, and under the pointer that of before, new processes last', () => {
-    const order = new HeldOrder();
-    const pids = (rows: readonly ProcessRow[], isHeld: boolean): number[] =>
-      order.rows(rows, isHeld).map(({ pid }) => pid);
-    const [node, postgres, xorg] = ROWS;
-    expect(pids([node, xorg], true)).toEqual([12, 7]);
-    expect(pids([xorg, node], false)).toEqual([7, 12]);
-    expect(pids([postgres, node, xorg], true)).toEqual([7, 12, 120]);
-    expect(pids([node, postgres, xorg], true)).toEqual([7, 12, 120]);
-    expect(pids([node, postgres, xorg], false)).toEqual([12, 120, 7]);
+  it('names what is picked', () => {
+    const none = { pids: [], tids: [], containers: [] };
+    expect(pickedText(none, ROWS)).toBeUndefined();
+    expect(pickedText({ ...none, pids: [120] }, ROWS)).toBe('postgres (120)');
+    expect(pickedText({ ...none, pids: [99] }, ROWS)).toBe('process (99)');
+    expect(pickedText({ ...none, pids: [7, 12] }, ROWS)).toBe('2 processes');
+    expect(pickedText({ ...none, containers: ['db'] }, ROWS)).toBe('db');
+    expect(pickedText({ ...none, pids: [7], tids: [8] }, ROWS)).toBe('thread 8');
   });
 
   it('selects one with a click, and none with a second', () => {

@@ -1,5 +1,7 @@
-/** What the process list shows: which rows, and in which order. */
+/** Which processes are shown, and picked. */
+import { formatCount } from '@/components/ui/format';
 import type { ProcessRow } from '@/profile/process-list';
+import type { View } from '@/profile/view';
 
 /** The rows whose name, command line, pid, container or cgroup holds `filter`, whatever its case. */
 export function filterRows(rows: readonly ProcessRow[], filter: string): readonly ProcessRow[] {
@@ -14,26 +16,6 @@ export function filterRows(rows: readonly ProcessRow[], filter: string): readonl
   );
 }
 
-/** The order is that of the shares shown, except under the pointer, where rows stay in their places: who aims at one must hit it. */
-export class HeldOrder {
-  #pids: readonly number[] | undefined;
-
-  /** `rows`, heaviest first, in the order to show them; while it is held, new ones come last. */
-  rows(rows: readonly ProcessRow[], isHeld: boolean): readonly ProcessRow[] {
-    const pids = isHeld ? this.#pids : undefined;
-    const ordered = pids === undefined ? rows : inOrder(rows, pids);
-    this.#pids = ordered.map(({ pid }) => pid);
-    return ordered;
-  }
-}
-
-function inOrder(rows: readonly ProcessRow[], pids: readonly number[]): readonly ProcessRow[] {
-  const placeOf = new Map(pids.map((pid, place) => [pid, place]));
-  return rows.toSorted(
-    (a, b) => (placeOf.get(a.pid) ?? pids.length) - (placeOf.get(b.pid) ?? pids.length),
-  );
-}
-
 /** The filter after a click on `pid`: alone, or with a modifier key added or taken out. */
 export function pidsAfterClick(
   pids: readonly number[],
@@ -43,3 +25,21 @@ export function pidsAfterClick(
   if (!withModifier) return pids.length === 1 && pids[0] === pid ? [] : [pid];
   return pids.includes(pid) ? pids.filter((other) => other !== pid) : [...pids, pid];
 }
+
+/** Names what a view is of; undefined: everything. */
+export function pickedText(
+  { pids, tids, containers }: Pick<View, 'pids' | 'tids' | 'containers'>,
+  rows: readonly ProcessRow[],
+): string | undefined {
+  if (tids.length > 0) return tids.length === 1 ? `thread ${tids[0]}` : several(tids, 'threads');
+  if (pids.length > 1) return several(pids, 'processes');
+  if (pids.length === 1) {
+    const name = rows.find(({ pid }) => pid === pids[0])?.name ?? 'process';
+    return `${name} (${pids[0]})`;
+  }
+  if (containers.length === 0) return undefined;
+  return containers.length === 1 ? containers[0] : several(containers, 'containers or cgroups');
+}
+
+const several = (picked: readonly unknown[], what: string): string =>
+  `${formatCount(picked.length)} ${what}`;

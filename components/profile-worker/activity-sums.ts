@@ -1,32 +1,66 @@
 /** How much a profile's samples weigh over its time. */
 import type { Profile } from '@/profile/profile';
-import type { SampleTypeIndex } from '@/profile/schema';
+import { type Selection, threadFilter } from '@/profile/weights';
 import type { Activity } from './analysis';
 
-const BUCKETS = 400;
+/** Buckets of equal length, from a time on. */
+export interface TimeGrid {
+  readonly startNs: number;
+  readonly bucketNs: number;
+  readonly buckets: number;
+}
 
-/** The samples of one type, in buckets over the whole length of the profile; one that came late counts at the edge. */
-export function sumActivity(
-  { samples, header, startNs }: Profile,
-  type: SampleTypeIndex,
-): Activity {
+const BUCKETS = 400;
+/** Of a live profile they stay where they are while time goes on, so that the picture moves but does not flicker. */
+const LIVE_BUCKET_NS = 1e9;
+/** How many of them are shown: the fewest that have all that is held. */
+const LIVE_BUCKETS = [60, 120, 300];
+
+/** Over the whole length of a profile. */
+export function wholeGrid({ header, startNs }: Profile): TimeGrid {
   const lengthNs = Math.max(1, (header?.endNs ?? 0) - startNs);
-  const bucketNs = lengthNs / BUCKETS;
-  const weights = new Float64Array(BUCKETS);
-  const { timeNs, weight, sampleType } = samples.columns;
+  return { startNs, bucketNs: lengthNs / BUCKETS, buckets: BUCKETS };
+}
+
+/** Over what is held of a live profile, up to the last second that is over. */
+export function liveGrid(heldFromNs: number, endNs: number): TimeGrid {
+  const end = Math.floor(endNs / LIVE_BUCKET_NS);
+  const held = end - Math.floor(heldFromNs / LIVE_BUCKET_NS);
+  const buckets = LIVE_BUCKETS.find((count) => count >= held) ?? Math.max(...LIVE_BUCKETS);
+  return { startNs: (end - buckets) * LIVE_BUCKET_NS, bucketNs: LIVE_BUCKET_NS, buckets };
+}
+
+/**
+ * The weight of the samples that `selection` names, whatever its range, and of waits over the time that they lasted if
+ * `waits` has their rows (see `spreadWaits`), all of samples that are selected. What lies outside of a whole profile's grid came late, and counts at its edge; of a live one's it is left out.
+ */
+export function sumActivity(
+  profile: Profile,
+  selection: Selection,
+  { startNs, bucketNs, buckets }: TimeGrid,
+  isLive: boolean,
+  waits?: Iterable<number>,
+): Activity {
+  const before = isLive ? 1 : 0;
+  const weights = new Float64Array(buckets + 2 * before);
+  const sums = { startNs: startNs - before * bucketNs, bucketNs, weights };
+  const { samples } = profile;
+  const { timeNs, weight, sampleType, thread } = samples.columns;
+  const passes = threadFilter(profile, selection);
   for (let row = 0; row < samples.length; row++) {
-    if (sampleType[row] !== type) continue;
-    const bucket = Math.floor((timeNs[row] - startNs) / bucketNs);
-    weights[Math.min(BUCKETS - 1, Math.max(0, bucket))] += weight[row];
+    if (sampleType[row] !== selection.sampleType || !passes(thread[row])) continue;
+    const bucket = Math.floor((timeNs[row] - sums.startNs) / bucketNs);
+    weights[Math.min(weights.length - 1, Math.max(0, bucket))] += weight[row];
   }
-  return { startNs, bucketNs, weights };
+  if (waits !== undefined) spreadWaits(profile, waits, sums);
+  return { startNs, bucketNs, weights: weights.slice(before, before + buckets) };
 }
 
 /**
  * Moves the waits in `rows` of a derived profile, which count when they end, to the time that they lasted. What of them was before the
  * profile began is in no bucket.
  */
-export function spreadWaits(
+function spreadWaits(
   { waits }: Profile,
   rows: Iterable<number>,
   { startNs, bucketNs, weights }: Activity,

@@ -101,8 +101,6 @@ export class AnalysisEngine {
       this.#derived?.source.append(chunk);
       if (chunk.losses.some(({ count }) => count > 0)) this.#lossRevision++;
     }
-    this.#onCpu.grown();
-    this.#derived?.stacks.grown();
     if (this.#isLive) {
       this.#forget();
       this.#forgetLatencies();
@@ -189,10 +187,8 @@ export class AnalysisEngine {
   }
 
   #range(): TimeRange {
-    const { mode, range } = this.#view;
-    // The latency page leads to the live page with one.
-    if (mode === 'latency' && range !== undefined) return range;
-    if (!this.#isLive) return range ?? ALL_TIME;
+    const { range } = this.#view;
+    if (range !== undefined || !this.#isLive) return range ?? ALL_TIME;
     const endNs = this.#profile.header?.endNs ?? 0;
     const startNs = this.#window === 'all' ? this.#heldFromNs : endNs - this.#window * 1e9;
     return { startNs, endNs: ALL_TIME.endNs };

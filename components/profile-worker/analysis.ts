@@ -27,6 +27,8 @@ export interface ProfileResult {
   readonly mode: ProfileMode;
   /** Whether there are waits: what modes other than CPU show. */
   readonly hasWaits: boolean;
+  /** Of a recording: whether those that went on at its end are among them. */
+  readonly hasOpenWaits: boolean;
   readonly tree: CallTree;
   /** Of what is selected, or zoomed into; undefined in modes CPU and latency. */
   readonly waits: WaitSummary | undefined;
@@ -45,7 +47,7 @@ export interface ProfileResult {
   readonly startNs: number;
   readonly endNs: number;
   readonly wallOffsetNs: number;
-  /** Of everything that is loaded; empty for live views and for profiles without times. */
+  /** Of what is picked of everything that is loaded, of live views up to the last second that is over; empty for profiles without times. */
   readonly activity: Activity;
   /** How much was sampled, from when on. */
   readonly rates: readonly SamplingRates[];

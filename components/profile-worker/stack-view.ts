@@ -14,7 +14,7 @@ import { unnamedModules } from '@/profile/unnamed-code';
 import type { ProfileMode, TimeRange, View, WaitFilter } from '@/profile/view';
 import { summarizeWaits, type WaitSummary } from '@/profile/wait-summary';
 import { weightVariance } from '@/profile/wait-variance';
-import { ALL_WAITS, forgetWaitsBefore, selectedWaits } from '@/profile/waits';
+import { forgetWaitsBefore, selectedWaits } from '@/profile/waits';
 import {
   EVERYTHING,
   filterByProcess,
@@ -23,7 +23,7 @@ import {
   selectionOf,
 } from '@/profile/weights';
 import { WindowWeights } from '@/profile/window-weights';
-import { spreadWaits, sumActivity } from './activity-sums';
+import { liveGrid, sumActivity, wholeGrid } from './activity-sums';
 import type {
   Activity,
   AnalysisUpdate,
@@ -72,7 +72,7 @@ export class StackView {
   #all: Window | undefined;
   #threads: Window | undefined;
   #made: Made | undefined;
-  #activity: { readonly sampleType: number; readonly sums: Activity } | undefined;
+  #activity: { readonly key: string; readonly sums: Activity } | undefined;
   #sentLabels = 0;
   #isNewLabelTable = true;
 
@@ -89,11 +89,6 @@ export class StackView {
     this.#made = undefined;
     this.#sentLabels = 0;
     this.#isNewLabelTable = true;
-  }
-
-  /** The profile has grown. */
-  grown(): void {
-    this.#activity = undefined;
   }
 
   /** Drops samples before `timeNs`; windows, which are at `range` now, take away what leaves them while it is there. */
@@ -137,7 +132,7 @@ export class StackView {
   }
 
   #analyse(selection: Selection, scope: Scope): ProfileResult {
-    const { range, isLive, heldFromNs } = scope;
+    const { range, heldFromNs } = scope;
     const profile = this.#profile;
     const { sampleType } = selection;
     const imported = isImport(profile);
@@ -149,6 +144,7 @@ export class StackView {
     return {
       mode: this.mode,
       hasWaits: scope.hasWaits,
+      hasOpenWaits: header?.hasOpenWaits === true,
       tree,
       waits: this.#waits(tree, selection, scope),
       variance:
@@ -177,7 +173,7 @@ export class StackView {
       startNs: Math.max(range.startNs, heldFromNs),
       endNs: Math.min(range.endNs, header?.endNs ?? 0),
       wallOffsetNs: header?.wallOffsetNs ?? 0,
-      activity: this.#activityOf(sampleType, imported || isLive, waitsShown(scope.view)),
+      activity: imported ? NO_ACTIVITY() : this.#activityOf(selection, scope),
       rates: profile.rates,
       losses: Object.fromEntries(profile.losses),
       sampleCount: profile.samples.length,
@@ -250,24 +246,33 @@ export class StackView {
   }
 
   /** A copy each time: it is moved to the page. */
-  #activityOf(sampleType: number, isWithout: boolean, filter: WaitFilter | undefined): Activity {
-    if (isWithout) return { startNs: 0, bucketNs: 0, weights: new Float64Array(0) };
-    if (this.#activity?.sampleType !== sampleType)
-      this.#activity = { sampleType, sums: this.#sumActivity(sampleType, filter) };
+  #activityOf(selection: Selection, { view, isLive, heldFromNs }: Scope): Activity {
+    const { header } = this.#profile;
+    const grid = isLive ? liveGrid(heldFromNs, header?.endNs ?? 0) : wholeGrid(this.#profile);
+    const filter = waitsShown(view);
+    // Whatever range is selected: it is selected here.
+    const shown = { ...selection, range: undefined };
+    const key = JSON.stringify([shown, grid, isLive || header?.sequence, filter]);
+    if (this.#activity?.key !== key) {
+      const waits =
+        this.mode === 'cpu'
+          ? undefined
+          : selectedWaits(this.#profile, {
+              ...shown,
+              waitClasses: filter?.states ?? [],
+              lengths: filter,
+            });
+      this.#activity = {
+        key,
+        sums: sumActivity(this.#profile, shown, grid, isLive, waits),
+      };
+    }
     const { sums } = this.#activity;
     return { ...sums, weights: sums.weights.slice() };
   }
-
-  #sumActivity(sampleType: number, filter: WaitFilter | undefined): Activity {
-    const sums = sumActivity(this.#profile, sampleType);
-    if (this.mode !== 'cpu') {
-      const waitClasses = filter?.states ?? [];
-      const shown = selectedWaits(this.#profile, { ...ALL_WAITS, waitClasses, lengths: filter });
-      spreadWaits(this.#profile, shown, sums);
-    }
-    return sums;
-  }
 }
+
+const NO_ACTIVITY = (): Activity => ({ startNs: 0, bucketNs: 0, weights: new Float64Array(0) });
 
 /** Of the derived profile's waits; those of mode 'latency' are its events, and have been chosen. */
 const waitsShown = ({ mode, waits }: View): WaitFilter | undefined =>

@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useRef } from 'react';
 import { TimeStrip } from '@/components/activity/time-strip';
 import { ModeBar } from '@/components/modes/mode-bar';
 import { ModeSwitch } from '@/components/modes/mode-switch';
+import { pickedText } from '@/components/process-list/rows';
 import type { ProfileClient, ProfileState } from '@/components/profile-worker/client';
 import { TruthBar } from '@/components/truth-bar/truth-bar';
 import { Button } from '@/components/ui/button';
@@ -90,7 +91,7 @@ export function RecordedView({
       </div>
       <ModeBar
         view={view}
-        hasWaits={analysis?.hasWaits}
+        waits={analysis}
         live={undefined}
         session={session}
         onView={changeView}
@@ -99,6 +100,7 @@ export function RecordedView({
         {hasTimes ? (
           <TimeStrip
             activity={analysis.activity}
+            of={pickedText(view, analysis.processes)}
             unit={analysis.unit}
             mode={analysis.mode}
             rates={analysis.rates}

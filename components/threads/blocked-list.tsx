@@ -17,6 +17,7 @@ import {
   wakerGrounds,
   wakerText,
 } from './blocked';
+import { KernelStack } from './kernel-stack';
 import { StateDot } from './state-dot';
 import type { ThreadId } from './threads-view';
 
@@ -140,7 +141,6 @@ function Blocked({
   readonly byKey: ReadonlyMap<string, BlockedThread>;
   pathOf(thread: ThreadId): string;
 }) {
-  const { kernelStack, waitClass } = first;
   const where = whereBlocked(first);
   return (
     <li className="px-3 py-1.5 text-sm">
@@ -156,7 +156,7 @@ function Blocked({
             : `${first.pid}, ${formatCount(threads.length)} threads`}
         </span>
         <span className="ml-auto flex items-center gap-1.5 whitespace-nowrap">
-          <StateDot state={waitClass} />
+          <StateDot state={first.waitClass} />
           {blockedText(first)}
         </span>
       </div>
@@ -189,15 +189,7 @@ function Blocked({
             ) : null}
           </ul>
         )}
-        <ol
-          aria-label="Kernel stack, the leaf first"
-          className="my-1 rounded bg-surface-2 px-2 py-1 font-mono text-xs break-all"
-        >
-          {kernelStack.toReversed().map((frame, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a frame is its place in the stack
-            <li key={i}>{frame}</li>
-          ))}
-        </ol>
+        <KernelStack frames={first.kernelStack} />
       </details>
       <WakerText thread={first} probable={probable} byKey={byKey} />
     </li>

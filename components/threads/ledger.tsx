@@ -1,34 +1,18 @@
 'use client';
 
 /** The ledger: what each thread's time was spent on, in seconds that add up to the elapsed time. Only rows that are seen exist. */
-import type { ThreadList } from '@/components/profile-worker/thread-analysis';
 import { useRovingRows } from '@/components/ui/use-roving-rows';
 import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { formatLatency } from '@/profile/latency/format';
 import { residualPercent, THREAD_STATES } from '@/profile/thread-ledger';
 import { formatResidual, formatSeconds, type SortColumn, TIME_COLUMNS } from './columns';
-import { type Group, type Rows, residualOf, rowKey } from './rows';
+import { RowName, type ThreadRowsProps } from './row-name';
+import { type Group, residualOf, rowKey } from './rows';
 import { shareBar } from './states';
-import { ProcessName, ThreadName } from './thread-name';
-import type { ThreadId } from './threads-view';
 
 const ROW_HEIGHT = 24;
 /** Above so many percent the sum is not what it should be. */
 const LARGE_RESIDUAL = 2;
-
-export interface ThreadRowsProps {
-  readonly list: ThreadList;
-  readonly rows: Rows;
-  readonly closed: ReadonlySet<number>;
-  readonly pids: readonly number[];
-  /** What the rows' order and filter depend on: their beginning is shown where it changes. */
-  readonly beginning: string;
-  pathOf(thread: ThreadId): string;
-  onToggle(pid: number): void;
-  onOnly(pid: number): void;
-  /** The pointer is over the rows, which stay where they are. */
-  onHold(isHeld: boolean): void;
-}
 
 export interface LedgerProps extends ThreadRowsProps {
   readonly sort: SortColumn;
@@ -36,7 +20,7 @@ export interface LedgerProps extends ThreadRowsProps {
 }
 
 export function Ledger(props: LedgerProps) {
-  const { list, rows, closed, pids, beginning, sort } = props;
+  const { list, rows, beginning, sort } = props;
   const seen = useVisibleRows(rows.rows.length, ROW_HEIGHT, beginning);
   const keyAt = (index: number): string | number => rowKey(list, rows, index);
   const controlOf = useRovingRows({ scroller: seen.element, count: seen.count, keyAt, seen });
@@ -63,8 +47,6 @@ export function Ledger(props: LedgerProps) {
       ref={seen.element}
       className="relative min-h-0 min-w-0 flex-1 scroll-pt-7 overflow-auto overscroll-contain"
       onScroll={seen.onScroll}
-      onPointerEnter={() => props.onHold(true)}
-      onPointerLeave={() => props.onHold(false)}
     >
       <table
         aria-label="Ledger of threads, in seconds"
@@ -103,18 +85,12 @@ export function Ledger(props: LedgerProps) {
           {Array.from(rows.rows.subarray(seen.first, seen.last), (row, i) => {
             const index = seen.first + i;
             const key = keyAt(index);
+            const name = <RowName {...props} index={index} control={controlOf(key)} />;
             if (row < 0) {
               const group = rows.groups[-1 - row];
               return (
                 <GroupRow key={key} group={group} index={index}>
-                  <ProcessName
-                    group={group}
-                    isOpen={!closed.has(group.pid)}
-                    isOnly={pids.length === 1}
-                    control={controlOf(key)}
-                    onToggle={props.onToggle}
-                    onOnly={props.onOnly}
-                  />
+                  {name}
                 </GroupRow>
               );
             }
@@ -128,13 +104,7 @@ export function Ledger(props: LedgerProps) {
                 residual={residualOf(list, row)}
                 index={index}
               >
-                <ThreadName
-                  list={list}
-                  entry={row}
-                  isMember={rows.isMember[index] === 1}
-                  control={controlOf(key)}
-                  pathOf={props.pathOf}
-                />
+                {name}
               </Times>
             );
           })}

@@ -7,6 +7,7 @@ import type { LongestWait, WaitHop } from '@/profile/longest-waits';
 import type { TimeRange } from '@/profile/view';
 import { STATE_NAMES } from '@/profile/waits';
 import { interruptText } from './blocked';
+import { KernelStack } from './kernel-stack';
 import { StateDot } from './state-dot';
 import type { ThreadId } from './threads-view';
 import { clockText } from './timeline-draw';
@@ -77,16 +78,7 @@ function Wait({
         <summary className="truncate text-dim">
           <WhereText wait={wait} />
         </summary>
-        <ol
-          aria-label="Kernel stack, the leaf first"
-          className="my-1 rounded bg-surface-2 px-2 py-1 font-mono text-xs break-all"
-        >
-          {kernelStack.toReversed().map((frame, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a frame is its place in the stack
-            <li key={i}>{frame}</li>
-          ))}
-          {userFunction === undefined ? null : <li className="text-dim">{userFunction}</li>}
-        </ol>
+        <KernelStack frames={kernelStack} userFunction={userFunction} />
       </details>
       <p className="text-dim">
         {waker === undefined ? (

@@ -7,8 +7,7 @@ import {
 } from '@/components/profile-worker/thread-analysis';
 import { ProfileBuilder } from '@/profile/builder';
 import { NONE, ThreadState } from '@/profile/schema';
-import { THREAD_STATES } from '@/profile/thread-ledger';
-import { columnNs, HeldKeys, type RowsQuery, rowsOf, sortKeys } from './rows';
+import { columnNs, HeldRows, type RowsQuery, rowsOf } from './rows';
 
 interface Thread {
   readonly pid: number;
@@ -62,9 +61,13 @@ const QUERY: RowsQuery = {
 };
 
 /** The rows in words: `p1:2` for the row of a process with two threads, a thread's number for its row. */
-function textOf(list: ThreadList, query: Partial<RowsQuery> = {}): string {
-  const whole = { ...QUERY, ...query };
-  const { rows, groups } = rowsOf(list, whole, sortKeys(list, whole.sort));
+function textOf(
+  list: ThreadList,
+  query: Partial<RowsQuery> = {},
+  held = new HeldRows(),
+  isHeld = false,
+): string {
+  const { rows, groups } = rowsOf(list, { ...QUERY, ...query }, held, isHeld);
   return Array.from(rows, (row) =>
     row < 0 ? `${groups[-1 - row].process}:${groups[-1 - row].threads}` : String(list.tid[row]),
   ).join(' ');
@@ -90,11 +93,8 @@ describe('rows of threads', () => {
   it('leave out the threads of a process that is closed, but count them', () => {
     const list = listOf(THREADS);
     expect(textOf(list, { closed: new Set([1]) })).toBe('p1:2 2 p3:2 33 3');
-    const { threads, groups } = rowsOf(
-      list,
-      { ...QUERY, closed: new Set([1]) },
-      sortKeys(list, 'cpu'),
-    );
+    const query = { ...QUERY, closed: new Set([1]) };
+    const { threads, groups } = rowsOf(list, query, new HeldRows(), false);
     expect(threads).toBe(5);
     expect(groups[0].elapsedNs).toBe(510 + 30);
     expect(groups[0].ns[ThreadState.Running]).toBe(40);
@@ -124,11 +124,8 @@ describe('rows of threads', () => {
         fc.boolean(),
         (all, sort, isGrouped) => {
           const list = listOf(all.map((one, i) => ({ ...one, tid: i + 1 })));
-          const { rows } = rowsOf(
-            list,
-            { ...QUERY, sort: sort as 'cpu', isGrouped },
-            sortKeys(list, sort as 'cpu'),
-          );
+          const query = { ...QUERY, sort: sort as 'cpu', isGrouped };
+          const { rows } = rowsOf(list, query, new HeldRows(), false);
           const tids = Array.from(rows)
             .filter((row) => row >= 0)
             .map((row) => list.tid[row]);
@@ -155,38 +152,40 @@ describe('rows of threads', () => {
   });
 });
 
-describe('an order', () => {
+describe('their order', () => {
   const first = listOf([
     { pid: 1, tid: 1, ns: { Running: 9 } },
+    { pid: 1, tid: 11, ns: { Running: 8 } },
     { pid: 2, tid: 2, ns: { Running: 5 } },
   ]);
   const second = listOf([
     { pid: 1, tid: 1, ns: { Running: 9 } },
+    { pid: 1, tid: 11, ns: { Running: 10 } },
     { pid: 2, tid: 2, ns: { Running: 50 } },
-    { pid: 3, tid: 3, ns: { Running: 7 } },
+    { pid: 1, tid: 111, ns: { Running: 12 } },
+    { pid: 3, tid: 3, ns: { Running: 40 } },
   ]);
-  const order = (list: ThreadList, keys: Float64Array): number[] =>
-    [...rowsOf(list, QUERY, keys).rows].map((row) => list.tid[row]);
 
   it('is that of the times that are shown', () => {
-    const held = new HeldKeys();
-    expect(order(first, held.keys(first, 'cpu', false))).toEqual([1, 2]);
-    expect(order(second, held.keys(second, 'cpu', false))).toEqual([2, 1, 3]);
+    const held = new HeldRows();
+    expect(textOf(first, {}, held)).toBe('p1:2 1 11 2');
+    expect(textOf(second, {}, held)).toBe('2 3 p1:3 111 11 1');
   });
 
-  it('stays as long as the pointer is over it; new threads have their place at once', () => {
-    const held = new HeldKeys();
-    held.keys(first, 'cpu', false);
-    expect(order(second, held.keys(second, 'cpu', true))).toEqual([1, 3, 2]);
-    expect(order(second, held.keys(second, 'cpu', true))).toEqual([1, 3, 2]);
-    expect(order(second, held.keys(second, 'cpu', false))).toEqual([2, 1, 3]);
+  it('stays as long as it is held; new threads come last, of all or of their process', () => {
+    const held = new HeldRows();
+    textOf(first, {}, held);
+    expect(textOf(second, {}, held, true)).toBe('p1:3 1 11 111 2 3');
+    expect(textOf(second, { closed: new Set([1]) }, held, true)).toBe('p1:3 2 3');
+    expect(textOf(second, {}, held, true)).toBe('p1:3 1 11 111 2 3');
+    expect(textOf(second, {}, held)).toBe('2 3 p1:3 111 11 1');
   });
 
-  it('is made anew at once for another column', () => {
-    const held = new HeldKeys();
-    held.keys(first, 'cpu', true);
-    const keys = held.keys(second, 'elapsed', true);
-    expect(order(second, keys)).toEqual([2, 1, 3]);
-    expect(THREAD_STATES).toBe(second.ns.length / second.length);
+  it('is made anew at once for another query', () => {
+    for (const query of [{ sort: 'elapsed' }, { isGrouped: false }, { search: 't' }] as const) {
+      const held = new HeldRows();
+      textOf(first, {}, held, true);
+      expect(textOf(second, query, held, true)).toBe(textOf(second, query));
+    }
   });
 });

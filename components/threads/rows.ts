@@ -1,9 +1,12 @@
-/** Which threads are listed in what order, by process or alone, and how they stay where they are under the pointer. */
+/** Which threads are listed in what order, by process or alone. */
 import type { ThreadList } from '@/components/profile-worker/thread-analysis';
+import { HeldOrder } from '@/components/ui/held-order';
 import { THREAD_STATES } from '@/profile/thread-ledger';
 import { type SortColumn, TIME_COLUMNS } from './columns';
 
 export interface Group {
+  /** The same whatever its place. */
+  readonly key: string;
   readonly pid: number;
   readonly process: string;
   /** Entries of the list that passed. */
@@ -27,9 +30,7 @@ export interface Rows {
 /** Of the row at `index`, whatever its place. */
 export function rowKey(list: ThreadList, { rows, groups }: Rows, index: number): string | number {
   const row = rows[index];
-  if (row >= 0) return list.thread[row];
-  const { pid, process } = groups[-1 - row];
-  return `process ${pid} ${process}`;
+  return row >= 0 ? list.thread[row] : groups[-1 - row].key;
 }
 
 export interface RowsQuery {
@@ -42,7 +43,7 @@ export interface RowsQuery {
 }
 
 /** The sort key of each entry: the higher, the further up. Names have none: they are in their own order. */
-export function sortKeys(list: ThreadList, sort: SortColumn): Float64Array {
+function sortKeys(list: ThreadList, sort: SortColumn): Float64Array {
   const keys = new Float64Array(list.length);
   if (sort === 'thread') return keys;
   for (let entry = 0; entry < list.length; entry++) {
@@ -70,38 +71,13 @@ export function columnNs(ns: Float64Array, entry: number, column: SortColumn): n
   return sum;
 }
 
-/** The order is that of the times shown, except under the pointer, where rows stay in their places: who aims at one must hit it. */
-export class HeldKeys {
-  #sort: SortColumn | undefined;
-  #byThread: Float64Array = new Float64Array(0);
-
-  /** By entry. Threads that are new have keys of their own at once. */
-  keys(list: ThreadList, sort: SortColumn, isHeld: boolean): Float64Array {
-    const keys = sortKeys(list, sort);
-    if (isHeld && sort === this.#sort) {
-      for (let entry = 0; entry < list.length; entry++) {
-        const kept = this.#byThread[list.thread[entry]];
-        if (kept >= 0) keys[entry] = kept;
-      }
-    }
-    this.#sort = sort;
-    let most = 0;
-    for (const thread of list.thread) most = Math.max(most, thread);
-    this.#byThread = new Float64Array(most + 1).fill(-1);
-    for (let entry = 0; entry < list.length; entry++)
-      this.#byThread[list.thread[entry]] = keys[entry];
-    return keys;
-  }
-}
-
 /** Text that is in the name of a thread or a process, or a whole tid or pid. */
-function passing(list: ThreadList, { search, pids }: RowsQuery): Uint32Array {
+function passing(list: ThreadList, { search, pids }: RowsQuery): number[] {
   const text = search.trim().toLowerCase();
   const number = /^\d+$/.test(text) ? Number(text) : undefined;
   const found = list.names.map((name) => name.toLowerCase().includes(text));
   const wanted = new Set(pids);
-  const entries = new Uint32Array(list.length);
-  let length = 0;
+  const entries: number[] = [];
   for (let entry = 0; entry < list.length; entry++) {
     if (wanted.size > 0 && !wanted.has(list.pid[entry])) continue;
     if (
@@ -110,20 +86,41 @@ function passing(list: ThreadList, { search, pids }: RowsQuery): Uint32Array {
       list.tid[entry] === number ||
       list.pid[entry] === number
     )
-      entries[length++] = entry;
+      entries.push(entry);
   }
-  return entries.subarray(0, length);
+  return entries;
 }
 
-/** The rows to show. `keys`: by entry, as HeldKeys has them. */
-export function rowsOf(list: ThreadList, query: RowsQuery, keys: Float64Array): Rows {
-  const { sort, isGrouped, closed } = query;
-  const entries = passing(list, query);
+interface Process {
+  readonly key: string;
+  readonly entries: readonly number[];
+  /** The higher, the further up. */
+  readonly sortKey: number;
+}
+
+/** Of processes, and of the threads of each. */
+export class HeldRows {
+  readonly entries = new HeldOrder<number>();
+  readonly processes = new HeldOrder<Process>();
+}
+
+/** The rows to show. While they are held, those of another query have an order of their own, others that of before. */
+export function rowsOf(list: ThreadList, query: RowsQuery, held: HeldRows, isHeld: boolean): Rows {
+  const { search, pids, sort, isGrouped, closed } = query;
+  const what = [search, String(pids), sort, isGrouped];
+  const keys = sortKeys(list, sort);
   const rank = ranks(list.names);
   const byName = (a: number, b: number): number =>
     rank[list.name[a]] - rank[list.name[b]] || list.tid[a] - list.tid[b] || a - b;
-  entries.sort(
-    sort === 'thread' ? byName : (a, b) => keys[b] - keys[a] || list.tid[a] - list.tid[b] || a - b,
+  const entries = held.entries.rows(
+    passing(list, query).sort(
+      sort === 'thread'
+        ? byName
+        : (a, b) => keys[b] - keys[a] || list.tid[a] - list.tid[b] || a - b,
+    ),
+    (entry) => list.thread[entry],
+    isHeld,
+    what,
   );
   if (!isGrouped) {
     const rows = Int32Array.from(entries);
@@ -132,34 +129,34 @@ export function rowsOf(list: ThreadList, query: RowsQuery, keys: Float64Array): 
 
   const members = new Map<string, number[]>();
   for (const entry of entries) {
-    const key = `${list.pid[entry]} ${list.process[entry]}`;
+    const key = `process ${list.pid[entry]} ${list.names[list.process[entry]]}`;
     const known = members.get(key);
     if (known === undefined) members.set(key, [entry]);
     else known.push(entry);
   }
-  const sorted = [...members.values()].map((group) => ({
-    group,
-    key: groupKey(keys, group, sort),
-  }));
-  const process = ({ group: [entry] }: { readonly group: readonly number[] }): number => entry;
-  sorted.sort(
-    (a, b) =>
-      b.key - a.key ||
-      rank[list.process[process(a)]] - rank[list.process[process(b)]] ||
-      list.pid[process(a)] - list.pid[process(b)],
+  const sorted = Array.from(members, ([key, group]) => ({
+    key,
+    entries: group,
+    sortKey: groupSortKey(keys, group, sort),
+  })).sort(
+    ({ entries: [a], ...first }, { entries: [b], ...second }) =>
+      second.sortKey - first.sortKey ||
+      rank[list.process[a]] - rank[list.process[b]] ||
+      list.pid[a] - list.pid[b],
   );
+  const processes = held.processes.rows(sorted, ({ key }) => key, isHeld, what);
   const rows: number[] = [];
   const isMember: number[] = [];
   const groups: Group[] = [];
-  for (const { group } of sorted) {
+  for (const process of processes) {
     // One thread alone says it all itself.
-    const hasRow = group.length > 1;
+    const hasRow = process.entries.length > 1;
     if (hasRow) {
-      rows.push(-groups.push(groupOf(list, group)));
+      rows.push(-groups.push(groupOf(list, process)));
       isMember.push(0);
-      if (closed.has(list.pid[group[0]])) continue;
+      if (closed.has(list.pid[process.entries[0]])) continue;
     }
-    for (const entry of group) {
+    for (const entry of process.entries) {
       rows.push(entry);
       isMember.push(hasRow ? 1 : 0);
     }
@@ -172,7 +169,7 @@ export function rowsOf(list: ThreadList, query: RowsQuery, keys: Float64Array): 
   };
 }
 
-function groupKey(keys: Float64Array, group: readonly number[], sort: SortColumn): number {
+function groupSortKey(keys: Float64Array, group: readonly number[], sort: SortColumn): number {
   let [sum, most] = [0, 0];
   for (const entry of group) {
     sum += keys[entry];
@@ -181,19 +178,20 @@ function groupKey(keys: Float64Array, group: readonly number[], sort: SortColumn
   return sort === 'residual' ? most : sum;
 }
 
-function groupOf(list: ThreadList, group: readonly number[]): Group {
+function groupOf(list: ThreadList, { key, entries }: Process): Group {
   const ns = new Float64Array(THREAD_STATES);
   let elapsedNs = 0;
-  for (const entry of group) {
+  for (const entry of entries) {
     elapsedNs += list.endNs[entry] - list.startNs[entry];
     for (let state = 0; state < THREAD_STATES; state++)
       ns[state] += list.ns[entry * THREAD_STATES + state];
   }
-  const [first] = group;
+  const [first] = entries;
   return {
+    key,
     pid: list.pid[first],
     process: list.names[list.process[first]],
-    threads: group.length,
+    threads: entries.length,
     elapsedNs,
     ns,
   };

@@ -5,10 +5,12 @@ import { useCallback, useMemo, useState } from 'react';
 import type { ShownSlices, ThreadList } from '@/components/profile-worker/thread-analysis';
 import { Button } from '@/components/ui/button';
 import { formatCount } from '@/components/ui/format';
+import { useHeld } from '@/components/ui/use-held';
 import { STATE_NAMES } from '@/profile/waits';
 import { formatResidual, SORT_COLUMNS, type SortColumn } from './columns';
-import { Ledger, type ThreadRowsProps } from './ledger';
-import { HeldKeys, residualOf, rowsOf } from './rows';
+import { Ledger } from './ledger';
+import type { ThreadRowsProps } from './row-name';
+import { HeldRows, residualOf, rowsOf } from './rows';
 import { STATE_CSS } from './states';
 import type { ThreadId, ThreadsView } from './threads-view';
 import { Timeline } from './timeline';
@@ -29,12 +31,12 @@ export function ThreadWorkspace(props: ThreadWorkspaceProps) {
   const { list, slices, view, change } = props;
   const { search, pids, sort, isGrouped } = view;
   const [closed, setClosed] = useState<ReadonlySet<number>>(new Set());
-  const [isHeld, setIsHeld] = useState(false);
-  const [held] = useState(() => new HeldKeys());
-  const rows = useMemo(() => {
-    const keys = held.keys(list, sort, isHeld);
-    return rowsOf(list, { search, pids, sort, isGrouped, closed }, keys);
-  }, [held, list, sort, isHeld, search, pids, isGrouped, closed]);
+  const [isHeld, hold] = useHeld();
+  const [held] = useState(() => new HeldRows());
+  const rows = useMemo(
+    () => rowsOf(list, { search, pids, sort, isGrouped, closed }, held, isHeld),
+    [list, search, pids, sort, isGrouped, closed, held, isHeld],
+  );
   const toggle = useCallback((pid: number): void => {
     setClosed((old) => {
       const next = new Set(old);
@@ -51,7 +53,6 @@ export function ThreadWorkspace(props: ThreadWorkspaceProps) {
     pathOf: props.pathOf,
     onToggle: toggle,
     onOnly: (pid) => change({ pids: [pid] }),
-    onHold: setIsHeld,
   };
   return (
     <section
@@ -60,20 +61,22 @@ export function ThreadWorkspace(props: ThreadWorkspaceProps) {
     >
       <Facts {...props} threads={rows.threads} />
       <Legend />
-      {rows.threads === 0 ? (
-        <p className="m-auto p-6 text-center text-dim">No thread is what you look for.</p>
-      ) : view.show === 'ledger' ? (
-        <Ledger {...shared} sort={sort} onSort={(next) => change({ sort: next })} />
-      ) : (
-        <Timeline
-          {...shared}
-          slices={slices}
-          isLive={props.isLive}
-          range={view.range}
-          onRange={(range) => change({ range })}
-          onShown={props.onShown}
-        />
-      )}
+      <div className="flex min-h-0 flex-1 flex-col" {...hold}>
+        {rows.threads === 0 ? (
+          <p className="m-auto p-6 text-center text-dim">No thread is what you look for.</p>
+        ) : view.show === 'ledger' ? (
+          <Ledger {...shared} sort={sort} onSort={(next) => change({ sort: next })} />
+        ) : (
+          <Timeline
+            {...shared}
+            slices={slices}
+            isLive={props.isLive}
+            range={view.range}
+            onRange={(range) => change({ range })}
+            onShown={props.onShown}
+          />
+        )}
+      </div>
     </section>
   );
 }

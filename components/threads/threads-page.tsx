@@ -29,6 +29,10 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
   const state = useProfileState(client);
   const [view, change] = useThreadsView(session);
   const [shown, setShown] = useState<readonly number[]>([]);
+  const showThreads = useCallback((next: readonly number[]): void => {
+    // The same threads need not be asked for again.
+    setShown((old) => (sameThreads(old, next) ? old : next));
+  }, []);
   const [failure, setFailure] = useState<string>();
   const searchBox = useRef<HTMLInputElement>(null);
   const isLive = session === undefined;
@@ -193,7 +197,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
               view={view}
               change={change}
               pathOf={pathOf}
-              onShown={setShown}
+              onShown={showThreads}
             />
             <Beside
               offCpu={offCpu}
@@ -207,6 +211,10 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
       </main>
     </>
   );
+}
+
+function sameThreads(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((thread, i) => thread === b[i]);
 }
 
 function Warnings({

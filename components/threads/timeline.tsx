@@ -8,10 +8,9 @@ import { useRovingRows } from '@/components/ui/use-roving-rows';
 import { preparedContext } from '@/components/ui/use-size';
 import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import type { TimeRange } from '@/profile/view';
-import type { ThreadRowsProps } from './ledger';
+import { RowName, type ThreadRowsProps } from './row-name';
 import { rowKey } from './rows';
 import { SliceTooltip, sliceText } from './slice-tooltip';
-import { ProcessName, ThreadName } from './thread-name';
 import {
   AXIS_HEIGHT,
   drawAxis,
@@ -49,7 +48,7 @@ interface Cursor {
 }
 
 export function Timeline(props: TimelineProps) {
-  const { list, rows, closed, pids, beginning, slices, isLive, onShown, onRange } = props;
+  const { list, rows, beginning, slices, isLive, onShown, onRange } = props;
   const seen = useVisibleRows(rows.rows.length, ROW_HEIGHT, beginning);
   const keyAt = (index: number): string | number => rowKey(list, rows, index);
   const controlOf = useRovingRows({ scroller: seen.element, count: seen.count, keyAt, seen });
@@ -81,9 +80,7 @@ export function Timeline(props: TimelineProps) {
       ),
     [rows, list, from, to],
   );
-  const shownKey = shown.join();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the same threads need not be asked for again
-  useEffect(() => onShown(shown), [shownKey, onShown]);
+  useEffect(() => onShown(shown), [shown, onShown]);
 
   const places = useMemo(
     () => new Map(slices?.shown.map((thread, place) => [thread, place])),
@@ -125,8 +122,8 @@ export function Timeline(props: TimelineProps) {
     event: PointerEvent<HTMLDivElement>,
   ): (Cursor & { readonly x: number }) | undefined => {
     const box = event.currentTarget.getBoundingClientRect();
-    const x = event.clientX - box.left - nameWidth;
-    if (layout === undefined || (x < 0 && drag === undefined)) return undefined;
+    const x = event.clientX - box.left;
+    if (layout === undefined) return undefined;
     const y = event.clientY - box.top + seen.scrollTop;
     return {
       x,
@@ -140,14 +137,7 @@ export function Timeline(props: TimelineProps) {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = STEPS[event.key];
-    // The names have keys of their own.
-    if (
-      event.defaultPrevented ||
-      step === undefined ||
-      slices === undefined ||
-      layout === undefined
-    )
-      return;
+    if (step === undefined || slices === undefined || layout === undefined) return;
     event.preventDefault();
     const row = Math.min(rows.rows.length - 1, Math.max(0, (cursor?.row ?? seen.first) + step[1]));
     const stepNs = (range.endNs - range.startNs) / 60;
@@ -198,85 +188,62 @@ export function Timeline(props: TimelineProps) {
         </span>
         <canvas ref={axis} style={{ width, height: AXIS_HEIGHT }} />
       </div>
-      <div className="relative flex min-h-0 flex-1">
-        {/* biome-ignore lint/a11y/useSemanticElements: it is a picture that can be selected in, which HTML has no element for */}
-        <div
-          ref={seen.element}
-          role="group"
-          aria-label={`Timeline of the states of ${rows.threads} ${rows.threads === 1 ? 'thread' : 'threads'}. Arrow keys read it, with Shift they select a time range.`}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read and select
-          tabIndex={0}
-          className="relative min-h-0 min-w-0 flex-1 touch-pan-y overflow-y-auto overscroll-contain select-none"
-          onScroll={seen.onScroll}
-          onKeyDown={onKeyDown}
-          onKeyUp={onKeyUp}
-          onPointerEnter={() => props.onHold(true)}
-          onPointerDown={(event) => {
-            const at = cursorOf(event);
-            if (event.button !== 0 || at === undefined || at.x > width) return;
-            event.currentTarget.setPointerCapture(event.pointerId);
-            setDrag({ fromNs: at.timeNs, toNs: at.timeNs, x: at.x });
-          }}
-          onPointerMove={(event) => {
-            const at = cursorOf(event);
-            setCursor(at);
-            if (drag !== undefined && at !== undefined) setDrag({ ...drag, toNs: at.timeNs });
-          }}
-          onPointerUp={(event) => {
-            const at = cursorOf(event);
-            if (
-              dragged !== undefined &&
-              at !== undefined &&
-              Math.abs(at.x - (drag?.x ?? 0)) >= MIN_DRAG
-            )
-              select(dragged);
-            setDrag(undefined);
-          }}
-          onPointerCancel={() => setDrag(undefined)}
-          onPointerLeave={() => {
-            setCursor(undefined);
-            props.onHold(false);
-          }}
-        >
-          <div className="relative" style={{ height: seen.count * ROW_HEIGHT }}>
-            {Array.from(rows.rows.subarray(seen.first, seen.last), (row, i) => {
-              const index = seen.first + i;
-              const key = keyAt(index);
-              const group = row < 0 ? rows.groups[-1 - row] : undefined;
-              return (
-                <div
-                  key={key}
-                  className={`absolute left-0 border-r border-line text-sm ${group === undefined ? 'bg-surface hover:bg-surface-2' : 'bg-surface-2'}`}
-                  style={{ top: index * ROW_HEIGHT, height: ROW_HEIGHT, width: nameWidth }}
-                >
-                  {group === undefined ? (
-                    <ThreadName
-                      list={list}
-                      entry={row}
-                      isMember={rows.isMember[index] === 1}
-                      control={controlOf(key)}
-                      pathOf={props.pathOf}
-                    />
-                  ) : (
-                    <ProcessName
-                      group={group}
-                      isOpen={!closed.has(group.pid)}
-                      isOnly={pids.length === 1}
-                      control={controlOf(key)}
-                      onToggle={props.onToggle}
-                      onOnly={props.onOnly}
-                    />
-                  )}
-                </div>
-              );
-            })}
+      <div
+        ref={seen.element}
+        className="min-h-0 min-w-0 flex-1 overflow-y-auto overscroll-contain"
+        onScroll={seen.onScroll}
+      >
+        <div className="relative" style={{ height: seen.count * ROW_HEIGHT }}>
+          <div
+            role="application"
+            aria-roledescription="timeline"
+            aria-label={`Timeline of the states of ${rows.threads} ${rows.threads === 1 ? 'thread' : 'threads'}. Arrow keys read it, with Shift they select a time range.`}
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read and select
+            tabIndex={0}
+            className="sticky top-0 touch-pan-y select-none -outline-offset-2"
+            style={{ marginLeft: nameWidth, height: seen.height }}
+            onKeyDown={onKeyDown}
+            onKeyUp={onKeyUp}
+            onPointerDown={(event) => {
+              const at = cursorOf(event);
+              if (event.button !== 0 || at === undefined) return;
+              event.currentTarget.setPointerCapture(event.pointerId);
+              setDrag({ fromNs: at.timeNs, toNs: at.timeNs, x: at.x });
+            }}
+            onPointerMove={(event) => {
+              const at = cursorOf(event);
+              setCursor(at);
+              if (drag !== undefined && at !== undefined) setDrag({ ...drag, toNs: at.timeNs });
+            }}
+            onPointerUp={(event) => {
+              const at = cursorOf(event);
+              if (
+                dragged !== undefined &&
+                at !== undefined &&
+                Math.abs(at.x - (drag?.x ?? 0)) >= MIN_DRAG
+              )
+                select(dragged);
+              setDrag(undefined);
+            }}
+            onPointerCancel={() => setDrag(undefined)}
+            onPointerLeave={() => setCursor(undefined)}
+          >
+            <canvas ref={canvas} className="h-full w-full" />
           </div>
+          {Array.from(rows.rows.subarray(seen.first, seen.last), (row, i) => {
+            const index = seen.first + i;
+            const key = keyAt(index);
+            return (
+              <div
+                key={key}
+                className={`absolute left-0 border-r border-line text-sm ${row >= 0 ? 'bg-surface hover:bg-surface-2' : 'bg-surface-2'}`}
+                style={{ top: index * ROW_HEIGHT, height: ROW_HEIGHT, width: nameWidth }}
+              >
+                <RowName {...props} index={index} control={controlOf(key)} />
+              </div>
+            );
+          })}
         </div>
-        <canvas
-          ref={canvas}
-          className="pointer-events-none absolute top-0"
-          style={{ left: nameWidth, width, height: seen.height }}
-        />
       </div>
       <p
         aria-live="polite"

@@ -9,6 +9,7 @@ import {
   useRef,
   useState,
 } from 'react';
+import { flushSync } from 'react-dom';
 import type { VisibleRows } from './use-visible-rows';
 
 export type RowKey = string | number;
@@ -20,7 +21,7 @@ export interface RovingRows {
   readonly count: number;
   keyAt(index: number): RowKey;
   /** The rows that exist, and the first that is seen; left out where all do. */
-  readonly seen?: Pick<VisibleRows, 'first' | 'last' | 'top'>;
+  readonly seen?: Pick<VisibleRows, 'first' | 'last' | 'top' | 'onScroll'>;
 }
 
 /** Properties of a row's control. */
@@ -58,7 +59,6 @@ export function rowAfterKey(
 export function useRovingRows(rows: RovingRows): (key: RowKey) => RowControl {
   const [visited, setVisited] = useState<string>();
   const isFocused = useRef(false);
-  const wanted = useRef<string>(undefined);
   const newest = useRef(rows);
   newest.current = rows;
 
@@ -68,22 +68,13 @@ export function useRovingRows(rows: RovingRows): (key: RowKey) => RowControl {
     if (String(rows.keyAt(index)) === visited) stop = visited;
 
   useLayoutEffect(() => {
-    if (wanted.current !== undefined) {
-      const control = controlOf(newest.current, wanted.current);
-      if (control !== undefined) focusOn(control);
-      else if (indexOf(newest.current, wanted.current) === -1) wanted.current = undefined;
-    } else if (
-      isFocused.current &&
-      document.activeElement === document.body &&
-      stop !== undefined
-    ) {
-      // The row that had the focus is seen no more; nobody is told of the loss.
+    // The row that had the focus is seen no more; nobody is told of the loss.
+    if (isFocused.current && document.activeElement === document.body && stop !== undefined)
       controlOf(newest.current, stop)?.focus({ preventScroll: true });
-    }
   });
   const onFocus = useCallback<RowControl['onFocus']>(({ currentTarget }) => {
-    isFocused.current = true;
-    wanted.current = undefined;
+    // After a click others are looked at: the focus is not handed on.
+    isFocused.current = currentTarget.matches(':focus-visible');
     setVisited(currentTarget.dataset.row);
   }, []);
   const onBlur = useCallback((): void => {
@@ -91,7 +82,7 @@ export function useRovingRows(rows: RovingRows): (key: RowKey) => RowControl {
   }, []);
   const onKeyDown = useCallback<RowControl['onKeyDown']>((event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    const { scroller, count, keyAt } = newest.current;
+    const { scroller, count, keyAt, seen } = newest.current;
     const element = scroller.current;
     const { currentTarget } = event;
     const at = indexOf(newest.current, currentTarget.dataset.row);
@@ -102,12 +93,16 @@ export function useRovingRows(rows: RovingRows): (key: RowKey) => RowControl {
     if (next === undefined) return;
     event.preventDefault();
     const key = String(keyAt(next));
-    const control = controlOf(newest.current, key);
-    if (control !== undefined) focusOn(control);
-    else if (wanted.current !== key) {
-      wanted.current = key;
+    if (controlOf(newest.current, key) === undefined) {
       element.scrollTop += (next - at) * height;
+      flushSync(() => {
+        setVisited(key);
+        seen?.onScroll();
+      });
     }
+    const control = controlOf(newest.current, key);
+    control?.focus({ preventScroll: true });
+    control?.scrollIntoView({ block: 'nearest' });
   }, []);
 
   return (key) => ({
@@ -127,9 +122,4 @@ function indexOf({ count, keyAt }: RovingRows, key: string | undefined): number 
 function controlOf({ scroller }: RovingRows, key: string): HTMLElement | undefined {
   const selector = `[data-row="${CSS.escape(key)}"]`;
   return scroller.current?.querySelector<HTMLElement>(selector) ?? undefined;
-}
-
-function focusOn(control: HTMLElement): void {
-  control.focus({ preventScroll: true });
-  control.scrollIntoView({ block: 'nearest' });
 }

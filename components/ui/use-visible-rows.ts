@@ -1,6 +1,6 @@
 'use client';
 
-import { type RefObject, type UIEvent, useEffect, useRef, useState } from 'react';
+import { type RefObject, useEffect, useRef, useState } from 'react';
 import { useSize } from './use-size';
 
 /** Higher elements than this are cut off by some browsers: 17.8 million pixels in Firefox. */
@@ -11,7 +11,7 @@ const MORE_ROWS = 8;
 export interface VisibleRows {
   /** The element that scrolls. */
   readonly element: RefObject<HTMLDivElement | null>;
-  onScroll(event: UIEvent): void;
+  onScroll(): void;
   readonly scrollTop: number;
   /** Of what scrolls, without its scroll bar. */
   readonly width: number;
@@ -42,7 +42,7 @@ export function useVisibleRows(rows: number, rowHeight: number, beginning: strin
   const last = Math.min(count, Math.ceil((top + height) / rowHeight) + MORE_ROWS);
   return {
     element,
-    onScroll: ({ currentTarget }) => setScrollTop(currentTarget.scrollTop),
+    onScroll: () => setScrollTop(element.current?.scrollTop ?? 0),
     scrollTop,
     width,
     height,
