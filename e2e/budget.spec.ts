@@ -3,7 +3,7 @@ import { compileWorkload } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';
 import { startServer } from './real-server';
 
-test('above the budget, less is sampled; it is said, and marked in recordings', async ({
+test('above the budget, less is sampled; it is said, and marked live and in recordings', async ({
   page,
 }) => {
   // Less than any profiler uses.
@@ -20,11 +20,12 @@ test('above the budget, less is sampled; it is said, and marked in recordings', 
     await expect(changes).toContainText(
       /sampling lowered to 49 Hz: Hearth used [\d.]+ % of the machine, the budget is 0.01 %/,
     );
+    await expect(page.getByRole('img', { name: 'sampling 99 Hz → 49 Hz' })).toBeVisible();
 
     // Without a limit, what was asked for is back.
     await page.getByRole('spinbutton', { name: 'Budget in percent of all CPUs' }).fill('0');
     await page.getByRole('spinbutton', { name: 'Memory budget in MB' }).fill('400');
-    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByRole('button', { name: 'Apply', exact: true }).click();
     await expect(rate).toContainText('99 Hz');
     await page.getByRole('button', { name: 'Stop recording' }).click();
     await page.getByRole('link', { name: 'Open recording' }).click();
@@ -49,7 +50,7 @@ test('above the budget, latencies that cost most are thinned; it is said, live a
     await page.getByRole('link', { name: 'Latency' }).first().click();
     for (const source of ['System calls', 'CPU run queue']) {
       await page.getByRole('radio', { name: source }).check();
-      await page.getByRole('button', { name: 'Measure' }).click();
+      await page.getByRole('button', { name: 'Measure', exact: true }).click();
       await expect(page.getByRole('button', { name: 'Stop measuring' })).toBeVisible();
     }
     const table = page.getByRole('table', { name: 'Latencies by label' });

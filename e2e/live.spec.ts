@@ -131,14 +131,57 @@ test('pausing holds the picture, and resuming goes on', async ({ page }) => {
       .filter({ hasText: 'burn_sixty' })
       .first(),
   ).toBeVisible();
-  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await page.waitForTimeout(1000);
   const table = page.getByRole('table', { name: 'Functions' });
   const held = await table.innerText();
   await page.waitForTimeout(2000);
   expect(await table.innerText()).toBe(held);
   await page.keyboard.press('Space');
-  await expect(page.getByRole('button', { name: 'Pause' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Pause', exact: true })).toBeVisible();
+});
+
+test('a part of the live strip is looked at alone, while nothing moves', async ({ page }) => {
+  await openFiltered(page);
+  const strip = page.getByRole('region', { name: 'Time' });
+  await expect(strip).toContainText(/CPU, peak [\d.]+ cores/);
+  await expect(strip).toContainText('now');
+  const slider = strip.getByRole('slider', { name: 'Range start' });
+  const box = await strip.locator('.cursor-crosshair').boundingBox();
+  if (box === null) throw new Error('the strip is there');
+  const middle = box.y + box.height / 2;
+  await page.mouse.move(box.x + box.width * 0.9, middle);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.95, middle, { steps: 5 });
+  await page.mouse.up();
+  await expect(page.getByRole('button', { name: 'Resume', exact: true })).toBeVisible();
+  await expect(strip).toContainText(/until −[\d.]+ s/);
+  await expect(strip).not.toContainText('now');
+  expect(page.url()).toContain('from=');
+  const link = page.url();
+  const [from, length] = await slider.evaluate((element) => [
+    Number(element.getAttribute('aria-valuenow')),
+    Number(element.getAttribute('aria-valuemax')),
+  ]);
+  expect(from / length).toBeCloseTo(0.9, 2);
+  const table = page.getByRole('table', { name: 'Functions' });
+  const held = await table.innerText();
+  await page.waitForTimeout(2500);
+  expect(await table.innerText()).toBe(held);
+  expect(Number(await slider.getAttribute('aria-valuenow'))).toBe(from);
+
+  await strip.getByRole('button', { name: 'Back to live' }).click();
+  await expect(page.getByRole('button', { name: 'Pause', exact: true })).toBeVisible();
+  await expect(strip).toContainText('now');
+  await expect(page).not.toHaveURL(/from=/);
+
+  await test.step('a link to what was looked at is of now', async () => {
+    await page.goto(link);
+    await expect(strip).toContainText('now');
+    await page.keyboard.press('Space');
+    await expect(strip).toContainText('paused');
+    await expect(strip).not.toContainText('until');
+  });
 });
 
 test("the agent's death is shown, it comes back, and the recording is whole", async ({ page }) => {
@@ -149,6 +192,7 @@ test("the agent's death is shown, it comes back, and the recording is whole", as
   process.kill(agent as number, 'SIGKILL');
   const banner = page.getByText('Nothing is sampled now');
   await expect(banner).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Time' })).toContainText('last sample');
   await expect
     .poll(() => ![undefined, agent].includes(server.pids().agent), { timeout: 20_000 })
     .toBe(true);

@@ -7,7 +7,7 @@ import { type RealServer, startServer } from './real-server';
 /** Each of the workload's threads waits all the time, in a function of its own. */
 const SLEEPERS = ['sleep_1ms', 'sleep_10ms', 'sleep_50ms', 'sleep_200ms'];
 /** In a recording the main thread, too, which waits for the end of the others all the while. */
-const ALL_THREADS = [...SLEEPERS, 'pthread_clockjoin'];
+const ALL_THREADS = [...SLEEPERS, 'futex_wait'];
 /** Of 1 ms waits a tenth is drawn, about 1,300 in 15 s: three standard errors of a quarter, and what the edges cut. */
 const BOUND = 0.035;
 
@@ -52,6 +52,7 @@ test('waiting is seen by what waits, live and in a recording, and a link keeps t
   await page.goto(server.url);
   await page.getByRole('radio', { name: 'Off-CPU' }).click();
   await expect(page.getByRole('heading', { name: 'Off-CPU profiling is off' })).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Time' })).toBeHidden();
   await page.getByRole('button', { name: 'Turn on off-CPU profiling' }).click();
   await page.getByRole('button', { name: `waits (${workload.pid})` }).click();
   await page.getByRole('radio', { name: '15 s', exact: true }).click();
@@ -74,6 +75,10 @@ test('waiting is seen by what waits, live and in a recording, and a link keeps t
     'true',
   );
   await expectShares(page, ALL_THREADS);
+  // Of its five threads; on the whole machine a hundred wait.
+  await expect(page.getByRole('region', { name: 'Time' })).toContainText(
+    new RegExp(`waits \\(${workload.pid}\\): Waiting, peak [12]?\\d(\\.\\d+)? threads`),
+  );
   const waits = page.getByRole('region', { name: 'All waits' });
   await expect(waits).toContainText(/about [\d,]+/);
   await expect(waits.getByRole('application', { name: /Histogram of all waits/ })).toBeVisible();

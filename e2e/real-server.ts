@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
 import { ROOT } from '@/server/root';
 
 const START_MS = 30_000;
@@ -54,10 +55,7 @@ export async function startServer(options: RealServerOptions = {}): Promise<Real
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
-  // A test or a benchmark that is ended from outside takes its server with it.
-  const end = (): boolean => launcher.kill();
-  process.once('exit', end);
-  launcher.once('exit', () => process.off('exit', end));
+  endsWithUs(launcher);
   let output = '';
   const collect = (piece: Buffer): void => {
     output += piece.toString();

@@ -148,7 +148,7 @@ test('processes are one stop of the Tab key', async ({ page }) => {
   const list = page.getByRole('list', { name: 'Processes' });
   const rows = list.getByRole('button');
   await expect(rows.nth(2)).toBeVisible();
-  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await page.getByRole('button', { name: 'All processes' }).focus();
   await page.keyboard.press('Tab');
   await expect(rows.nth(0)).toBeFocused();
@@ -164,40 +164,94 @@ test('processes are one stop of the Tab key', async ({ page }) => {
   await expect(list.locator(':focus')).toHaveCount(0);
 });
 
+/** Of the rows of a list or table, from the top; all at the same moment, as a locator of many elements is not. */
+function textsIn(list: Locator): Promise<string[]> {
+  return list.evaluate((element) =>
+    [...element.querySelectorAll<HTMLElement>('li, tr')].map(({ innerText }) => innerText),
+  );
+}
+
 /** Shares in percent, from the top. */
-async function sharesIn(rows: Locator): Promise<number[]> {
-  const texts = await rows.allInnerTexts();
+async function sharesIn(list: Locator): Promise<number[]> {
+  const texts = await textsIn(list);
   return texts.flatMap((text) => {
     const share = /(<?)([\d.]+)%/.exec(text);
     return share === null ? [] : [share[1] === '<' ? 0 : Number(share[2])];
   });
 }
 
+/** The keys of rows that exist, from the top. */
+function rowsIn(list: Locator): Promise<string[]> {
+  return list.evaluate((element) =>
+    [...element.querySelectorAll<HTMLElement>('[data-row]')].map(({ dataset }) => `${dataset.row}`),
+  );
+}
+
+/** For some seconds, rows of before that are there stay in their order, and the focus where it is. */
+async function expectHeld(list: Locator, before?: readonly string[]): Promise<void> {
+  const rows = before ?? (await rowsIn(list));
+  const focused = list.locator(':focus');
+  const key = (await focused.count()) === 0 ? undefined : await focused.getAttribute('data-row');
+  for (let i = 0; i < 20; i++) {
+    const now = await rowsIn(list);
+    expect(now.filter((row) => rows.includes(row))).toEqual(
+      rows.filter((row) => now.includes(row)),
+    );
+    if (key !== undefined) await expect(focused).toHaveAttribute('data-row', `${key}`);
+    await list.page().waitForTimeout(150);
+  }
+}
+
 test('live lists are in the order of the numbers that they show', async ({ page }) => {
   await page.goto(server.url);
   const lists = [
-    page.getByRole('list', { name: 'Processes' }).getByRole('button'),
-    page.getByRole('table', { name: 'Functions' }).getByRole('row'),
+    page.getByRole('list', { name: 'Processes' }),
+    page.getByRole('table', { name: 'Functions' }),
   ];
-  for (const rows of lists) await expect.poll(() => sharesIn(rows)).not.toHaveLength(0);
+  for (const list of lists) await expect.poll(() => sharesIn(list)).not.toHaveLength(0);
   for (let i = 0; i < 30; i++) {
-    for (const rows of lists) {
-      const shares = await sharesIn(rows);
+    for (const list of lists) {
+      const shares = await sharesIn(list);
       expect(shares).toEqual(shares.toSorted((a, b) => b - a));
     }
     await page.waitForTimeout(150);
   }
+});
 
-  // Under the pointer they stay where they are.
-  const [processes] = lists;
-  await processes.first().hover();
-  const names = await processes.evaluateAll((all) => all.map((row) => row.ariaLabel));
-  for (let i = 0; i < 20; i++) {
-    const now = await processes.evaluateAll((all) => all.map((row) => row.ariaLabel));
-    const stayed = now.filter((name) => names.includes(name));
-    expect(stayed).toEqual(names.filter((name) => now.includes(name)));
-    await page.waitForTimeout(150);
+test('live lists stay as they are where somebody aims at a row', async ({ page }) => {
+  await page.goto(server.url);
+  const processes = page.getByRole('list', { name: 'Processes' });
+  const functions = page.getByRole('table', { name: 'Functions' });
+  for (const list of [processes, functions]) {
+    await list.locator('[data-row]').nth(3).hover();
+    await expectHeld(list);
   }
+  await page.mouse.move(1, 1);
+
+  await test.step('with the keyboard, too', async () => {
+    await functions.locator('[tabindex="0"][data-row]').focus();
+    for (let i = 0; i < 20; i++) await page.keyboard.press('ArrowDown');
+    await expectHeld(functions);
+    await page.keyboard.press('End');
+    const pause = page.getByRole('button', { name: 'Pause', exact: true });
+    await pause.focus();
+    await page.waitForTimeout(2000);
+    await expect(pause).toBeFocused();
+  });
+
+  await test.step('until the keyboard is elsewhere', async () => {
+    await page.getByRole('button', { name: 'All processes' }).focus();
+    await page.keyboard.press('Tab');
+    const before = await rowsIn(processes);
+    workload = new RunningWorkload(compileWorkload('shares'), [60]);
+    const placeOfNew = async () => (await rowsIn(processes)).indexOf(`${workload?.pid}`);
+    await expect.poll(placeOfNew).toBeGreaterThan(0);
+    await expectHeld(processes, before);
+    expect(await placeOfNew()).toBeGreaterThan((await rowsIn(processes)).indexOf(before[2]));
+    await page.keyboard.press('Tab');
+    await expect(processes.locator(':focus')).toHaveCount(0);
+    await expect.poll(placeOfNew).toBeLessThan(3);
+  });
 });
 
 test('a second file does not wait for the first', async ({ page }) => {

@@ -132,14 +132,33 @@ async function stopRecording(page: Page, id: string): Promise<void> {
 }
 
 test('a wait that goes on for all of a recording is in it', async ({ page }) => {
+  const id = await recordStill(page);
+  await stopRecording(page, id);
+  await expectOpenWait(page, id);
+});
+
+test('a wait that goes on when the server is stopped is in what it recorded', async ({ page }) => {
+  const id = await recordStill(page);
+  const { dataDirectory } = server;
+  expect(await server.stop(true)).toBe(0);
+  server = await startServer({ dataDirectory });
+  await page.goto(server.url);
+  await expectOpenWait(page, id);
+});
+
+/** Starts a recording of the workload `still`, which waits from before it on. */
+async function recordStill(page: Page): Promise<string> {
   await open(page);
   await page.getByRole('button', { name: 'Stop off-CPU' }).waitFor();
   startWaits('still', 60).catch(() => {});
   await sleep(3000);
   const id = await startRecording(page);
   await sleep(5000);
-  await stopRecording(page, id);
+  return id;
+}
 
+/** Of the workload `still`, recorded for five seconds. */
+async function expectOpenWait(page: Page, id: string): Promise<void> {
   await page.goto(`${server.origin}/sessions/${id}`);
   await page.getByRole('link', { name: 'Threads' }).last().click();
   await page.getByRole('searchbox', { name: 'Search threads' }).fill('sleeps');
@@ -151,7 +170,7 @@ test('a wait that goes on for all of a recording is in it', async ({ page }) => 
   const longest = page.getByRole('list', { name: 'Longest waits' }).getByRole('listitem').first();
   await expect(longest).toContainText('It went on when the recording ended.');
   await expect(longest).toContainText('from clock_nanosleep');
-});
+}
 
 test('all of each thread’s time is in the ledger, live and in a recording', async ({ page }) => {
   await open(page);
@@ -206,6 +225,26 @@ test('all of each thread’s time is in the ledger, live and in a recording', as
   });
 });
 
+test('rows stay as they are under the pointer', async ({ page }) => {
+  await open(page);
+  await page.getByRole('button', { name: 'Stop off-CPU' }).waitFor();
+  const rows = page.locator('[data-row]');
+  for (const way of ['Ledger', 'Timeline']) {
+    await page.getByRole('radio', { name: way }).check();
+    await expect(rows.nth(5)).toBeVisible();
+    await rows.nth(5).hover();
+    const first = `${await rows.first().getAttribute('data-row')}`;
+    const shell = spawn('bash', ['-c', 'while :; do :; done'], { detached: true });
+    children.push(shell);
+    // Long enough to have used more CPU than all others.
+    await page.waitForTimeout(8000);
+    await expect(rows.first()).toHaveAttribute('data-row', first);
+    await page.mouse.move(1, 1);
+    await expect(rows.first()).toHaveAccessibleName(`bash (${shell.pid})`);
+    endGroup(shell);
+  }
+});
+
 test('the timeline shows states over time, and a part of it alone', async ({ page }) => {
   await open(page);
   const workers = await startWaits('sleeps', 8);
@@ -213,15 +252,15 @@ test('the timeline shows states over time, and a part of it alone', async ({ pag
   await page.getByRole('radio', { name: 'Timeline' }).check();
   await page.getByRole('searchbox', { name: 'Search threads' }).fill(`${tid}`);
   await expect(page.getByRole('link', { name: `waits, thread sleep-50 (${tid})` })).toBeVisible();
-  await page.getByRole('button', { name: 'Pause' }).click();
-  const timeline = page.getByRole('group', { name: /^Timeline of the states of 1 thread\./ });
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  const timeline = page.getByRole('application', { name: /^Timeline of the states of 1 thread\./ });
   const box = await timeline.boundingBox();
   if (box === null) throw new Error('the timeline has no place');
   // The thread is in one of its last seconds somewhere: the pointer looks for it.
   const tooltip = page.getByRole('tooltip');
   const y = box.y + 12;
   let x = box.x + box.width - 40;
-  for (; x > box.x + 300 && !(await tooltip.isVisible()); x -= 8) await page.mouse.move(x, y);
+  for (; x > box.x + 80 && !(await tooltip.isVisible()); x -= 8) await page.mouse.move(x, y);
   await expect(tooltip).toContainText('waits / sleep-50');
   await expect(tooltip.getByRole('row', { name: /sleep/ })).toContainText('%');
   await expect(tooltip.getByRole('row', { name: /sleep/ })).toContainText(/1?\d times|\d+ times/);
