@@ -23,12 +23,12 @@ test('measures a source when asked to, shows it live, selects and compares', asy
   await page.getByRole('link', { name: 'Latency' }).click();
   await page.getByRole('radio', { name: 'System calls' }).check();
   await expect(page.getByRole('heading', { name: 'System calls: not measured' })).toBeVisible();
+  const toolbar = page.getByRole('toolbar', { name: 'Latency' });
+  const before = await toolbar.boundingBox();
   await page.getByRole('button', { name: 'Measure', exact: true }).click();
 
   const table = page.getByRole('table', { name: 'Latencies by label' });
   await expect(table.getByRole('button', { name: 'futex', exact: true })).toBeVisible();
-  const toolbar = page.getByRole('toolbar', { name: 'Latency' });
-  const before = await toolbar.boundingBox();
   // The kernel measures one second in ten.
   await expect(page.getByText(/costs [\d.]+% of one CPU/)).toBeVisible({ timeout: 25_000 });
   // What comes late moves nothing that somebody may aim at.

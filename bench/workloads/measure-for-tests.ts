@@ -128,6 +128,8 @@ export function histogram(buckets: readonly LatencyBucket[], label: string): His
 const BUCKET_ERROR = 0.035;
 /** What the way to the kernel and back takes. */
 export const ENTRY_NS = 30_000;
+/** Of the events, those that somebody interrupts between the program's own clock and the kernel's. */
+const INTERRUPTED = 0.03;
 
 /** That a histogram has as many events as the workload told, as long as it told; `entryNs`: the way there and back. */
 export function expectQuantiles(measured: Histogram, told: unknown, entryNs = ENTRY_NS): void {
@@ -137,8 +139,9 @@ export function expectQuantiles(measured: Histogram, told: unknown, entryNs = EN
     [0.5, truth.p50],
     [0.9, truth.p90],
   ] as const) {
-    const quantile = measured.quantile(q)?.value ?? 0;
-    expect(quantile, `p${100 * q}`).toBeLessThan(value * (1 + BUCKET_ERROR));
-    expect(quantile, `p${100 * q}`).toBeGreaterThan(value * (1 - BUCKET_ERROR) - entryNs);
+    const least = measured.quantile(q)?.value ?? 0;
+    expect(least, `p${100 * q}`).toBeLessThan(value * (1 + BUCKET_ERROR));
+    const most = measured.quantile(q + INTERRUPTED)?.value ?? 0;
+    expect(most, `p${100 * q}`).toBeGreaterThan(value * (1 - BUCKET_ERROR) - entryNs);
   }
 }

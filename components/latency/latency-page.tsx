@@ -94,9 +94,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
           </Link>
         )}
         <CopyLink />
-        {isLive && isMeasured && collector !== undefined ? (
-          <MeasureCost source={view.source} collector={collector} />
-        ) : null}
+        {isLive ? <MeasureCost source={view.source} collector={collector} /> : null}
       </div>
       {state.latency === undefined ? null : <Thinned result={state.latency} view={view} />}
       {isLive ? (

@@ -99,8 +99,24 @@ const PROGRAMS: Readonly<Record<LatencySource, string>> = {
 /** Of off-CPU profiling, whose programs count the run queue's latencies while it is on. */
 const OFF_CPU_PROGRAMS = ['on_switch', 'on_waking', 'on_new_thread'];
 
-/** What the programs of a source that is measured cost, in a place whose size doesn't depend on the numbers. */
+/** What the programs of a source cost where it is measured, in a place whose size is always the same. */
 export function MeasureCost({
+  source,
+  collector,
+}: {
+  readonly source: LatencySource;
+  readonly collector: CollectorStatus | undefined;
+}) {
+  return (
+    <div className="min-h-7 min-w-0 flex-1 basis-36 text-xs leading-[14px] text-dim">
+      {collector?.latency.sources.includes(source) === true ? (
+        <Cost source={source} collector={collector} />
+      ) : null}
+    </div>
+  );
+}
+
+function Cost({
   source,
   collector,
 }: {
@@ -118,17 +134,21 @@ export function MeasureCost({
   const shared = LATENCY_SOURCES.filter(
     (other) => PROGRAMS[other] === PROGRAMS[source] && collector.latency.sources.includes(other),
   );
+  const lines =
+    programs.length === 0
+      ? ['cost not measured yet']
+      : [
+          `costs ${(100 * cpu).toFixed(2)}% of one CPU`,
+          runs === 0 ? 'no run' : `${(runNs / runs).toFixed(0)} ns a run`,
+        ];
   return (
-    <span
-      className="min-w-0 flex-1 basis-60 truncate text-sm text-dim"
-      title={explain(source, shared, isOffCpus)}
-    >
-      {programs.length === 0
-        ? 'cost not measured yet'
-        : `costs ${(100 * cpu).toFixed(2)}% of one CPU, ${
-            runs === 0 ? 'no run' : `${(runNs / runs).toFixed(0)} ns a run`
-          }`}
-    </span>
+    <div title={explain(source, shared, isOffCpus)}>
+      {lines.map((line) => (
+        <div key={line} className="truncate">
+          {line}
+        </div>
+      ))}
+    </div>
   );
 }
 

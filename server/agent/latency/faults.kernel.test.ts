@@ -12,6 +12,8 @@ import { LatencyPrograms } from './latency-programs';
 
 /** The exception itself, and what measuring it takes. */
 const ENTRY_NS = 5_000;
+/** The same of a thread that has slept meanwhile, and finds its CPU's caches full of others' things. */
+const COLD_ENTRY_NS = 10_000;
 
 /** Runs bench/workloads/faults.c; all that the kernel counted must have been measured, each fault once. */
 async function measure(...args: readonly (string | number)[]): Promise<Measured> {
@@ -49,7 +51,7 @@ describe('page faults', () => {
     const directory = mkdtempSync(join(ROOT, 'dist', '.faults-'));
     try {
       const { buckets, truth } = await measure('major', 300, join(directory, 'file'));
-      expectQuantiles(histogram(buckets, 'major: read'), truth, ENTRY_NS);
+      expectQuantiles(histogram(buckets, 'major: read'), truth, COLD_ENTRY_NS);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
