@@ -1,6 +1,7 @@
 import { expect, test } from '@playwright/test';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';
+import { API } from '@/profile/live-protocol';
 import { startServer } from './real-server';
 
 test('above the budget, less is sampled; it is said, and marked live and in recordings', async ({
@@ -76,6 +77,43 @@ test('above the budget, latencies that cost most are thinned; it is said, live a
     await page.getByRole('link', { name: 'Latency' }).last().click();
     await expect(isEstimate).toContainText(/one event in \d+ is timed/);
     await expect(heatmap.getByRole('img', { name: change })).toBeVisible();
+  } finally {
+    workload.child.kill();
+    await server.stop();
+  }
+});
+
+test('what costs more than the budget by itself is switched off; it is said where it was, and may be switched on again', async ({
+  page,
+}) => {
+  // At the lowest rate and the longest threshold there is no step to take before.
+  const server = await startServer({ args: ['--budget', '0.01', '-F', '11'] });
+  const workload = new RunningWorkload(compileWorkload('ping-pong'), [1, 100_000]);
+  try {
+    await page.goto(server.url);
+    await page.getByRole('button', { name: 'Record', exact: true }).click();
+    await page.evaluate(async (url) => {
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify({ enabled: true, thresholdNs: 160e6 });
+      const answer = await fetch(url, { method: 'PUT', headers, body });
+      if (!answer.ok) throw new Error(await answer.text());
+    }, `${API}/off-cpu`);
+    await page.getByRole('link', { name: 'Threads' }).first().click();
+    await expect(page.getByRole('button', { name: 'Stop off-CPU' })).toBeVisible();
+    const why = page.getByRole('alert').filter({ hasText: 'to keep to the budget' });
+    await expect(why).toContainText(
+      /^Off-CPU profiling: switched off at .* Measuring took [\d.]+ % of the machine in BPF programs alone, the budget is 0.01 %/,
+      { timeout: 120_000 },
+    );
+    await why.getByRole('button', { name: 'Turn on off-CPU profiling' }).click();
+    await expect(page.getByRole('button', { name: 'Stop off-CPU' })).toBeVisible();
+    await expect(why).toBeHidden();
+
+    await page.goto(server.origin);
+    await page.getByRole('button', { name: 'Stop recording' }).click();
+    await page.getByRole('link', { name: 'Open recording' }).click();
+    await expect(page.getByRole('img', { name: 'waits all from 160 ms on → off' })).toBeVisible();
+    await expect(page.getByRole('img', { name: 'waits off → all from 10 ms on' })).toBeVisible();
   } finally {
     workload.child.kill();
     await server.stop();

@@ -1,5 +1,6 @@
 /** What a collector says of itself about once a second: what the truth bar and the status line show. */
 import type { LatencySource } from './latency/sources';
+import type { Extra } from './program-cost';
 
 /** A number that was measured, or why it was not. What isn't measured is never shown as 0. */
 export type Measured = { readonly value: number } | { readonly notMeasured: string };
@@ -151,6 +152,14 @@ export interface CollectorStatus {
   readonly unnamed: readonly UnnamedCode[];
 }
 
+/** Something that was switched off to keep to the budget, until the user switches it on again. */
+export interface StoppedExtra {
+  readonly extra: Extra;
+  readonly timeMs: number;
+  /** What measuring it 'took …', in words. */
+  readonly reason: string;
+}
+
 /** What Hearth may cost, and what it does to keep to that. */
 export interface BudgetStatus {
   /** Percent of all CPUs together; 0: no limit. */
@@ -162,6 +171,7 @@ export interface BudgetStatus {
   /** Less is sampled than was asked for. */
   readonly isLowered: boolean;
   readonly wishedHz: number;
+  readonly stopped: readonly StoppedExtra[];
   /** What the budget has changed, the newest last. */
   readonly changes: readonly { readonly timeMs: number; readonly text: string }[];
 }

@@ -8,6 +8,7 @@ import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
+import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { useSignedOut } from '@/components/shell/use-signed-out';
 import { WorkspaceSkeleton } from '@/components/shell/workspace-skeleton';
 import { Banner } from '@/components/ui/banner';
@@ -16,7 +17,7 @@ import { formatClock } from '@/components/ui/format';
 import { Notice } from '@/components/ui/notice';
 import { RadioGroup } from '@/components/ui/radio-group';
 import type { LatencyResult } from '@/profile/latency/analysis';
-import { LATENCY_TEXTS, LONG_LATENCY_NS } from '@/profile/latency/sources';
+import { LATENCY_TEXTS, type LatencySource, LONG_LATENCY_NS } from '@/profile/latency/sources';
 import { DEFAULT_VIEW, type TimeRange } from '@/profile/view';
 import { BucketTable } from './bucket-table';
 import { LabelTable } from './label-table';
@@ -98,7 +99,13 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
       </div>
       {state.latency === undefined ? null : <Thinned result={state.latency} view={view} />}
       {isLive ? (
-        <Warnings state={state} failure={failure} problem={problem} isMeasured={isMeasured} />
+        <Warnings
+          state={state}
+          source={view.source}
+          failure={failure}
+          problem={problem}
+          isMeasured={isMeasured}
+        />
       ) : null}
       <main className="flex min-h-0 flex-1 flex-col">
         {signedOut ? (
@@ -164,11 +171,13 @@ function Thinned({
 
 function Warnings({
   state,
+  source,
   failure,
   problem,
   isMeasured,
 }: {
   readonly state: ProfileState;
+  readonly source: LatencySource;
   readonly isMeasured: boolean;
   readonly failure: string | undefined;
   readonly problem: string | undefined;
@@ -189,7 +198,10 @@ function Warnings({
     );
   }
   const text = failure ?? problem;
-  if (text === undefined) return null;
+  if (text === undefined) {
+    const stopped = stoppedBy(state.status, source);
+    return stopped === undefined ? null : <StoppedBanner stopped={stopped} />;
+  }
   return (
     <Banner look="danger">
       <strong>

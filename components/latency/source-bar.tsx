@@ -5,6 +5,7 @@ import { messageOf, setLatencySources } from '@/components/shell/api';
 import { Button } from '@/components/ui/button';
 import { RadioGroup } from '@/components/ui/radio-group';
 import { LATENCY_SOURCES, LATENCY_TEXTS, type LatencySource } from '@/profile/latency/sources';
+import { type Extra, programCost } from '@/profile/program-cost';
 import type { CollectorStatus } from '@/profile/status';
 
 /** Which source is shown. */
@@ -85,20 +86,6 @@ export function MeasureSwitch({
   );
 }
 
-/** How the names of a source's programs begin; sources of the same programs share their cost. */
-const PROGRAMS: Readonly<Record<LatencySource, string>> = {
-  runqueue: 'latency_runqueue',
-  block: 'latency_block',
-  syscalls: 'latency_syscall',
-  fs: 'latency_syscall',
-  futex: 'latency_syscall',
-  tcp: 'latency_tcp',
-  faults: 'latency_fault',
-  dns: 'latency_dns',
-};
-/** Of off-CPU profiling, whose programs count the run queue's latencies while it is on. */
-const OFF_CPU_PROGRAMS = ['on_switch', 'on_waking', 'on_new_thread'];
-
 /** What the programs of a source cost where it is measured, in a place whose size is always the same. */
 export function MeasureCost({
   source,
@@ -123,26 +110,14 @@ function Cost({
   readonly source: LatencySource;
   readonly collector: CollectorStatus;
 }) {
-  const isOffCpus = source === 'runqueue' && collector.offCpu !== undefined;
-  const beginnings = isOffCpus ? OFF_CPU_PROGRAMS : [PROGRAMS[source]];
-  const programs = Object.entries(collector.bpfPrograms).filter(([name]) =>
-    beginnings.some((beginning) => name.startsWith(beginning)),
-  );
-  const cpu = programs.reduce((sum, [, program]) => sum + program.cpu, 0);
-  const runs = programs.reduce((sum, [, program]) => sum + program.runs, 0);
-  const runNs = programs.reduce((sum, [, { nsPerRun, runs }]) => sum + nsPerRun * runs, 0);
-  const shared = LATENCY_SOURCES.filter(
-    (other) => PROGRAMS[other] === PROGRAMS[source] && collector.latency.sources.includes(other),
-  );
-  const lines =
-    programs.length === 0
-      ? ['cost not measured yet']
-      : [
-          `costs ${(100 * cpu).toFixed(2)}% of one CPU`,
-          runs === 0 ? 'no run' : `${(runNs / runs).toFixed(0)} ns a run`,
-        ];
+  const cost = programCost(source, collector);
+  if (cost === undefined) return 'cost not measured yet';
+  const lines = [
+    `costs ${(100 * cost.cpu).toFixed(2)}% of one CPU`,
+    cost.runs === 0 ? 'no run' : `${(cost.runNs / cost.runs).toFixed(0)} ns a run`,
+  ];
   return (
-    <div title={explain(source, shared, isOffCpus)}>
+    <div title={explain(source, cost.extras)}>
       {lines.map((line) => (
         <div key={line} className="truncate">
           {line}
@@ -152,16 +127,13 @@ function Cost({
   );
 }
 
-function explain(
-  source: LatencySource,
-  shared: readonly LatencySource[],
-  isOffCpus: boolean,
-): string {
-  if (isOffCpus)
+/** `extras`: those that are measured by the same programs. */
+function explain(source: LatencySource, extras: readonly Extra[]): string {
+  if (extras.includes('offCpu'))
     return 'That of off-CPU profiling, whose programs count it, too. As the kernel measures it, one second in ten.';
-  if (shared.length < 2)
+  const others = LATENCY_SOURCES.filter((other) => other !== source && extras.includes(other));
+  if (others.length === 0)
     return 'Run time of its BPF programs, as the kernel measures it, one second in ten.';
-  const others = shared.filter((other) => other !== source);
   return `Shared with ${others
     .map((other) => LATENCY_TEXTS[other].title)
     .join(' and ')}: they are measured by the same programs.`;

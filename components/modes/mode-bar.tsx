@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import { RUNNABLE_COLOR } from '@/components/flame-graph/color';
 import type { ProfileResult } from '@/components/profile-worker/analysis';
+import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { OffCpuSwitch } from '@/components/threads/off-cpu-switch';
 import { Banner } from '@/components/ui/banner';
 import { Button } from '@/components/ui/button';
@@ -38,9 +39,11 @@ export function ModeBar({ view, waits, live, session, onView }: ModeBarProps) {
   const collector = live?.status?.collector;
   const offCpu = collector?.offCpu;
   const problem = failure ?? collector?.offCpuProblem;
+  const stopped = stoppedBy(live?.status, 'offCpu');
   return (
     <>
       {problem === undefined ? null : <Banner look="danger">{problem}</Banner>}
+      {stopped === undefined ? null : <StoppedBanner stopped={stopped} />}
       <Banner
         look="calm"
         actions={

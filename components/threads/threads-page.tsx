@@ -7,6 +7,7 @@ import { NO_THREADS } from '@/components/profile-worker/thread-analysis';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
+import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
 import { useSignedOut } from '@/components/shell/use-signed-out';
 import { WorkspaceSkeleton } from '@/components/shell/workspace-skeleton';
@@ -250,6 +251,9 @@ function Warnings({
       </Banner>
     );
   }
+  const stopped = stoppedBy(state.status, 'offCpu');
+  if (stopped !== undefined)
+    return <StoppedBanner stopped={stopped} actions={isOff ? offSwitch : undefined} />;
   if (!isOff) return null;
   return (
     <Banner look="calm" actions={offSwitch}>

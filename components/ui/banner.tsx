@@ -23,7 +23,7 @@ export function Banner({
       className={`flex min-h-9 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-3 py-1 ${LOOKS[look]}`}
     >
       {look === 'calm' ? null : <WarnIcon />}
-      <div className="min-w-0 flex-1">{children}</div>
+      <div className="min-w-0 flex-1 basis-64">{children}</div>
       {actions}
     </div>
   );

@@ -24,6 +24,7 @@ const STATUS: LiveStatus = {
     usedPercent: undefined,
     usedBytes: undefined,
     isLowered: false,
+    stopped: [],
     wishedHz: 99,
     changes: [],
   },

@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Extra } from '@/profile/program-cost';
 import type { CollectorStatus, ProcessCost } from '@/profile/status';
-import { BudgetKeeper, BudgetSteps, type Setting, settingAfter, type Wish } from './budget';
+import {
+  type Budget,
+  BudgetKeeper,
+  BudgetSteps,
+  DEFAULT_BUDGET,
+  type Setting,
+  settingAfter,
+  type Wish,
+} from './budget';
 
 /** Readings of a cost that halves with each step, until `seconds` have gone by; the steps at each second. */
 function follow(steps: BudgetSteps, cost: number, seconds: number): number[] {
@@ -19,7 +28,24 @@ const DEAR = {
   bpfCpu: { notMeasured: 'not yet' },
   bpfMapBytes: { value: 50e6 },
   stolen: { value: 0 },
+  bpfPrograms: {},
+  latency: { sources: [], stacks: [], oneIn: 1, problems: {} },
 } as unknown as CollectorStatus;
+const WISH: Wish = { frequencyHz: 99, thresholdNs: undefined, latencies: [] };
+
+/** A keeper, and what it does. */
+function keep(wish = WISH, budget: Budget = DEFAULT_BUDGET) {
+  const applied: Setting[] = [];
+  const stopped: (readonly Extra[])[] = [];
+  const keeper = new BudgetKeeper(budget, wish, {
+    apply: (setting) => applied.push(setting),
+    stop: (extras) => stopped.push(extras),
+  });
+  const read = (collector: CollectorStatus, seconds: number): void => {
+    for (let second = 0; second < seconds; second++) keeper.read(collector, WEB);
+  };
+  return { keeper, applied, stopped, read, last: () => keeper.status.changes.at(-1)?.text };
+}
 
 describe('the budget', () => {
   it('is kept step by step, after the start', () => {
@@ -75,13 +101,8 @@ describe('the budget', () => {
   });
 
   it('says what it did and why, and follows a new wish', () => {
-    const applied: Setting[] = [];
-    const keeper = new BudgetKeeper(
-      { cpuPercent: 1, memoryBytes: 300e6 },
-      { frequencyHz: 99, thresholdNs: undefined, latencies: [] },
-      (setting) => applied.push(setting),
-    );
-    for (let second = 0; second < 45; second++) keeper.read(DEAR, WEB);
+    const { keeper, applied, read } = keep();
+    read(DEAR, 45);
     expect(applied).toEqual([{ frequencyHz: 49, thresholdNs: undefined }]);
     expect(keeper.status).toMatchObject({ isLowered: true, usedBytes: 270e6, wishedHz: 99 });
     expect(keeper.status.changes.map(({ text }) => text)).toEqual([
@@ -93,16 +114,8 @@ describe('the budget', () => {
   });
 
   it('thins the latencies that are measured and can be, and says which', () => {
-    const applied: Setting[] = [];
-    const keeper = new BudgetKeeper(
-      { cpuPercent: 1, memoryBytes: 300e6 },
-      { frequencyHz: 99, thresholdNs: undefined, latencies: [] },
-      (setting) => applied.push(setting),
-    );
-    const lower = (): void => {
-      for (let second = 0; second < 50; second++) keeper.read(DEAR, WEB);
-    };
-    const last = (): string | undefined => keeper.status.changes.at(-1)?.text;
+    const { keeper, applied, read, last } = keep();
+    const lower = (): void => read(DEAR, 50);
     lower();
     keeper.measure(['tcp', 'futex', 'syscalls']);
     expect(applied.at(-1)).toEqual({ frequencyHz: 99, latencyOneIn: 1 });
@@ -120,5 +133,57 @@ describe('the budget', () => {
     expect(applied.at(-1)).toEqual({ frequencyHz: 99, thresholdNs: undefined });
     lower();
     expect(last()).toMatch(/^sampling lowered to \d+ Hz: /);
+  });
+
+  it('switches off the dearest where all steps are not enough, and says so until it is on again', () => {
+    const program = (cpu: number) => ({ cpu, nsPerRun: 300, runs: 1000 });
+    const all = {
+      ...DEAR,
+      offCpu: {},
+      bpfPrograms: {
+        sample_cpu: program(0.2),
+        on_switch: program(0.02),
+        on_waking: program(0.02),
+        latency_syscall_enter: program(0.015),
+        latency_syscall_exit: program(0.015),
+      },
+      latency: { ...DEAR.latency, sources: ['runqueue', 'syscalls', 'fs'] },
+    } as unknown as CollectorStatus;
+    const { keeper, applied, stopped, read, last } = keep({
+      frequencyHz: 99,
+      thresholdNs: 10e6,
+      latencies: ['runqueue', 'syscalls', 'fs'],
+    });
+    read(all, 30 + 4 * 20);
+    expect(applied.at(-1)).toEqual({ frequencyHz: 11, thresholdNs: 160e6, latencyOneIn: 16 });
+    expect(stopped).toEqual([]);
+    read(all, 20);
+    expect(stopped).toEqual([['offCpu']]);
+    expect(last()).toBe(
+      'Off-CPU profiling switched off: measuring took 2.0 % of the machine in BPF programs alone, the budget is 1 %',
+    );
+    expect(keeper.setting).toEqual({ frequencyHz: 11, thresholdNs: undefined, latencyOneIn: 16 });
+
+    const { offCpu: _, ...without } = all;
+    read(without, 20);
+    expect(stopped).toEqual([['offCpu'], ['syscalls', 'fs']]);
+    expect(last()).toMatch(/^System calls and File systems switched off: measuring took 1.5 %/);
+    expect(keeper.status.stopped.map(({ extra }) => extra)).toEqual(['offCpu', 'syscalls', 'fs']);
+
+    // The rest is less than the budget: to switch it off would not help.
+    const rest = { ...without, latency: { ...DEAR.latency, sources: ['runqueue' as const] } };
+    read(rest, 100);
+    expect(stopped).toHaveLength(2);
+
+    keeper.wish({ thresholdNs: 10e6 });
+    keeper.measure(['runqueue', 'fs']);
+    expect(keeper.status.stopped.map(({ extra }) => extra)).toEqual(['syscalls']);
+    expect(applied.at(-1)).toEqual({ frequencyHz: 99, thresholdNs: 10e6, latencyOneIn: 1 });
+  });
+
+  it('takes no step that changes nothing', () => {
+    const { applied, read } = keep({ frequencyHz: 24, thresholdNs: undefined, latencies: [] });
+    read(DEAR, 200);
+    expect(applied.map(({ frequencyHz }) => frequencyHz)).toEqual([12, 11]);
   });
 });

@@ -1,7 +1,8 @@
 /**
  * Keeps what Hearth costs below what the user allows: above the budget, samples are taken less often, fewer of the
  * short waits, and fewer of the latency events that are most, a step at a time; below it, a step back. Weights say how much
- * a sample, a wait or an event stands for, so they stay right.
+ * a sample, a wait or an event stands for, so they stay right. Where all steps are taken and what can be switched off still
+ * costs more than the budget by itself, the dearest of it is switched off, until the user switches it on again.
  */
 import {
   LATENCY_TEXTS,
@@ -9,7 +10,14 @@ import {
   LONG_LATENCY_NS,
   THINNED_SOURCES,
 } from '@/profile/latency/sources';
-import type { BudgetStatus, CollectorStatus, Measured, ProcessCost } from '@/profile/status';
+import { type Extra, programCosts } from '@/profile/program-cost';
+import type {
+  BudgetStatus,
+  CollectorStatus,
+  Measured,
+  ProcessCost,
+  StoppedExtra,
+} from '@/profile/status';
 
 export interface Budget {
   /** Percent of all CPUs together; 0: no limit. */
@@ -72,33 +80,53 @@ export function settingAfter(
 const listed = (names: readonly string[]): string =>
   names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 
+const titleOf = (extra: Extra): string =>
+  extra === 'offCpu' ? 'Off-CPU profiling' : LATENCY_TEXTS[extra].title;
+
 const mean = (readings: readonly number[]): number =>
   readings.reduce((sum, reading) => sum + reading, 0) / readings.length;
+
+/** After how many steps nothing changes any more. */
+function mostSteps(wish: Wish): number {
+  const last = JSON.stringify(settingAfter(wish, MAX_STEPS));
+  let steps = 0;
+  while (JSON.stringify(settingAfter(wish, steps)) !== last) steps++;
+  return steps;
+}
+
+/** What a reading leads to: another number of steps, or more than the budget with no step left; for the mean cost, in percent. */
+export interface Decision {
+  readonly kind: 'step' | 'stuck';
+  readonly percent: number;
+}
 
 /** How many steps to take, by what Hearth costs. It knows no clock: it is given a reading a second. */
 export class BudgetSteps {
   limitPercent: number;
+  #most: number;
   #steps = 0;
   #toSkip = STARTING;
   #calm = 0;
   #readings: number[] = [];
 
-  constructor(limitPercent: number) {
+  constructor(limitPercent: number, most = MAX_STEPS) {
     this.limitPercent = limitPercent;
+    this.#most = most;
   }
 
   get steps(): number {
     return this.#steps;
   }
 
-  /** A new agent, or another wish: as at the start. */
-  begin(isNewAgent: boolean): void {
+  /** A new agent, or another wish, with so many steps at most: as at the start. */
+  begin(isNewAgent: boolean, most = this.#most): void {
+    this.#most = most;
     this.#steps = 0;
     this.#settle(isNewAgent ? STARTING : SETTLING);
   }
 
-  /** Takes a reading in percent of the machine. Where the number of steps has changed by it: the mean that it is for. */
-  read(percent: number): number | undefined {
+  /** Takes a reading in percent of the machine. Undefined: all stays as it is. */
+  read(percent: number): Decision | undefined {
     if (this.#toSkip > 0) {
       this.#toSkip--;
       return undefined;
@@ -108,18 +136,18 @@ export class BudgetSteps {
     if (this.#readings.length < MEAN_OF) return undefined;
     const { limitPercent } = this;
     const used = mean(this.#readings);
-    if (limitPercent > 0 && used > limitPercent) return this.#step(1) ? used : undefined;
+    if (limitPercent > 0 && used > limitPercent) {
+      this.#settle(SETTLING);
+      if (this.#steps >= this.#most) return { kind: 'stuck', percent: used };
+      this.#steps++;
+      return { kind: 'step', percent: used };
+    }
     const isCalm = limitPercent === 0 || used * STEP_COST < limitPercent * HEADROOM;
     this.#calm = isCalm ? this.#calm + 1 : 0;
-    return this.#calm >= CALM && this.#step(-1) ? used : undefined;
-  }
-
-  #step(by: 1 | -1): boolean {
-    const steps = Math.min(MAX_STEPS, Math.max(0, this.#steps + by));
-    if (steps === this.#steps) return false;
-    this.#steps = steps;
+    if (this.#calm < CALM || this.#steps === 0) return undefined;
+    this.#steps--;
     this.#settle(SETTLING);
-    return true;
+    return { kind: 'step', percent: used };
   }
 
   #settle(readings: number): void {
@@ -129,23 +157,31 @@ export class BudgetSteps {
   }
 }
 
+/** What the budget can do. */
+export interface BudgetActions {
+  /** Puts a setting into force. */
+  apply(setting: Setting): void;
+  /** Switches off what is measured by the same programs. */
+  stop(extras: readonly Extra[]): void;
+}
+
 /** The wish, the budget, and what follows from them. */
 export class BudgetKeeper {
   #budget: Budget;
   #wish: Wish;
   readonly #steps: BudgetSteps;
-  readonly #apply: (setting: Setting) => void;
+  readonly #actions: BudgetActions;
   #usedBytes: number | undefined;
   /** The last readings, whether they count for the budget or not. */
   #recent: number[] = [];
+  #stopped: readonly StoppedExtra[] = [];
   #changes: { readonly timeMs: number; readonly text: string }[] = [];
 
-  /** `apply` is told each setting that comes into force. */
-  constructor(budget: Budget, wish: Wish, apply: (setting: Setting) => void) {
+  constructor(budget: Budget, wish: Wish, actions: BudgetActions) {
     this.#budget = budget;
     this.#wish = wish;
-    this.#steps = new BudgetSteps(budget.cpuPercent);
-    this.#apply = apply;
+    this.#steps = new BudgetSteps(budget.cpuPercent, mostSteps(wish));
+    this.#actions = actions;
   }
 
   get setting(): Setting {
@@ -159,6 +195,7 @@ export class BudgetKeeper {
       usedBytes: this.#usedBytes,
       isLowered: this.#steps.steps > 0,
       wishedHz: this.#wish.frequencyHz,
+      stopped: this.#stopped,
       changes: this.#changes,
     };
   }
@@ -172,11 +209,13 @@ export class BudgetKeeper {
   /** What the user wants now counts; the budget is kept from here on. */
   wish(change: Partial<Wish>): void {
     this.#wish = { ...this.#wish, ...change };
+    if (change.thresholdNs !== undefined) this.#wants(['offCpu']);
     this.#begin(false);
   }
 
   /** What latencies are measured now. Others of those that can be thinned are another wish. */
   measure(sources: readonly LatencySource[]): void {
+    this.#wants(sources);
     const latencies = THINNED_SOURCES.filter((source) => sources.includes(source));
     if (latencies.join() !== this.#wish.latencies.join()) this.wish({ latencies });
   }
@@ -196,13 +235,49 @@ export class BudgetKeeper {
     const percent = (cores / collector.cpus) * 100;
     this.#recent = [...this.#recent, percent].slice(-MEAN_OF);
     const before = this.#steps.steps;
-    const cause = this.#steps.read(percent);
-    if (cause === undefined) return;
+    const decision = this.#steps.read(percent);
+    if (decision === undefined) return;
+    if (decision.kind === 'stuck') {
+      this.#stopDearest(collector);
+      return;
+    }
     const isLowered = this.#steps.steps > before;
-    const used = `Hearth used ${cause.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
-    const text = `sampling ${isLowered ? 'lowered' : 'raised'} to ${this.#settingText()}: ${used}`;
+    const used = `Hearth used ${decision.percent.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
+    this.#changed(
+      `sampling ${isLowered ? 'lowered' : 'raised'} to ${this.#settingText()}: ${used}`,
+    );
+    this.#actions.apply(this.setting);
+  }
+
+  /** Where what can be switched off costs more than the budget by itself. Else it would not help: Hearth says what it uses. */
+  #stopDearest(collector: CollectorStatus): void {
+    const percent = (cpu: number): number => (100 * cpu) / collector.cpus;
+    const costs = programCosts(collector).sort((a, b) => b.cpu - a.cpu);
+    if (percent(costs.reduce((sum, { cpu }) => sum + cpu, 0)) <= this.#budget.cpuPercent) return;
+    const [{ extras: dearest, cpu }] = costs;
+    // Without off-CPU profiling, the run queue is counted by programs of its own, which cost less.
+    const extras: readonly Extra[] = dearest.includes('offCpu') ? ['offCpu'] : dearest;
+    const timeMs = Date.now();
+    const reason = `took ${percent(cpu).toFixed(1)} % of the machine in BPF programs alone, the budget is ${this.#budget.cpuPercent} %`;
+    this.#wants(extras);
+    this.#stopped = [...this.#stopped, ...extras.map((extra) => ({ extra, timeMs, reason }))];
+    const { latencies, thresholdNs } = this.#wish;
+    this.#wish = {
+      ...this.#wish,
+      thresholdNs: extras.includes('offCpu') ? undefined : thresholdNs,
+      latencies: latencies.filter((source) => !extras.includes(source)),
+    };
+    this.#changed(`${listed(extras.map(titleOf))} switched off: measuring ${reason}`);
+    this.#actions.stop(extras);
+  }
+
+  /** What was switched off is wanted again. */
+  #wants(extras: readonly Extra[]): void {
+    this.#stopped = this.#stopped.filter(({ extra }) => !extras.includes(extra));
+  }
+
+  #changed(text: string): void {
     this.#changes = [...this.#changes, { timeMs: Date.now(), text }].slice(-KEPT_CHANGES);
-    this.#apply(this.setting);
   }
 
   /** '49 Hz, waits all taken from 20 ms on, system calls and futex waits: one in 2 timed, those of 200 ms and more all' */
@@ -222,7 +297,7 @@ export class BudgetKeeper {
   }
 
   #begin(isNewAgent: boolean): void {
-    this.#steps.begin(isNewAgent);
-    this.#apply(this.setting);
+    this.#steps.begin(isNewAgent, mostSteps(this.#wish));
+    this.#actions.apply(this.setting);
   }
 }

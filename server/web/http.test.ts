@@ -58,6 +58,7 @@ describe('the server', () => {
         usedPercent: undefined,
         usedBytes: undefined,
         isLowered: false,
+        stopped: [],
         wishedHz: 99,
         changes: [],
       },

@@ -113,10 +113,21 @@ async function main(): Promise<void> {
   const budget = new BudgetKeeper(
     { ...DEFAULT_BUDGET, cpuPercent: Number(values.budget) },
     { frequencyHz: Number(values.frequency), thresholdNs: undefined, latencies: [] },
-    ({ frequencyHz, thresholdNs, latencyOneIn }) => {
-      agent.tell({ set: 'frequency', frequencyHz });
-      if (thresholdNs !== undefined) agent.tell({ set: 'offCpu', enabled: true, thresholdNs });
-      if (latencyOneIn !== undefined) agent.tell({ set: 'latencyThinning', oneIn: latencyOneIn });
+    {
+      apply: ({ frequencyHz, thresholdNs, latencyOneIn }) => {
+        agent.tell({ set: 'frequency', frequencyHz });
+        if (thresholdNs !== undefined) agent.tell({ set: 'offCpu', enabled: true, thresholdNs });
+        if (latencyOneIn !== undefined) agent.tell({ set: 'latencyThinning', oneIn: latencyOneIn });
+      },
+      stop: (extras) => {
+        const { offCpu, latency } = agent.collector ?? {};
+        if (extras.includes('offCpu') && offCpu !== undefined)
+          agent.tell({ set: 'offCpu', enabled: false, thresholdNs: offCpu.thresholdNs });
+        const kept = latency?.sources.filter((source) => !extras.includes(source)) ?? [];
+        if (kept.length === latency?.sources.length) return;
+        const stacks = latency?.stacks.filter((source) => kept.includes(source)) ?? [];
+        agent.tell({ set: 'latency', sources: kept, stacks });
+      },
     },
   );
   const status = (): LiveStatus => ({
