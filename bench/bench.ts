@@ -40,3 +40,15 @@ export function percentile(values: readonly number[], p: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil((p / 100) * sorted.length) - 1))];
 }
+
+/** A median, and half of the interval that has 95 of 100 medians of as many values drawn from the same. */
+export function estimate(values: readonly number[]): {
+  readonly value: number;
+  readonly error: number;
+} {
+  const medians = Array.from({ length: 2000 }, () =>
+    median(values.map(() => values[Math.floor(Math.random() * values.length)])),
+  );
+  const error = (percentile(medians, 97.5) - percentile(medians, 2.5)) / 2;
+  return { value: median(values), error };
+}

@@ -3,50 +3,20 @@
  * users start it, under `perf bench sched pipe` on one CPU that goes on all the while.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type RealServer, startServer } from '@/e2e/real-server';
+import { startServer } from '@/e2e/real-server';
 import { LATENCY_SOURCES } from '@/profile/latency/sources';
-import { API } from '@/profile/live-protocol';
 import type { LiveStatus } from '@/profile/status';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
 import { DEFAULT_BUDGET } from '@/server/web/budget';
 import { type Bench, median, type Report } from './bench';
 import { LOSSES, pipeMicroseconds } from './off-cpu';
+import { Rest } from './rest';
 
 /** Of the pipe when the budget has settled, then without a budget, then alone: one after the other, for the machine's speed drifts. */
 const RUNS = 5;
 const LONGEST_MS = 240_000;
 /** Without another change: longer than the budget waits after one, and takes the mean of. */
 const SETTLED_MS = 28_000;
-
-/** The server's REST interface, as its pages use it. */
-class Rest {
-  readonly #origin: string;
-  readonly #headers: Record<string, string>;
-
-  private constructor(origin: string, cookie: string) {
-    this.#origin = origin;
-    this.#headers = { cookie, origin, 'content-type': 'application/json' };
-  }
-
-  static async login({ url, origin }: RealServer): Promise<Rest> {
-    const { headers } = await fetch(url, { redirect: 'manual' });
-    return new Rest(origin, headers.get('set-cookie')?.split(';')[0] ?? '');
-  }
-
-  async put(path: string, body: unknown): Promise<void> {
-    const answer = await fetch(`${this.#origin}${API}${path}`, {
-      method: 'PUT',
-      headers: this.#headers,
-      body: JSON.stringify(body),
-    });
-    if (!answer.ok) throw new Error(`PUT ${path}: ${answer.status} ${await answer.text()}`);
-  }
-
-  async status(): Promise<LiveStatus> {
-    const answer = await fetch(`${this.#origin}${API}/status`, { headers: this.#headers });
-    return (await answer.json()) as LiveStatus;
-  }
-}
 
 const repeat = async (times: number, run: () => Promise<number>): Promise<number[]> => {
   const values: number[] = [];

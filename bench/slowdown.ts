@@ -14,7 +14,7 @@ import { encodeChunk } from '@/profile/chunk';
 import { Collector } from '@/server/agent/collector';
 import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
 import { PerfRecording } from '@/server/agent/corpus/perf';
-import { mean, median, percentile, type Report } from './bench';
+import { estimate, mean, median, type Report } from './bench';
 import { scheduledSeconds } from './processes';
 import { compileWorkload } from './workloads/compile';
 
@@ -151,15 +151,6 @@ async function takeTurns(): Promise<Readonly<Record<Way, readonly Turn[]>>> {
     await interrupts.dispose();
   }
   return turns;
-}
-
-/** A median, and half of the interval that has 95 of 100 medians of as many values drawn from the same. */
-function estimate(values: readonly number[]): { readonly value: number; readonly error: number } {
-  const medians = Array.from({ length: 2000 }, () =>
-    median(values.map(() => values[Math.floor(Math.random() * values.length)])),
-  );
-  const error = (percentile(medians, 97.5) - percentile(medians, 2.5)) / 2;
-  return { value: median(values), error };
 }
 
 /** Microseconds of CPU time for a batch: samples hit all evenly, and what else runs on the machine only some of them. */
