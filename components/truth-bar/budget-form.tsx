@@ -61,7 +61,7 @@ export function BudgetForm({ budget, onDone }: { readonly budget: BudgetStatus; 
       </label>
       <p id={errorId} className={error === undefined ? 'text-dim' : 'text-danger'}>
         {error ??
-          'Agent, web and BPF programs together. Above it, Hearth samples less often by itself, and more often again when there is room. 0: no limit.'}
+          'Agent, web and BPF programs together. Above it, Hearth samples less often by itself, and more often again when there is room. Where that is not enough, it switches off what costs most of off-CPU profiling and latencies. 0: no limit.'}
       </p>
       <label className="flex flex-col gap-1">
         <span className="font-semibold">Memory that it should not exceed, in MB</span>
