@@ -1,4 +1,4 @@
-import { expect, type Locator, type Page, test } from '@playwright/test';
+import { expect, type JSHandle, type Locator, type Page, test } from '@playwright/test';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';
 import { type RealServer, startServer } from './real-server';
@@ -187,16 +187,38 @@ function rowsIn(list: Locator): Promise<string[]> {
   );
 }
 
+/** The rows that are there now, from the top, less those that leave the list from now on: one that comes back is new. */
+function rowsThatStay(list: Locator): Promise<JSHandle<Set<string>>> {
+  return list.evaluateHandle((element) => {
+    const rows = (): string[] =>
+      [...element.querySelectorAll<HTMLElement>('[data-row]')].map(
+        ({ dataset }) => `${dataset.row}`,
+      );
+    const staying = new Set(rows());
+    new MutationObserver(() => {
+      const now = new Set(rows());
+      for (const row of staying) if (!now.has(row)) staying.delete(row);
+    }).observe(element, { childList: true, subtree: true, attributeFilter: ['data-row'] });
+    return staying;
+  });
+}
+
 /** For some seconds, rows of before that are there stay in their order, and the focus where it is. */
-async function expectHeld(list: Locator, before?: readonly string[]): Promise<void> {
-  const rows = before ?? (await rowsIn(list));
+async function expectHeld(list: Locator, before?: JSHandle<Set<string>>): Promise<void> {
+  const staying = before ?? (await rowsThatStay(list));
   const focused = list.locator(':focus');
   const key = (await focused.count()) === 0 ? undefined : await focused.getAttribute('data-row');
   for (let i = 0; i < 20; i++) {
-    const now = await rowsIn(list);
-    expect(now.filter((row) => rows.includes(row))).toEqual(
-      rows.filter((row) => now.includes(row)),
+    const { now, stayed } = await list.evaluate(
+      (element, rows) => ({
+        now: [...element.querySelectorAll<HTMLElement>('[data-row]')]
+          .map(({ dataset }) => `${dataset.row}`)
+          .filter((row) => rows.has(row)),
+        stayed: [...rows],
+      }),
+      staying,
     );
+    expect(now).toEqual(stayed);
     if (key !== undefined) await expect(focused).toHaveAttribute('data-row', `${key}`);
     await list.page().waitForTimeout(150);
   }
@@ -242,12 +264,13 @@ test('live lists stay as they are where somebody aims at a row', async ({ page }
   await test.step('until the keyboard is elsewhere', async () => {
     await page.getByRole('button', { name: 'All processes' }).focus();
     await page.keyboard.press('Tab');
-    const before = await rowsIn(processes);
+    const before = await rowsThatStay(processes);
+    const third = (await rowsIn(processes))[2];
     workload = new RunningWorkload(compileWorkload('shares'), [60]);
     const placeOfNew = async () => (await rowsIn(processes)).indexOf(`${workload?.pid}`);
     await expect.poll(placeOfNew).toBeGreaterThan(0);
     await expectHeld(processes, before);
-    expect(await placeOfNew()).toBeGreaterThan((await rowsIn(processes)).indexOf(before[2]));
+    expect(await placeOfNew()).toBeGreaterThan((await rowsIn(processes)).indexOf(third));
     await page.keyboard.press('Tab');
     await expect(processes.locator(':focus')).toHaveCount(0);
     await expect.poll(placeOfNew).toBeLessThan(3);
