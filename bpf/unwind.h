@@ -3,42 +3,14 @@
 #ifndef HEARTH_UNWIND_H
 #define HEARTH_UNWIND_H
 
+#include "unwind-rules.h"
+
 /* Sizes of the arrays that all modules share; each array is one map value, so that an access is one bound check. */
 #define UNWIND_MODULES 4096
 #define UNWIND_PAGES (1 << 17)
 #define UNWIND_ROWS (1 << 23)
 #define UNWIND_RULES (1 << 16)
 #define UNWIND_SEGMENTS (1 << 16)
-
-enum rule_kind {
-	RULE_NO_ROW,
-	RULE_END,
-	RULE_UNSUPPORTED,
-	RULE_FRAME_POINTER,
-	RULE_CFA_SP,
-	RULE_CFA_FP,
-	RULE_CFA_REGISTER,
-	RULE_CFA_SP_DEREF,
-	RULE_CFA_FP_DEREF,
-	RULE_PLT,
-	RULE_SIGNAL,
-	RULE_CFA_SP_BASE,
-	RULE_CFA_FP_BASE,
-};
-
-enum fp_rule {
-	FP_SAME,
-	FP_AT_CFA,
-	FP_AT_FP,
-	FP_AT_SP,
-	FP_UNKNOWN,
-};
-
-/* Where the return address is: the high four bits of a rule's `recovery`. */
-enum ra_rule {
-	RA_BELOW_CFA,
-	RA_REGISTER = 4,
-};
 
 enum module_state {
 	MODULE_ABSENT,

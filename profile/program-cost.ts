@@ -1,9 +1,14 @@
 /** What the BPF programs cost that are there for one thing alone, which can be switched off. */
-import { LATENCY_SOURCES, type LatencySource } from './latency/sources';
+import { LATENCY_SOURCES, LATENCY_TEXTS, type LatencySource } from './latency/sources';
 import type { CollectorStatus } from './status';
 
 /** What can be switched on beside CPU samples. */
 export type Extra = 'offCpu' | LatencySource;
+
+/** 'Off-CPU profiling', 'System calls' */
+export function extraTitle(extra: Extra): string {
+  return extra === 'offCpu' ? 'Off-CPU profiling' : LATENCY_TEXTS[extra].title;
+}
 
 const SYSTEM_CALLS = ['latency_syscall'];
 

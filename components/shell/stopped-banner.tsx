@@ -1,8 +1,7 @@
 import type { ReactNode } from 'react';
 import { Banner } from '@/components/ui/banner';
 import { formatClock } from '@/components/ui/format';
-import { LATENCY_TEXTS } from '@/profile/latency/sources';
-import type { Extra } from '@/profile/program-cost';
+import { type Extra, extraTitle } from '@/profile/program-cost';
 import type { LiveStatus, StoppedExtra } from '@/profile/status';
 
 export function stoppedBy(status: LiveStatus | undefined, extra: Extra): StoppedExtra | undefined {
@@ -17,11 +16,10 @@ export function StoppedBanner({
   readonly stopped: StoppedExtra;
   readonly actions?: ReactNode;
 }) {
-  const title = extra === 'offCpu' ? 'Off-CPU profiling' : LATENCY_TEXTS[extra].title;
   return (
     <Banner look="warn" actions={actions}>
       <strong>
-        {title}: switched off at {formatClock(timeMs)} to keep to the budget.
+        {extraTitle(extra)}: switched off at {formatClock(timeMs)} to keep to the budget.
       </strong>{' '}
       Measuring {reason}. To keep it on, raise the budget first, at the foot of the live page.
     </Banner>

@@ -181,6 +181,26 @@ describe('the budget', () => {
     expect(applied.at(-1)).toEqual({ frequencyHz: 99, thresholdNs: 10e6, latencyOneIn: 1 });
   });
 
+  it('takes no step back that changes nothing, after it has switched off', () => {
+    const collector = {
+      ...DEAR,
+      bpfPrograms: { latency_syscall_exit: { cpu: 0.05, nsPerRun: 300, runs: 1000 } },
+      latency: { ...DEAR.latency, sources: ['syscalls'] },
+    } as unknown as CollectorStatus;
+    const { keeper, stopped, read, last } = keep({
+      ...WISH,
+      frequencyHz: 22,
+      latencies: ['syscalls'],
+    });
+    read(collector, 30 + 5 * 20);
+    expect(stopped).toEqual([['syscalls']]);
+    const cheap = { ...DEAR, agent: { ...DEAR.agent, cpu: { value: 0 } } };
+    keeper.setBudget({ ...DEFAULT_BUDGET, cpuPercent: 5 });
+    read(cheap, 500);
+    expect(last()).toMatch(/^sampling raised to 22 Hz: /);
+    expect(keeper.status.changes.filter(({ text }) => text.includes('raised'))).toHaveLength(1);
+  });
+
   it('takes no step that changes nothing', () => {
     const { applied, read } = keep({ frequencyHz: 24, thresholdNs: undefined, latencies: [] });
     read(DEAR, 200);

@@ -10,7 +10,7 @@ import {
   LONG_LATENCY_NS,
   THINNED_SOURCES,
 } from '@/profile/latency/sources';
-import { type Extra, programCosts } from '@/profile/program-cost';
+import { type Extra, extraTitle, programCosts } from '@/profile/program-cost';
 import type {
   BudgetStatus,
   CollectorStatus,
@@ -80,9 +80,6 @@ export function settingAfter(
 const listed = (names: readonly string[]): string =>
   names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 
-const titleOf = (extra: Extra): string =>
-  extra === 'offCpu' ? 'Off-CPU profiling' : LATENCY_TEXTS[extra].title;
-
 const mean = (readings: readonly number[]): number =>
   readings.reduce((sum, reading) => sum + reading, 0) / readings.length;
 
@@ -123,6 +120,12 @@ export class BudgetSteps {
     this.#most = most;
     this.#steps = 0;
     this.#settle(isNewAgent ? STARTING : SETTLING);
+  }
+
+  /** Less can be lowered than before: steps that change nothing any more are undone without a word. */
+  limitTo(most: number): void {
+    this.#most = most;
+    this.#steps = Math.min(this.#steps, most);
   }
 
   /** Takes a reading in percent of the machine. Undefined: all stays as it is. */
@@ -267,7 +270,8 @@ export class BudgetKeeper {
       thresholdNs: extras.includes('offCpu') ? undefined : thresholdNs,
       latencies: latencies.filter((source) => !extras.includes(source)),
     };
-    this.#changed(`${listed(extras.map(titleOf))} switched off: measuring ${reason}`);
+    this.#steps.limitTo(mostSteps(this.#wish));
+    this.#changed(`${listed(extras.map(extraTitle))} switched off: measuring ${reason}`);
     this.#actions.stop(extras);
   }
 

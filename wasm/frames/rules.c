@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From the state of a frame to a rule of the table, and the different rules. server/agent/unwind/format.ts documents them. */
 #include "frames.h"
+#include "../../bpf/unwind-rules.h"
 
 #define MAX_RULES 65536
 #define SPECIAL_RULES 16
 
-/* RuleKind, FpRule, RaRule in format.ts. */
-enum rule_kind {
-	RULE_NO_ROW,
-	RULE_END,
-	RULE_UNSUPPORTED,
-	RULE_FRAME_POINTER,
-	RULE_CFA_SP,
-	RULE_CFA_FP,
-	RULE_CFA_REGISTER,
-	RULE_CFA_SP_DEREF,
-	RULE_CFA_FP_DEREF,
-	RULE_PLT,
-	RULE_SIGNAL,
-	RULE_CFA_SP_BASE,
-	RULE_CFA_FP_BASE,
-};
-enum fp_rule { FP_SAME, FP_AT_CFA, FP_AT_FP, FP_AT_SP, FP_UNKNOWN };
-enum ra_rule { RA_BELOW_CFA, RA_AFTER_FP, RA_AT_CFA, RA_LINK_REGISTER, RA_REGISTER };
 #define KNOWS_BASE (1 << 11)
 
 /* In an entry of a procedure linkage table, the jump to the dynamic linker is here, behind a push. */

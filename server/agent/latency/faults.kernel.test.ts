@@ -14,6 +14,8 @@ import { LatencyPrograms } from './latency-programs';
 const ENTRY_NS = 5_000;
 /** The same of a thread that has slept meanwhile, and finds its CPU's caches full of others' things. */
 const COLD_ENTRY_NS = 10_000;
+/** Of events that wait for a device, others come between as the thread goes on. */
+const INTERRUPTED = 0.03;
 
 /** Runs bench/workloads/faults.c; all that the kernel counted must have been measured, each fault once. */
 async function measure(...args: readonly (string | number)[]): Promise<Measured> {
@@ -51,7 +53,7 @@ describe('page faults', () => {
     const directory = mkdtempSync(join(ROOT, 'dist', '.faults-'));
     try {
       const { buckets, truth } = await measure('major', 300, join(directory, 'file'));
-      expectQuantiles(histogram(buckets, 'major: read'), truth, COLD_ENTRY_NS);
+      expectQuantiles(histogram(buckets, 'major: read'), truth, COLD_ENTRY_NS, INTERRUPTED);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
