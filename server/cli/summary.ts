@@ -32,7 +32,9 @@ export function describeRecording(profile: Profile, facts: RecordingFacts): stri
       `${facts.frequencyHz} Hz, written to ${facts.outputName}`,
   ];
   if (length === 0) {
-    lines.push('no sample was taken: what was profiled used no CPU time, or ended before sampling began');
+    lines.push(
+      'no sample was taken: what was profiled used no CPU time, or ended before sampling began',
+    );
     return lines;
   }
   const functions = new FunctionTable(profile);
