@@ -63,6 +63,13 @@ test('above the budget, latencies that cost most are thinned; it is said, live a
     const heatmap = page.getByRole('application', { name: /^Heatmap of/ });
     const change = /latencies all timed → one in 2 timed/;
     await expect(heatmap.getByRole('img', { name: change })).toBeVisible();
+    await page.getByRole('button', { name: 'Stop measuring' }).click();
+    const ended = heatmap.getByRole('img', { name: 'CPU run queue measured → off' });
+    await expect(ended).toBeVisible();
+    await page.getByRole('button', { name: 'Measure', exact: true }).click();
+    const again = heatmap.getByRole('img', { name: 'CPU run queue off → measured' });
+    await expect(again).toBeVisible();
+    await expect(ended).toBeVisible();
 
     await page.goto(server.origin);
     await page.getByRole('button', { name: /^Budget.*sampling is lowered/ }).click();
@@ -73,10 +80,15 @@ test('above the budget, latencies that cost most are thinned; it is said, live a
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Stop recording' }).click();
     await page.getByRole('link', { name: 'Open recording' }).click();
-    await expect(page.getByRole('img', { name: change })).toBeVisible();
+    // Once more where what was switched off and on made the budget begin anew.
+    await expect(page.getByRole('img', { name: change }).first()).toBeVisible();
+    await expect(page.getByRole('img', { name: 'System calls off → measured' })).toBeVisible();
     await page.getByRole('link', { name: 'Latency' }).last().click();
     await expect(isEstimate).toContainText(/one event in \d+ is timed/);
-    await expect(heatmap.getByRole('img', { name: change })).toBeVisible();
+    await expect(heatmap.getByRole('img', { name: change }).first()).toBeVisible();
+    await expect(ended).toBeVisible();
+    // And where it was switched on at first.
+    await expect(again).toHaveCount(2);
   } finally {
     workload.child.kill();
     await server.stop();

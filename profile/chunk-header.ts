@@ -48,8 +48,14 @@ function isHeader(value: unknown): boolean {
     isRecord(value) &&
     HEADER_FIELDS.every((field) => Number.isFinite(value[field])) &&
     OPTIONAL_FIELDS.every((field) => value[field] === undefined || Number.isFinite(value[field])) &&
+    (value.latencySources === undefined || isSources(value.latencySources)) &&
     FLAGS.every((field) => value[field] === undefined || value[field] === true)
   );
+}
+
+/** A later Hearth may know more of them. */
+function isSources(value: unknown): boolean {
+  return Array.isArray(value) && value.every((source) => typeof source === 'string');
 }
 
 function isLoss(value: unknown): boolean {

@@ -291,11 +291,18 @@ describe('bytes that are no chunk', () => {
       oneIn: 4,
       durationNs: 1e9,
     });
-    const header = { startNs: 0, endNs: 2, wallOffsetNs: 0, frequencyHz: 99, latencyOneIn: 4 };
+    const header = {
+      startNs: 0,
+      endNs: 2,
+      wallOffsetNs: 0,
+      frequencyHz: 99,
+      latencyOneIn: 4,
+      latencySources: ['syscalls' as const],
+    };
     const chunk = builder.cutChunk(header, []);
     const profile = profileOf([decodeChunk(encodeChunk(chunk))]);
     expect([...profile.latencies.columns.oneIn.subarray(0, 1)]).toEqual([4]);
-    expect(profile.rates).toMatchObject([{ latencyOneIn: 4 }]);
+    expect(profile.rates).toMatchObject([{ latencyOneIn: 4, latencySources: ['syscalls'] }]);
     const older = inVersion(3, chunk, ['latencies.oneIn', 'latencies.durationNs']);
     const { latencies } = decodeChunk(older).tables;
     expect([...latencies.columns.durationNs]).toEqual([0]);
@@ -319,6 +326,10 @@ describe('bytes that are no chunk', () => {
     [
       'a thinning that is no number',
       (header) => Object.assign(header.header as object, { latencyOneIn: 'x' }),
+    ],
+    [
+      'sources that are no list',
+      (header) => Object.assign(header.header as object, { latencySources: 'block' }),
     ],
     [
       'a time that is no number',

@@ -18,6 +18,7 @@
  */
 import { type EncodedHeader, parseEncodedHeader } from './chunk-header';
 import { wrongRow } from './chunk-rows';
+import type { LatencySource } from './latency/sources';
 import { EMPTY_PATCH, Profile, type SymbolPatch } from './profile';
 import {
   COLUMN_BYTES,
@@ -55,6 +56,8 @@ export interface ChunkHeader {
   readonly thresholdNs?: number | undefined;
   /** Of how many latency events one was timed, of the sources that are thinned; undefined where all were, or none is measured. */
   readonly latencyOneIn?: number | undefined;
+  /** Of which sources latencies were measured at the end of the slice, in the order of LATENCY_SOURCES; undefined where of none. */
+  readonly latencySources?: readonly LatencySource[] | undefined;
   /** The chunk continues the whole profile that all chunks before it have made (better names for it, say), and no stream. */
   readonly amends?: true | undefined;
   /** The recording ends here, and of the waits that went on then it has the part until then. */
@@ -302,16 +305,17 @@ export function applyChunk(profile: Profile, chunk: Chunk): void {
 /** A slice in which a rate changed was taken with both; the change is where the slice begins. */
 function noteRates(
   profile: Profile,
-  { startNs, frequencyHz, thresholdNs, latencyOneIn = 1 }: ChunkHeader,
+  { startNs, frequencyHz, thresholdNs, latencyOneIn = 1, latencySources = [] }: ChunkHeader,
 ): void {
   const last = profile.rates.at(-1);
   if (
     last?.frequencyHz === frequencyHz &&
     last.thresholdNs === thresholdNs &&
-    last.latencyOneIn === latencyOneIn
+    last.latencyOneIn === latencyOneIn &&
+    last.latencySources.join() === latencySources.join()
   )
     return;
-  profile.rates.push({ timeNs: startNs, frequencyHz, thresholdNs, latencyOneIn });
+  profile.rates.push({ timeNs: startNs, frequencyHz, thresholdNs, latencyOneIn, latencySources });
 }
 
 /** All that a profile holds, as one chunk; its columns are views of the profile's. `header`: the chunk's, the profile's losses are in it. */

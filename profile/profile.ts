@@ -1,5 +1,6 @@
 /** A profile: its tables, and what was said about how it was collected. */
 import type { ChunkHeader, Loss } from './chunk';
+import type { LatencySource } from './latency/sources';
 import { NONE, type StringIndex } from './schema';
 import { Table } from './table';
 
@@ -27,6 +28,8 @@ export interface SamplingRates {
   readonly thresholdNs: number | undefined;
   /** 1: all latency events were timed. */
   readonly latencyOneIn: number;
+  /** Empty: of none. */
+  readonly latencySources: readonly LatencySource[];
 }
 
 export class Profile {

@@ -1,18 +1,34 @@
 import { expect, it } from 'vitest';
 import type { SamplingRates } from '@/profile/profile';
-import { anyChange, timedChange } from './rate-changes';
+import { anyChange, changeOf } from './rate-changes';
 
-const RATES: SamplingRates = { timeNs: 0, frequencyHz: 99, thresholdNs: 10e6, latencyOneIn: 1 };
+const RATES: SamplingRates = {
+  timeNs: 0,
+  frequencyHz: 99,
+  thresholdNs: 10e6,
+  latencyOneIn: 1,
+  latencySources: ['block', 'syscalls'],
+};
 
-it('says all that has changed, or of latencies alone', () => {
-  const thinned = { ...RATES, frequencyHz: 49, thresholdNs: undefined, latencyOneIn: 2 };
+it('says all that has changed, or of one source of latencies alone', () => {
+  const thinned: SamplingRates = {
+    ...RATES,
+    frequencyHz: 49,
+    thresholdNs: undefined,
+    latencyOneIn: 2,
+    latencySources: ['syscalls', 'tcp'],
+  };
   expect(anyChange(RATES, thinned)).toBe(
-    'sampling 99 Hz → 49 Hz, waits all from 10 ms on → off, latencies all timed → one in 2 timed',
+    'sampling 99 Hz → 49 Hz, waits all from 10 ms on → off, latencies all timed → one in 2 timed, ' +
+      'Block I/O measured → off, TCP off → measured',
   );
-  expect(timedChange(RATES, thinned)).toBe('latencies all timed → one in 2 timed');
+  expect(changeOf('syscalls')(RATES, thinned)).toBe('latencies all timed → one in 2 timed');
+  // All of its events are timed always.
+  expect(changeOf('block')(RATES, thinned)).toBe('Block I/O measured → off');
 });
 
 it('has nothing to say where nothing of it has changed', () => {
   expect(anyChange(RATES, { ...RATES, timeNs: 1 })).toBe('');
-  expect(timedChange(RATES, { ...RATES, frequencyHz: 49 })).toBe('');
+  expect(anyChange(RATES, { ...RATES, latencySources: ['syscalls', 'block'] })).toBe('');
+  expect(changeOf('block')(RATES, { ...RATES, frequencyHz: 49 })).toBe('');
 });

@@ -1,7 +1,7 @@
 'use client';
 
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
-import { timedChange } from '@/components/activity/rate-changes';
+import type { RateChange } from '@/components/activity/rate-changes';
 import { RateMarks } from '@/components/activity/rate-marks';
 import { useTheme } from '@/components/flame-graph/use-theme';
 import { formatClock, formatCount, formatDuration } from '@/components/ui/format';
@@ -31,8 +31,10 @@ export interface HeatmapViewProps {
   readonly wallOffsetNs: number;
   readonly selection: HeatmapSelection;
   readonly baseline: TimeRange | undefined;
-  /** How much was timed: changes are marked. */
+  /** What was measured, and how much of it: changes are marked. */
   readonly rates: readonly SamplingRates[];
+  /** Which of them. */
+  readonly change: RateChange;
   onSelect(selection: HeatmapSelection): void;
 }
 
@@ -49,7 +51,8 @@ interface Drag {
 
 /** Latency over time. Dragging selects a rectangle; so do the arrow keys with Shift. */
 export function HeatmapView(props: HeatmapViewProps) {
-  const { label, heatmap, unit, wallOffsetNs, selection, baseline, rates, onSelect } = props;
+  const { label, heatmap, unit, wallOffsetNs, selection, baseline, rates, change, onSelect } =
+    props;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSize(frame);
@@ -157,7 +160,7 @@ export function HeatmapView(props: HeatmapViewProps) {
           >
             <RateMarks
               rates={rates}
-              change={timedChange}
+              change={change}
               range={{
                 startNs: heatmap.startNs[0],
                 endNs: heatmap.endNs[heatmap.endNs.length - 1],

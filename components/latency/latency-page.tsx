@@ -2,6 +2,7 @@
 
 import Link from 'next/link';
 import { useEffect, useState } from 'react';
+import { changeOf } from '@/components/activity/rate-changes';
 import { HeatmapView } from '@/components/heatmap/heatmap';
 import { HistogramView } from '@/components/histogram/histogram';
 import type { ProfileState } from '@/components/profile-worker/client';
@@ -269,6 +270,7 @@ function Workspace({
               selection={view}
               baseline={view.baseline}
               rates={result.rates}
+              change={changeOf(view.source)}
               onSelect={({ range, buckets }) => change({ range, buckets })}
             />
           </div>

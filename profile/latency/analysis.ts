@@ -13,7 +13,6 @@ import {
   type LatencySource,
   type LatencyUnit,
   LONG_LATENCY_NS,
-  THINNED_SOURCES,
   unitOf,
 } from './sources';
 
@@ -86,7 +85,7 @@ export interface LatencyResult {
   readonly processes: readonly LatencyProcess[];
   /** Of the processes that are asked for, in whatever container; likewise. */
   readonly groups: readonly LatencyGroup[];
-  /** How much was timed, from when on; empty for sources of which everything is. */
+  /** What was measured, and how much of it, from when on. */
   readonly rates: readonly SamplingRates[];
   /** What is covered, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
   readonly startNs: number;
@@ -177,7 +176,7 @@ export function analyseLatency(profile: Profile, query: LatencyQuery): LatencyRe
     heatmap: heatmapOf(profile, query, chosen?.index ?? NONE, startNs, isWanted),
     processes: processesOf(profile, query, events, unit),
     groups: groupsOf(profile, query, events, unit),
-    rates: THINNED_SOURCES.includes(query.source) ? profile.rates : [],
+    rates: profile.rates,
     startNs: Math.max(startNs, length === 0 ? profile.startNs : timeNs[0]),
     endNs,
     wallOffsetNs: profile.header?.wallOffsetNs ?? 0,

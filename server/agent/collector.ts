@@ -71,6 +71,8 @@ const REPORTS_PER_FORGETTING = 60;
  * another time, even of a timer that is no longer set.
  */
 const NAMES_MS = TICK_MS;
+type Rates = Pick<ChunkHeader, 'frequencyHz' | 'thresholdNs' | 'latencyOneIn' | 'latencySources'>;
+
 /** The last chunk has no next one whose patch could bring names. */
 const LAST_NAMES_MS = 10_000;
 /** The same of the end of a recording; ticks wait for it. */
@@ -110,6 +112,8 @@ export class Collector {
   readonly #losses: LossLedger;
   readonly #epochs: Epochs;
   #offCpu: OffCpu | undefined;
+  /** As they were when the end began, in which all is switched off. */
+  #lastRates: Rates | undefined;
   #offCpuProblem: string | undefined;
   /** Switching it, one after the other. */
   #offCpuChange: Promise<void> = Promise.resolve();
@@ -267,6 +271,7 @@ export class Collector {
    * to say of waits at the end, where off-CPU profiling was on.
    */
   async stop(): Promise<OffCpuStatus | undefined> {
+    this.#lastRates = this.#rates();
     clearInterval(this.#timer);
     await this.#bell.dispose();
     this.#sampler.stop();
@@ -371,10 +376,18 @@ export class Collector {
       startNs: this.#sliceStartNs,
       endNs,
       wallOffsetNs: wallOffsetNs(),
+      ...(this.#lastRates ?? this.#rates()),
+      hasOpenWaits: ended?.readsOpenWaits ? true : undefined,
+    };
+  }
+
+  #rates(): Rates {
+    const { oneIn, sources } = this.#latency;
+    return {
       frequencyHz: this.#sampler.frequencyHz,
       thresholdNs: this.#offCpu?.thresholdNs,
-      latencyOneIn: this.#latency.oneIn > 1 ? this.#latency.oneIn : undefined,
-      hasOpenWaits: ended?.readsOpenWaits ? true : undefined,
+      latencyOneIn: oneIn > 1 ? oneIn : undefined,
+      latencySources: sources.length > 0 ? sources : undefined,
     };
   }
 

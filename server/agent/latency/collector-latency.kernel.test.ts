@@ -33,6 +33,7 @@ it('latencies are in the chunks, second by second, of the processes that the fil
     { pid: watched.pid, name: 'latency', count: CALLS, sum: expect.any(Number) },
   ]);
   expect(heatmap.counts.reduce((sum, count) => sum + count, 0)).toBe(CALLS);
+  expect(profile.rates.map(({ latencySources }) => latencySources)).toEqual([['syscalls']]);
   expect(profile.losses.get('latency-table-full') ?? 0).toBe(0);
   // One may be from the end, when nothing is measured any more.
   expect(statuses.map(({ latency }) => latency)).toContainEqual({
