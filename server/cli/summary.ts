@@ -68,8 +68,10 @@ export function describeWaits(
   }
   const total = [...byState.values()].reduce((sum, { seconds }) => sum + seconds, 0);
   const onCpu = kind === 'wall' ? ` and ${withCommas(samples.length)} CPU samples` : '';
+  const counted = (count: number): string =>
+    `${withCommas(count)} ${count === 1 ? 'wait' : 'waits'}`;
   const lines = [
-    `${withCommas(waits.length)} waits${onCpu} in ${facts.seconds.toFixed(1)} s, written to ${facts.outputName} in nanoseconds`,
+    `${counted(waits.length)}${onCpu} in ${facts.seconds.toFixed(1)} s, written to ${facts.outputName} in nanoseconds`,
     `waits of ${thresholdNs / 1e6} ms or more are all there, shorter ones in proportion; ` +
       (readsOpenWaits
         ? 'of those that still went on at the end the part until then'
@@ -80,7 +82,7 @@ export function describeWaits(
   )) {
     const share = total === 0 ? 0 : (seconds / total) * 100;
     lines.push(
-      `  ${STATE_NAMES[state].padEnd(18)} ${seconds.toFixed(3).padStart(12)} s ${share.toFixed(1).padStart(5)}%  about ${withCommas(Math.round(count))} waits`,
+      `  ${STATE_NAMES[state].padEnd(18)} ${seconds.toFixed(3).padStart(12)} s ${share.toFixed(1).padStart(5)}%  about ${counted(Math.round(count))}`,
     );
   }
   if (kind === 'wall') {
