@@ -127,7 +127,7 @@ function ledgerLines(profile: Profile): string[] {
   const blocked = Object.values(ThreadState).filter((state) => state > Throttled);
   const worst = Math.max(...ledger.map(({ residualPercent }) => Math.abs(residualPercent)));
   return [
-    `exactly, over ${withCommas(ledger.length)} threads: ${sum(Running)} s on CPU, ${sum(Runnable, Throttled)} s waiting for one, ` +
+    `exactly, over ${withCommas(ledger.length)} ${ledger.length === 1 ? 'thread' : 'threads'}: ${sum(Running)} s on CPU, ${sum(Runnable, Throttled)} s waiting for one, ` +
       `${sum(...blocked)} s blocked; no thread's time is off by more than ${worst.toFixed(2)}%`,
   ];
 }
