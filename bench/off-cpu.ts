@@ -7,13 +7,17 @@ import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import { Collector } from '@/server/agent/collector';
 import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
-import { type Bench, median, type Report } from './bench';
+import { type Bench, estimate, median, type Report } from './bench';
 
 const execute = promisify(execFile);
 
-const ROUNDS = 5;
+const ROUNDS = 9;
 const LOOPS = 300_000;
-const SETTLE_MS = 3000;
+const SETTLE_MS = 1500;
+/** Each library has to be read once. */
+const START_MS = 15_000;
+/** While it is another's turn. */
+const OFF_HZ = 1;
 /** Of how many latency events one is timed, after all steps of the budget. */
 const MOST_ONE_IN = 16;
 /** libbpf-tools has it under this name on Debian, and under its own elsewhere. */
@@ -43,33 +47,62 @@ function findPeer(): string {
   throw new Error('offcputime of libbpf-tools is not installed: apt-get install libbpf-tools');
 }
 
-interface Run {
-  readonly us: number;
-  /** By reason. */
-  readonly losses: ReadonlyMap<string, number>;
+interface Looking {
+  readonly sources: readonly LatencySource[];
+  /** Of how many latency events one is timed. */
+  readonly oneIn: number;
 }
 
-async function underHearth(sources: readonly LatencySource[], oneIn = 1): Promise<Run> {
-  const lost = new Map<string, number>();
-  let isMeasuring = false;
-  const collector = await Collector.start({
-    frequencyHz: 99,
-    filter: { kind: 'all' },
-    offCpu: { thresholdNs: DEFAULT_THRESHOLD_NS },
-    onChunk: ({ losses }) => {
-      for (const { reason, count } of losses)
-        if (isMeasuring && LOSSES.includes(reason))
-          lost.set(reason, (lost.get(reason) ?? 0) + count);
-    },
-    onStatus: () => {},
-  });
-  await collector.setLatency(sources);
-  await collector.setLatencyThinning(oneIn);
-  await sleep(SETTLE_MS);
-  isMeasuring = true;
-  const us = await pipeMicroseconds();
-  await collector.stop();
-  return { us, losses: lost };
+/** Under off-CPU profiling, with these latencies measured, too. */
+const WAYS: Readonly<Record<'offCpu' | 'withLatencies' | 'withThinned', Looking>> = {
+  offCpu: { sources: [], oneIn: 1 },
+  withLatencies: { sources: LATENCY_SOURCES, oneIn: 1 },
+  withThinned: { sources: LATENCY_SOURCES, oneIn: MOST_ONE_IN },
+};
+
+/** One collector for all rounds: what its start costs is none of this. */
+class Hearth {
+  /** By reason, while it looks. */
+  readonly losses = new Map(LOSSES.map((reason) => [reason, 0]));
+  readonly #collector: Collector;
+
+  private constructor(collector: Collector) {
+    this.#collector = collector;
+  }
+
+  static async start(): Promise<Hearth> {
+    const collector = await Collector.start({
+      frequencyHz: OFF_HZ,
+      filter: { kind: 'all' },
+      onChunk: ({ losses }) => {
+        for (const { reason, count } of losses)
+          if (LOSSES.includes(reason))
+            hearth.losses.set(reason, (hearth.losses.get(reason) ?? 0) + count);
+      },
+      onStatus: () => {},
+    });
+    const hearth = new Hearth(collector);
+    await sleep(START_MS);
+    return hearth;
+  }
+
+  /** Looks while `work` runs, once it has settled. */
+  async look<T>({ sources, oneIn }: Looking, work: () => Promise<T>): Promise<T> {
+    this.#collector.setFrequency(99);
+    await this.#collector.setOffCpu({ thresholdNs: DEFAULT_THRESHOLD_NS });
+    await this.#collector.setLatency(sources);
+    await this.#collector.setLatencyThinning(oneIn);
+    await sleep(SETTLE_MS);
+    const result = await work();
+    await this.#collector.setLatency([]);
+    await this.#collector.setOffCpu(undefined);
+    this.#collector.setFrequency(OFF_HZ);
+    return result;
+  }
+
+  async stop(): Promise<void> {
+    await this.#collector.stop();
+  }
 }
 
 async function underPeer(path: string): Promise<number> {
@@ -83,37 +116,39 @@ async function underPeer(path: string): Promise<number> {
 
 async function compare(report: Report): Promise<void> {
   const peer = findPeer();
-  const bare: number[] = [];
-  const hearth: number[] = [];
-  const withLatencies: number[] = [];
-  const withThinned: number[] = [];
-  const other: number[] = [];
-  const losses = new Map(LOSSES.map((reason) => [reason, 0]));
+  const hearth = await Hearth.start();
+  const turns: Readonly<Record<keyof typeof WAYS | 'nothing' | 'peer', () => Promise<number>>> = {
+    nothing: pipeMicroseconds,
+    offCpu: () => hearth.look(WAYS.offCpu, pipeMicroseconds),
+    withLatencies: () => hearth.look(WAYS.withLatencies, pipeMicroseconds),
+    withThinned: () => hearth.look(WAYS.withThinned, pipeMicroseconds),
+    peer: () => underPeer(peer),
+  };
+  const names = Object.keys(turns) as (keyof typeof turns)[];
+  const us = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<
+    keyof typeof turns,
+    number[]
+  >;
   for (let round = 0; round < ROUNDS; round++) {
-    bare.push(await pipeMicroseconds());
-    for (const [us, sources, oneIn] of [
-      [hearth, [], 1],
-      [withLatencies, LATENCY_SOURCES, 1],
-      [withThinned, LATENCY_SOURCES, MOST_ONE_IN],
-    ] as const) {
-      const run = await underHearth(sources, oneIn);
-      us.push(run.us);
-      for (const [reason, count] of run.losses)
-        losses.set(reason, (losses.get(reason) ?? 0) + count);
-    }
-    other.push(await underPeer(peer));
+    for (const name of round % 2 === 0 ? names : [...names].reverse())
+      us[name].push(await turns[name]());
   }
-  const [alone, under] = [median(bare), median(hearth)];
-  const underOther = median(other);
-  report('perf bench sched pipe, off-CPU, T = 10 ms', 'us/op', under, 'alone', alone);
-  report('the same', 'us/op', under, 'offcputime', underOther);
-  report('its slowdown', 'times', under / alone, 'limit', 1.15);
-  for (const [name, us] of [
-    ['slowdown with every latency source too, all timed', withLatencies],
-    [`the same, one in ${MOST_ONE_IN} timed`, withThinned],
-  ] as const)
-    report(name, 'times', median(us) / alone, 'limit', 1.35);
-  for (const [reason, count] of losses)
+  await hearth.stop();
+  /** Against the same round under nothing. */
+  const slowdown = (name: keyof typeof turns): ReturnType<typeof estimate> =>
+    estimate(us[name].map((taken, round) => taken / us.nothing[round]));
+  const under = median(us.offCpu);
+  report('perf bench sched pipe, off-CPU, T = 10 ms', 'us/op', under, 'alone', median(us.nothing));
+  report('the same', 'us/op', under, 'offcputime', median(us.peer));
+  for (const [what, name, limit] of [
+    ['its slowdown', 'offCpu', 1.15],
+    ['slowdown with every latency source too, all timed', 'withLatencies', 1.35],
+    [`the same, one in ${MOST_ONE_IN} timed`, 'withThinned', 1.35],
+  ] as const) {
+    const { value, error } = slowdown(name);
+    report(`${what} (+- ${error.toFixed(2)})`, 'times', value, 'limit', limit);
+  }
+  for (const [reason, count] of hearth.losses)
     report(`lost at full speed: ${reason}`, 'events', count, 'limit', 0);
 }
 
