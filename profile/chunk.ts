@@ -56,7 +56,7 @@ export interface ChunkHeader {
   readonly thresholdNs?: number | undefined;
   /** Of how many latency events one was timed, of the sources that are thinned; undefined where all were, or none is measured. */
   readonly latencyOneIn?: number | undefined;
-  /** Of which sources latencies were measured at the end of the slice, in the order of LATENCY_SOURCES; undefined where of none. */
+  /** Of which sources latencies were measured at the end of the slice, in any order; undefined where of none. */
   readonly latencySources?: readonly LatencySource[] | undefined;
   /** The chunk continues the whole profile that all chunks before it have made (better names for it, say), and no stream. */
   readonly amends?: true | undefined;
