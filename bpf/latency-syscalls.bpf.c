@@ -151,7 +151,7 @@ int BPF_PROG(latency_syscall_enter, struct pt_regs___latency *regs, long number)
 	call->number = number;
 	if (call->task == 0)
 		call->task = (__u64)bpf_get_current_task_btf();
-	begin_event(call, &now);
+	begin_event(call, &call->timing, &now);
 	return 0;
 }
 
@@ -247,7 +247,7 @@ int BPF_PROG(latency_syscall_exit, struct pt_regs___latency *regs, long result)
 	bool is_compat;
 	__u8 class;
 
-	times = call ? end_event(call, &now, &ns) : 0;
+	times = call ? end_event(&call->timing, &now, &ns) : 0;
 	if (!times)
 		return 0;
 	active = latency_control.modes;

@@ -14,15 +14,21 @@
 #include "latency.bpf.h"
 #include "latency-control.bpf.h"
 
+struct timing {
+	__u64 start_ns;		/* where it is timed */
+	__u32 start_tick;	/* where not all are timed */
+	__u32 times;		/* how often it counts if it is short; NOT_TIMED; 0 where none is under way */
+};
+
 /* An event under way, or what is kept for the next one, of one thread. */
 struct thread_event {
 	__u64 owner;		/* whose it is (`identity`); 0: nobody's */
 	__u64 random;
-	__u64 start_ns;		/* where it is timed */
-	__u32 start_tick;	/* where not all are timed */
-	__u32 times;		/* how often it counts if it is short; NOT_TIMED; 0 where none is under way */
-	__u32 number;		/* of a system call, and whose it is: a struct task_struct * */
-	__u64 task;
+	struct timing timing;
+	struct timing blocked;	/* a thread that is switched out may have been woken already: two at a time */
+	__u32 number;		/* of a system call, or the state that a thread was switched out with */
+	__u32 was_woken;	/* since it last got a CPU */
+	__u64 task;		/* whose system call it is: a struct task_struct * */
 } __attribute__((aligned(64)));
 
 #define NOT_TIMED ~0U
@@ -91,7 +97,8 @@ static __always_inline void free_event(__u64 owner)
 
 	if (event->owner != owner)
 		return;
-	event->times = 0;
+	event->timing.times = event->blocked.times = 0;
+	event->was_woken = 0;
 	event->task = 0;
 	__sync_val_compare_and_swap(&event->owner, owner, 0);
 }
@@ -120,31 +127,31 @@ static __always_inline __u64 passed_ns(__u64 from, __u64 to)
 }
 
 /* How many are timed is kept with the event: the agent may change it before the end. */
-static __always_inline void begin_event(struct thread_event *event, __u64 *now)
+static __always_inline void begin_event(struct thread_event *event, struct timing *timing, __u64 *now)
 {
 	__u32 one_in = latency_control.one_in;
 
 	if (one_in > 1) {
-		event->start_tick = bpf_jiffies64();
+		timing->start_tick = bpf_jiffies64();
 		if (!is_drawn(event, one_in)) {
-			event->times = NOT_TIMED;
+			timing->times = NOT_TIMED;
 			return;
 		}
 	}
-	event->times = one_in;
-	event->start_ns = read_clock(now);
+	timing->times = one_in;
+	timing->start_ns = read_clock(now);
 }
 
 /* How often the event that ends now counts, 0 for not at all; if it does, its length, and the clock has been read. */
-static __always_inline __u32 end_event(struct thread_event *event, __u64 *now, __u64 *ns)
+static __always_inline __u32 end_event(struct timing *timing, __u64 *now, __u64 *ns)
 {
-	__u32 times = event->times;
+	__u32 times = timing->times;
 
 	if (times == 0)
 		return 0;
-	event->times = 0;
+	timing->times = 0;
 	if (times > 1) {
-		__u32 ticks = (__u32)bpf_jiffies64() - event->start_tick;
+		__u32 ticks = (__u32)bpf_jiffies64() - timing->start_tick;
 
 		if (ticks < latency_control.long_ticks) {
 			if (times == NOT_TIMED)
@@ -158,7 +165,7 @@ static __always_inline __u32 end_event(struct thread_event *event, __u64 *now, _
 			times = 1;
 		}
 	}
-	*ns = passed_ns(event->start_ns, read_clock(now));
+	*ns = passed_ns(timing->start_ns, read_clock(now));
 	return times;
 }
 

@@ -28,7 +28,27 @@ struct {
 	.values = {&latency_a},
 };
 
-/* Events that found no room. */
+/*
+ * Where events are counted without their process that found no room in the tables: hundreds of processes that share a CPU can
+ * fill these in a second, and tables for all of them would take too much memory, and too long to read.
+ */
+struct latency_rest_table {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct latency_key);
+	__type(value, struct latency_value);
+} latency_rest_a SEC(".maps"), latency_rest_b SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct latency_rest_table);
+} latency_rest_tables SEC(".maps") = {
+	.values = {&latency_rest_a},
+};
+
+/* Events that found no room there either. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -85,30 +105,39 @@ static __always_inline __u16 bucket_of(__u64 value)
 	return (shift << SUB_BUCKET_BITS) + (value >> shift);
 }
 
-/* Counts one event of `value` nanoseconds or bytes, which stands for so many. Everything in `key` but the bucket is set. */
-static __always_inline void count_latencies(struct latency_key *key, __u64 value, __u64 times)
+/* False where there is no room. */
+static __always_inline bool count_in(void *table, const struct latency_key *key, __u64 value, __u64 times)
 {
 	struct latency_value first = {.count = times, .sum = value * times}, *known;
-	__u32 zero = 0;
-	void *table = bpf_map_lookup_elem(&latency_tables, &zero);
 
-	if (!table)
-		return;
-	key->bucket = bucket_of(value);
 	known = bpf_map_lookup_elem(table, key);
 	if (!known) {
 		if (!bpf_map_update_elem(table, key, &first, BPF_NOEXIST))
-			return;
+			return true;
 		/* Another CPU may have come first. */
 		known = bpf_map_lookup_elem(table, key);
-		if (!known) {
-			count_lost(times);
-			return;
-		}
+		if (!known)
+			return false;
 	}
 	/* The value is this CPU's own, but an interrupt may come in between. */
 	__sync_fetch_and_add(&known->count, times);
 	__sync_fetch_and_add(&known->sum, value * times);
+	return true;
+}
+
+/* Counts one event of `value` nanoseconds or bytes, which stands for so many. Everything in `key` but the bucket is set. */
+static __always_inline void count_latencies(struct latency_key *key, __u64 value, __u64 times)
+{
+	__u32 zero = 0;
+	void *table = bpf_map_lookup_elem(&latency_tables, &zero), *rest;
+
+	key->bucket = bucket_of(value);
+	if (!table || count_in(table, key, value, times))
+		return;
+	key->pid = 0;
+	rest = bpf_map_lookup_elem(&latency_rest_tables, &zero);
+	if (!rest || !count_in(rest, key, value, times))
+		count_lost(times);
 }
 
 static __always_inline void count_latency(struct latency_key *key, __u64 value)

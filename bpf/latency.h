@@ -32,6 +32,7 @@ enum latency_kind {
 	LATENCY_TCP_RETRANSMITTED,
 	LATENCY_FAULT,		/* label: enum fault_outcome, whether in the kernel; operation: enum fault_access */
 	LATENCY_DNS,		/* label: the server's address as above; operation: the answer's RCODE, or DNS_NO_ANSWER */
+	LATENCY_BLOCKED,	/* operation: enum thread_state */
 	LATENCY_KINDS,
 };
 
@@ -76,20 +77,22 @@ enum fault_outcome {
 /* Beside the answers' own RCODEs, which are less than 16. */
 #define DNS_NO_ANSWER 16
 
-/* Bits of `modes` in struct latency_control: what is to be counted at the end of a system call. */
-enum syscall_mode {
+/* Bits of `modes` in struct latency_control: what is to be counted by programs that can count several things. */
+enum latency_mode {
 	MODE_SYSCALLS = 1,
 	MODE_FILES = 2,
 	MODE_FUTEXES = 4,
+	MODE_RUNQUEUE = 8,
+	MODE_BLOCKED = 16,
 };
 
 /* What the agent tells running programs that are thinned. */
 struct latency_control {
 	__u32 one_in;		/* so many short events one is timed; 1: all */
-	__u32 modes;		/* bits by enum syscall_mode */
+	__u32 modes;		/* bits by enum latency_mode */
 	__u32 tick_ns;		/* how long the kernel's tick is */
 	__u32 long_ticks;	/* from so many on an event is long */
-	/* Run queue latencies alone: those that end between the two are counted. */
+	/* Waits alone, blocked or for a CPU: those that end between the two are counted. */
 	__u64 from_ns;
 	__u64 until_ns;
 };

@@ -33,4 +33,4 @@ enum futex_operation futex_operation;
 enum futex_outcome futex_outcome;
 enum fault_access fault_access;
 enum fault_outcome fault_outcome;
-enum syscall_mode syscall_mode;
+enum latency_mode latency_mode;

@@ -8,8 +8,8 @@
  * A wait ends in two parts: blocked, until somebody wakes the thread; then runnable, until it has a CPU. Each is drawn
  * for itself. The blocked part is drawn when it ends, by its waker, who is the current task there.
  *
- * The runnable part is the latency of the run queue. Where that is wanted, too, it is counted here: it needs the same
- * programs, each of which costs as much by being called as by what it does.
+ * The blocked part is always counted here in histograms, too, and the runnable part where the latency of the run queue is
+ * wanted: each program costs as much by being called as by what it does.
  */
 #include "draw.bpf.h"
 #include "late-stack.bpf.h"
@@ -214,6 +214,42 @@ static __always_inline struct thread *known(struct task_struct *task, enum threa
 	return takes_stacks_late ? follow(task, state) : NULL;
 }
 
+/* As latency-waits.bpf.c. All are timed here: it is counting alone that is thinned. */
+static __noinline void count_latency_of(struct thread *thread, struct latency_key *key, __u64 ns)
+{
+	__u32 times = latency_control.one_in;
+
+	if (!thread || !key)
+		return;
+	if (ns >= (__u64)latency_control.long_ticks * latency_control.tick_ns)
+		times = 1;
+	else if (times > 1 && random(thread) * times >> 32)
+		return;
+	count_latencies_fast(key, ns, times);
+}
+
+static __always_inline void count_blocked(struct task_struct *task, struct thread *thread, enum thread_state state, __u64 ns)
+{
+	struct latency_key key = {.kind = LATENCY_BLOCKED, .pid = task->tgid, .operation = state};
+
+	count_latency_of(thread, &key, ns);
+}
+
+static __always_inline void count_runnable(struct task_struct *task, struct thread *thread, __u64 ns)
+{
+	struct latency_key key = {.kind = LATENCY_RUNQUEUE, .pid = task->tgid};
+
+	count_latency_of(thread, &key, ns);
+}
+
+/* Bits by enum latency_mode: which parts of a wait that ends now are to be counted. */
+static __always_inline __u32 modes_at(__u64 now, struct task_struct *task)
+{
+	__u32 modes = latency_control.modes & (MODE_RUNQUEUE | MODE_BLOCKED);
+
+	return modes && counts_at(now) && wanted_task(task) ? modes : 0;
+}
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct sched_entity___run {
 	__u64 sum_exec_runtime;
@@ -245,10 +281,11 @@ static __always_inline void catch_up(struct task_struct *task, struct thread *th
 
 		if (woken < since || woken > came)
 			woken = came;
-		add_time(thread,
-			 thread->long_block_since_ns == since ? thread->long_block_state :
-								blocked_state(task, thread->prev_state),
-			 woken - since);
+		state = thread->long_block_since_ns == since ? thread->long_block_state :
+							       blocked_state(task, thread->prev_state);
+		add_time(thread, state, woken - since);
+		if (modes_at(now, task) & MODE_BLOCKED)
+			count_blocked(task, thread, state, woken - since);
 		since = woken;
 		state = STATE_RUNNABLE;
 	}
@@ -292,31 +329,14 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 		take_early_stacks(ctx, task, thread, now);
 }
 
-/* As latency-runqueue.bpf.c. All are timed here: it is counting alone that is thinned. */
-static __always_inline void count_runqueue(struct task_struct *task, struct thread *thread, __u64 waited_ns, __u64 now)
-{
-	struct latency_key key = {.kind = LATENCY_RUNQUEUE};
-	__u32 times = latency_control.one_in;
-
-	if (!counts_at(now))
-		return;
-	if (waited_ns >= (__u64)latency_control.long_ticks * latency_control.tick_ns)
-		times = 1;
-	else if (times > 1 && random(thread) * times >> 32)
-		return;
-	if (!wanted_task(task))
-		return;
-	key.pid = task->tgid;
-	count_latencies_fast(&key, waited_ns, times);
-}
-
 static __always_inline void switch_in(struct task_struct *task, __u64 now)
 {
 	struct thread *thread = known(task, STATE_RUNNABLE);
 	struct wait_part blocked = {}, runnable = {.state = STATE_RUNNABLE, .end_ns = now};
 	__u64 threshold = threshold_ns();
-	bool is_known = true;	/* since when it was runnable */
+	bool was_blocked = false, is_known = true;	/* since when it was runnable */
 	__u64 since;
+	__u32 modes;
 
 	if (!thread) {
 		count_missed(task, LOST_THREAD);
@@ -351,6 +371,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		blocked.end_ns = woken;
 		blocked.duration_ns = woken - since;
 		add_time(thread, blocked.state, blocked.duration_ns);
+		was_blocked = true;
 		runnable.duration_ns = now - woken;
 	} else if (thread->state == STATE_RUNNING) {
 		/* Its switch-out was not seen: what it did since is not known. */
@@ -369,8 +390,11 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 	barrier();
 	thread->version++;
 	runnable.weight_ns = draw_wait(thread, runnable.duration_ns, threshold);
-	if (is_known && since != now)
-		count_runqueue(task, thread, runnable.duration_ns, now);
+	modes = modes_at(now, task);
+	if (was_blocked && modes & MODE_BLOCKED)
+		count_blocked(task, thread, blocked.state, blocked.duration_ns);
+	if (is_known && since != now && modes & MODE_RUNQUEUE)
+		count_runnable(task, thread, runnable.duration_ns);
 	if (!takes_stacks_late)
 		thread->early.expected_ns = expected_after(thread->early.expected_ns, now - since);
 	if (blocked.weight_ns | runnable.weight_ns)

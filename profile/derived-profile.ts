@@ -5,13 +5,20 @@
 import { ProfileBuilder } from './builder';
 import type { Chunk } from './chunk';
 import { bucketOf } from './latency/buckets';
-import { STACK_SOURCES, WAIT_STATES } from './latency/sources';
+import { STACK_SOURCES, waitStates } from './latency/sources';
 import { type EventRows, type Events, Merger } from './merge';
 import { processName } from './names';
 import type { Profile } from './profile';
-import { type FrameIndex, FrameKind, NONE, type StackIndex, ThreadState } from './schema';
+import {
+  type FrameIndex,
+  FrameKind,
+  NONE,
+  STATE_NAMES,
+  type StackIndex,
+  ThreadState,
+} from './schema';
 import type { LatencyFilter, ProfileMode, WaitFilter } from './view';
-import { ALL_WAITS, STATE_NAMES, selectedWaits, type WaitSelection, wentOn } from './waits';
+import { ALL_WAITS, selectedWaits, type WaitSelection, wentOn } from './waits';
 import { ALL_TIME, threadFilter } from './weights';
 
 export type DerivedMode = Exclude<ProfileMode, 'cpu'>;
@@ -97,7 +104,7 @@ export class DerivedProfile {
       this.#addLatencySamples(latencySamples, filter);
       return;
     }
-    const waitClasses = WAIT_STATES[filter.source];
+    const waitClasses = waitStates(filter.source, filter.label);
     if (waitClasses === undefined) return;
     const { stack, waitClass, durationNs } = waits.columns;
     for (const row of selectedWaits(this.#source, { ...this.#selection, waitClasses }, waits)) {

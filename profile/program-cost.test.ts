@@ -14,7 +14,7 @@ function collectorWith(isOffCpuOn: boolean): CollectorStatus {
       latency_syscall_exit: { cpu: 0.04, nsPerRun: 110, runs: 10 },
     },
     latency: {
-      sources: ['futex', 'runqueue', 'tcp', 'syscalls'],
+      sources: ['futex', 'runqueue', 'waits', 'tcp', 'syscalls'],
       stacks: [],
       oneIn: 1,
       problems: {},
@@ -26,7 +26,7 @@ describe('what programs cost', () => {
   it('is that of all that are there for one thing, and no others', () => {
     const cost = programCost('offCpu', collectorWith(true));
     expect(cost).toEqual({
-      extras: ['offCpu', 'runqueue'],
+      extras: ['offCpu', 'runqueue', 'waits'],
       cpu: 0.03,
       runs: 400,
       runNs: 100_000,
@@ -50,7 +50,7 @@ describe('what programs cost', () => {
 
   it('counts each program once', () => {
     expect(programCosts(collectorWith(true)).map(({ extras }) => extras)).toEqual([
-      ['offCpu', 'runqueue'],
+      ['offCpu', 'runqueue', 'waits'],
       ['syscalls', 'futex'],
     ]);
   });

@@ -11,11 +11,13 @@ export function extraTitle(extra: Extra): string {
 }
 
 const SYSTEM_CALLS = ['latency_syscall'];
+const WAITS = ['latency_wait'];
 
 /** How the names of an extra's programs begin; the same array for those of the same programs. */
 const PROGRAMS: Readonly<Record<Extra, readonly string[]>> = {
   offCpu: ['on_switch', 'on_waking', 'on_new_thread'],
-  runqueue: ['latency_runqueue'],
+  runqueue: WAITS,
+  waits: WAITS,
   block: ['latency_block'],
   syscalls: SYSTEM_CALLS,
   fs: SYSTEM_CALLS,
@@ -73,7 +75,7 @@ function extrasOn(collector: CollectorStatus): Extra[] {
 
 /** The same array for those that share programs. */
 function programsOf(extra: Extra, collector: CollectorStatus): readonly string[] {
-  // While off-CPU profiling is on, its programs count the run queue's latencies, too.
-  if (extra === 'runqueue' && collector.offCpu !== undefined) return PROGRAMS.offCpu;
+  // While off-CPU profiling is on, its programs count these latencies, too.
+  if (PROGRAMS[extra] === WAITS && collector.offCpu !== undefined) return PROGRAMS.offCpu;
   return PROGRAMS[extra];
 }

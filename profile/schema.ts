@@ -54,6 +54,21 @@ export const ThreadState = {
 } as const;
 export type ThreadState = (typeof ThreadState)[keyof typeof ThreadState];
 
+/** For people; by ThreadState. */
+export const STATE_NAMES: readonly string[] = [
+  'running',
+  'waiting for a CPU',
+  'throttled',
+  'sleep',
+  'lock',
+  'disk',
+  'network',
+  'pipe',
+  'poll',
+  'page fault',
+  'other',
+];
+
 export type ColumnType = 'u8' | 'u16' | 'u32' | 'f64';
 
 /**

@@ -11,21 +11,6 @@ import type { Profile } from './profile';
 import { NONE, type StackIndex, ThreadState } from './schema';
 import { ALL_TIME, type Selection, threadFilter } from './weights';
 
-/** For people; by ThreadState. */
-export const STATE_NAMES: readonly string[] = [
-  'running',
-  'waiting for a CPU',
-  'throttled',
-  'sleep',
-  'lock',
-  'disk',
-  'network',
-  'pipe',
-  'poll',
-  'page fault',
-  'other',
-];
-
 export interface WaitSelection extends Omit<Selection, 'sampleType'> {
   /** Of ThreadState; empty: all. */
   readonly waitClasses: readonly number[];

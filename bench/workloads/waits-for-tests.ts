@@ -1,7 +1,7 @@
 /** What the workload `waits` says of its threads, and what a profile says of them. */
 import { expect } from 'vitest';
 import type { Profile } from '@/profile/profile';
-import { NONE, type ThreadIndex, ThreadState } from '@/profile/schema';
+import { NONE, STATE_NAMES, type ThreadIndex, ThreadState } from '@/profile/schema';
 import { stackNames } from './run';
 
 export const HZ = 19;
@@ -79,6 +79,34 @@ export function timesOf(
     count[state[row]] += columns.count[row];
   }
   return { ns, count };
+}
+
+interface StateSums {
+  readonly count: number;
+  readonly ns: number;
+}
+
+/** That the histograms of a process's waits have every block that is in the sums of its threads, which have ended. */
+export function expectAllInHistograms(profile: Profile, pid: number): void {
+  const { threadTimes, latencies, processes } = profile;
+  const [threads, histograms] = [new Map<string, StateSums>(), new Map<string, StateSums>()];
+  const add = (sums: Map<string, StateSums>, name: string, count: number, ns: number): void => {
+    const before = sums.get(name) ?? { count: 0, ns: 0 };
+    sums.set(name, { count: before.count + count, ns: before.ns + ns });
+  };
+  const isIn = threadsOf(profile, pid);
+  for (let row = 0; row < threadTimes.length; row++) {
+    const { thread, state, ns, count } = threadTimes.columns;
+    if (isIn(thread[row]) && state[row] > ThreadState.Throttled)
+      add(threads, STATE_NAMES[state[row]], count[row], ns[row]);
+  }
+  for (let row = 0; row < latencies.length; row++) {
+    const { source, label, process, count, sum: ns } = latencies.columns;
+    if (profile.string(source[row]) === 'waits' && processes.columns.pid[process[row]] === pid)
+      add(histograms, profile.string(label[row]), count[row], ns[row]);
+  }
+  expect(histograms.size).toBeGreaterThan(0);
+  expect(histograms).toEqual(threads);
 }
 
 export const sum = (values: readonly number[]): number =>

@@ -27,6 +27,15 @@ it('says all that has changed, or of one source of latencies alone', () => {
   expect(changeOf('block')(RATES, thinned)).toBe('Block I/O measured → off');
 });
 
+it('says of waits only where off-CPU profiling, of which they are a part, says nothing', () => {
+  const on: SamplingRates = { ...RATES, latencySources: ['waits', 'block', 'syscalls'] };
+  const [without, alone] = [RATES, on].map((rates) => ({ ...rates, thresholdNs: undefined }));
+  expect(anyChange(without, on)).toBe('waits off → all from 10 ms on');
+  expect(anyChange(on, without)).toBe('waits all from 10 ms on → off');
+  expect(anyChange(without, alone)).toBe('Waits off → measured');
+  expect(changeOf('waits')(without, on)).toBe('Waits off → measured');
+});
+
 it('has nothing to say where nothing of it has changed', () => {
   expect(anyChange(RATES, { ...RATES, timeNs: 1 })).toBe('');
   expect(anyChange(RATES, { ...RATES, latencySources: ['syscalls', 'block'] })).toBe('');

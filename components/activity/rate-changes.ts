@@ -22,9 +22,10 @@ export const anyChange: RateChange = (from, to) => {
       ns === undefined ? 'off' : `all from ${ns / 1e6} ms on`;
     changes.push(`waits ${text(from.thresholdNs)} → ${text(to.thresholdNs)}`);
   }
-  return [...changes, ...timedChange(from, to), ...measuredChanges(from, to, LATENCY_SOURCES)].join(
-    ', ',
-  );
+  // Waits are measured while off-CPU profiling is on, which is said already.
+  const isTold = from.thresholdNs !== undefined || to.thresholdNs !== undefined;
+  const sources = LATENCY_SOURCES.filter((source) => !(isTold && source === 'waits'));
+  return [...changes, ...timedChange(from, to), ...measuredChanges(from, to, sources)].join(', ');
 };
 
 /** Of one source of latencies. */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bucketEnd, bucketLow, LAST_BUCKET } from '@/profile/latency/buckets';
 import { LATENCY_SOURCES } from '@/profile/latency/sources';
+import { ThreadState } from '@/profile/schema';
 import { viewFromQuery } from '@/profile/view';
 import {
   DEFAULT_LATENCY_VIEW,
@@ -75,5 +76,10 @@ describe('a view of latencies', () => {
       containers: ['docker:web'],
       waits: { minNs: bucketLow(40), maxNs: bucketEnd(90) },
     });
+    const states = (label: string | undefined) =>
+      viewFromQuery((waitsHref({ ...view, source: 'waits', label }, undefined) ?? '').slice(2))
+        .waits?.states;
+    expect(states('pipe')).toEqual([ThreadState.Pipe]);
+    expect(states(undefined)).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
   });
 });

@@ -1,7 +1,7 @@
 /** What the latency page's address holds: all that a link must reproduce. */
 import type { LatencyQuery } from '@/profile/latency/analysis';
 import { bucketEnd, bucketLow, LAST_BUCKET } from '@/profile/latency/buckets';
-import { isLatencySource, type LatencySource, WAIT_STATES } from '@/profile/latency/sources';
+import { isLatencySource, type LatencySource, waitStates } from '@/profile/latency/sources';
 import {
   bucketRange,
   DEFAULT_VIEW,
@@ -140,7 +140,7 @@ export function stacksHref(
 
 /** The waits of the selected lengths, as off-CPU profiling takes them; undefined where the source's events are none. */
 export function waitsHref(view: LatencyView, session: string | undefined): string | undefined {
-  const states = WAIT_STATES[view.source];
+  const states = waitStates(view.source, view.label);
   if (states === undefined) return undefined;
   const [first, last] = view.buckets ?? [0, LAST_BUCKET];
   return profileHref(

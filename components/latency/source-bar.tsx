@@ -56,6 +56,7 @@ export function MeasureSwitch({
   const [busy, setBusy] = useState(false);
   const measured = collector?.latency.sources ?? [];
   const isOn = measured.includes(source);
+  const isPart = source === 'waits' && collector?.offCpu !== undefined;
   const set = async (sources: readonly LatencySource[]): Promise<void> => {
     setBusy(true);
     try {
@@ -75,7 +76,8 @@ export function MeasureSwitch({
     <Button
       look={isOn ? 'plain' : 'primary'}
       aria-pressed={isOn}
-      disabled={disabled || busy || collector === undefined}
+      disabled={disabled || busy || collector === undefined || isPart}
+      title={isPart ? 'Part of off-CPU profiling, which is on' : undefined}
       onClick={() => {
         const others = measured.filter((other) => other !== source);
         void set(isOn ? others : [...others, source]);

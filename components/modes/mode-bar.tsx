@@ -8,9 +8,9 @@ import { OffCpuSwitch } from '@/components/threads/off-cpu-switch';
 import { Banner } from '@/components/ui/banner';
 import { Button } from '@/components/ui/button';
 import { formatLatency } from '@/profile/latency/format';
+import { STATE_NAMES } from '@/profile/schema';
 import type { LiveStatus } from '@/profile/status';
 import type { ProfileMode, View, WaitFilter } from '@/profile/view';
-import { STATE_NAMES } from '@/profile/waits';
 import { LatencyBar } from './latency-bar';
 
 /** Samples of the two families of colours; see flame-graph/color.ts. */

@@ -10,9 +10,9 @@ import { ChevronIcon } from '@/components/ui/icons';
 import { bucketEnd, bucketLow, bucketOf, LAST_BUCKET } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
 import { Histogram, QUANTILES } from '@/profile/latency/histogram';
+import { STATE_NAMES } from '@/profile/schema';
 import type { WaitFilter } from '@/profile/view';
 import type { StateSummary, WaitSummary } from '@/profile/wait-summary';
-import { STATE_NAMES } from '@/profile/waits';
 
 /** Tailwind's `md`. */
 const ROOM_PIXELS = 768;

@@ -2,9 +2,8 @@
 import { formatCount, formatDuration, formatShare } from '@/components/ui/format';
 import { threadText } from '@/profile/blocked-thread';
 import type { ProbableWaker, Waker, WakerBasis } from '@/profile/probable-waker';
-import { ThreadState } from '@/profile/schema';
+import { STATE_NAMES, ThreadState } from '@/profile/schema';
 import type { BlockedThread } from '@/profile/status';
-import { STATE_NAMES } from '@/profile/waits';
 
 const BASIS: Readonly<Record<WakerBasis, string>> = {
   'same-place': 'of its waits here',

@@ -1,9 +1,10 @@
 /** What can be measured, and in what words and units it is shown. */
-import { ThreadState } from '../schema';
+import { STATE_NAMES, ThreadState } from '../schema';
 
 /** What is switched on and off. */
 export const LATENCY_SOURCES = [
   'runqueue',
+  'waits',
   'block',
   'syscalls',
   'fs',
@@ -31,22 +32,47 @@ export const STACK_SOURCES: readonly LatencySource[] = [
 export const DEFAULT_STACK_THRESHOLD_NS = 10e6;
 
 /** Those whose events are so many that the budget may thin them: one in so many is timed, and counts for all. */
-export const THINNED_SOURCES: readonly LatencySource[] = ['runqueue', 'syscalls', 'fs', 'futex'];
+export const THINNED_SOURCES: readonly LatencySource[] = [
+  'runqueue',
+  'waits',
+  'syscalls',
+  'fs',
+  'futex',
+];
 
 /** Events of this length or longer are never thinned. By the kernel's tick: it is right to within 5 %. */
 export const LONG_LATENCY_NS = 200e6;
 
+const BLOCKED_STATES: readonly ThreadState[] = Object.values(ThreadState).filter(
+  (state) => state > ThreadState.Throttled,
+);
+
 /** Whether events of a label can have stacks, of the source's own or of off-CPU profiling. */
 export function hasStacks(source: LatencySource, label: string): boolean {
   if (source === 'tcp') return label.startsWith(CONNECT_PREFIX);
-  return STACK_SOURCES.includes(source) || WAIT_STATES[source] !== undefined;
+  return STACK_SOURCES.includes(source) || waitStates(source, label) !== undefined;
 }
 
-/** Sources whose events are waits, too, which off-CPU profiling takes with their stacks: the states that they are in. */
-export const WAIT_STATES: Readonly<Partial<Record<LatencySource, readonly ThreadState[]>>> = {
-  runqueue: [ThreadState.Runnable, ThreadState.Throttled],
-  futex: [ThreadState.Lock],
-};
+/**
+ * The states that a source's events are in, where these are waits, too, which off-CPU profiling takes with their stacks.
+ * `label` undefined: of all of them.
+ */
+export function waitStates(
+  source: LatencySource,
+  label: string | undefined,
+): readonly ThreadState[] | undefined {
+  switch (source) {
+    case 'runqueue':
+      return [ThreadState.Runnable, ThreadState.Throttled];
+    case 'waits':
+      return label === undefined
+        ? BLOCKED_STATES
+        : BLOCKED_STATES.filter((state) => STATE_NAMES[state] === label);
+    case 'futex':
+      return [ThreadState.Lock];
+  }
+  return undefined;
+}
 
 export type LatencyUnit = 'nanoseconds' | 'bytes';
 
@@ -60,6 +86,10 @@ export const LATENCY_TEXTS: Readonly<Record<LatencySource, LatencySourceText>> =
   runqueue: {
     title: 'CPU run queue',
     text: 'How long threads were runnable but not running, each time that they got a CPU.',
+  },
+  waits: {
+    title: 'Waits',
+    text: 'How long threads were blocked, each time that they were woken, by what they waited for. How long it took from there until they had a CPU is the run queue’s.',
   },
   block: {
     title: 'Block I/O',

@@ -60,6 +60,21 @@ describe('stacks of latency events', () => {
     expect(latencyOf(profile, { source: 'block', ...ALL })).toEqual({});
   });
 
+  it('of waits are those that off-CPU profiling has taken, of threads that were blocked', () => {
+    const { profile } = events().addWait({
+      stack: ['main', 'rest'],
+      durationNs: 20,
+      waitClass: ThreadState.Sleep,
+    });
+    expect(latencyOf(profile, { source: 'waits', ...ALL })).toEqual({
+      'main;lock;[waiting: lock]': 100,
+      'main;rest;[waiting: sleep]': 20,
+    });
+    expect(latencyOf(profile, { source: 'waits', ...ALL, label: 'sleep' })).toEqual({
+      'main;rest;[waiting: sleep]': 20,
+    });
+  });
+
   it('are those of a label, and of lengths', () => {
     const { profile } = events();
     expect(latencyOf(profile, { source: 'syscalls', ...ALL, label: 'fsync' })).toEqual({

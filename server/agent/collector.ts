@@ -83,6 +83,15 @@ const PREPARED_PER_TICK = 64;
 const monotonicNs = (): number => Number(process.hrtime.bigint());
 const wallOffsetNs = (): number => Date.now() * 1e6 - monotonicNs();
 
+const WAITS: LatencySource = 'waits';
+
+interface LatencyWish {
+  readonly sources: readonly LatencySource[];
+  readonly stacks: readonly LatencySource[];
+}
+
+const NO_LATENCIES: LatencyWish = { sources: [], stacks: [] };
+
 interface TakenLatencies {
   /** Since when, and how long. */
   readonly timeNs: number;
@@ -101,6 +110,7 @@ export class Collector {
   readonly #namer: Namer;
   readonly #unwinder: Unwinder;
   readonly #latency: LatencyPrograms;
+  #latencyWish = NO_LATENCIES;
   readonly #bell: Bell;
   #latencyStartNs = monotonicNs();
   /** Processes that ran before, and are not known to the unwinder yet: those that use most CPU time first. */
@@ -136,10 +146,13 @@ export class Collector {
     this.#symbolizer = symbolizer;
     this.#namer = new Namer(symbolizer);
     this.#runTimes = new RunTimeMeter(options.measuresBpfAlways);
-    this.#losses = new LossLedger(() => [
-      this.#sampler.counters(),
-      { 'latency-table-full': this.#latency.lost },
-    ]);
+    this.#losses = new LossLedger(() => {
+      const { uncounted, withoutProcess } = this.#latency.losses;
+      return [
+        this.#sampler.counters(),
+        { 'latency-table-full': uncounted, 'latency-process-unknown': withoutProcess },
+      ];
+    });
     this.#mmapEvents = new MmapEvents((count) => {
       this.#losses.count('mapping-event-ring-full', count);
     });
@@ -201,13 +214,22 @@ export class Collector {
 
   /**
    * Measures these latencies from now on, and no others, with stacks of the events of those in `stacks`; the status tells
-   * what the kernel refused.
+   * what the kernel refused. Waits are measured in any case while off-CPU profiling is on: until it is off, they can't be
+   * asked for, and whoever repeats all that is measured doesn't.
    */
   async setLatency(
     sources: readonly LatencySource[],
     stacks: readonly LatencySource[] = [],
   ): Promise<void> {
-    await this.#latency.set(sources, stacks);
+    const asked = this.#offCpu === undefined ? sources : this.#latencyWish.sources;
+    const others = sources.filter((source) => source !== WAITS);
+    this.#latencyWish = { sources: asked.includes(WAITS) ? [WAITS, ...others] : others, stacks };
+    await this.#measureLatencies(this.#offCpu !== undefined);
+  }
+
+  async #measureLatencies(withWaits: boolean): Promise<void> {
+    const { sources, stacks } = this.#latencyWish;
+    await this.#latency.set(withWaits ? [WAITS, ...sources] : sources, stacks);
   }
 
   /** Of how many events of latency sources that are thinned one is timed, and counts for all; see LatencyPrograms. */
@@ -239,9 +261,11 @@ export class Collector {
     } else if (options !== undefined) {
       const maps = this.#sampler.sharedMaps();
       this.#offCpu = new OffCpu(options, maps, this.#processes, () => this.#offCpuTarget());
-      await this.#latency.countRunQueueBy(this.#offCpu.runQueue);
+      await this.#latency.countWaitsBy(this.#offCpu.waitCounter);
+      await this.#measureLatencies(true);
     } else if (this.#offCpu !== undefined) {
-      await this.#latency.countRunQueueBy(undefined);
+      await this.#measureLatencies(false);
+      await this.#latency.countWaitsBy(undefined);
       this.#offCpu.stop(() => this.#readEvents());
       this.#offCpu.flush();
       this.#offCpu.dispose();
@@ -276,7 +300,8 @@ export class Collector {
     await this.#bell.dispose();
     this.#sampler.stop();
     await this.#tick;
-    await this.#latency.set([]);
+    this.#latencyWish = NO_LATENCIES;
+    await this.#measureLatencies(false);
     const offCpu = this.#offCpu;
     await this.setOffCpu(undefined);
     offCpu?.status(); // stacks that nobody has asked for before are named with the last ones

@@ -427,9 +427,9 @@ export class BpfObject {
     return this.#own(link);
   }
 
-  /** Ends what `attachAll` began; maps can still be read. */
+  /** Ends what `attachAll` began, last first: what sees ends goes before what sees beginnings. Maps can still be read. */
   detachAll(): void {
-    for (const link of this.#links.splice(0)) libbpf().destroyLink(link);
+    for (const link of this.#links.splice(0).reverse()) libbpf().destroyLink(link);
   }
 
   /** All zero unless statistics are on (`enableRunTimeStatistics`). */

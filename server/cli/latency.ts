@@ -67,7 +67,7 @@ export async function latency({
     await programs.set([]);
     await take();
     const { summary, names, lostProcesses } = owners;
-    const { lost } = programs;
+    const { uncounted: lost, withoutProcess } = programs.losses;
     const measured = { source, seconds, lost, by, labels: summary.labels(), names };
     if (lostProcesses > 0)
       console.error(
@@ -75,7 +75,11 @@ export async function latency({
       );
     if (measured.lost > 0)
       console.error(
-        `hearth: ${measured.lost} events were not counted: the kernel's table was full`,
+        `hearth: ${measured.lost} events were not counted: the kernel's table was full, or their end was not seen`,
+      );
+    if (withoutProcess > 0)
+      console.error(
+        `hearth: the processes of ${withoutProcess} events are not known: there were too many at the same time`,
       );
     if (measured.labels.length === 0) {
       throw new LatencyError(

@@ -4,10 +4,9 @@ import { buildCallTree } from '@/profile/call-tree';
 import { FunctionTable } from '@/profile/functions';
 import type { Profile } from '@/profile/profile';
 import { quality, type Share } from '@/profile/quality';
-import { ThreadState } from '@/profile/schema';
+import { STATE_NAMES, ThreadState } from '@/profile/schema';
 import { LOSS_REASONS, type OffCpuStatus } from '@/profile/status';
 import { threadLedger } from '@/profile/thread-ledger';
-import { STATE_NAMES } from '@/profile/waits';
 import { weighSamples } from '@/profile/weights';
 
 export interface RecordingFacts {

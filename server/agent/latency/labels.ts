@@ -2,6 +2,7 @@
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { BYTES_SUFFIX, CONNECT_PREFIX, type LatencySource } from '@/profile/latency/sources';
+import { STATE_NAMES } from '@/profile/schema';
 import {
   DNS_NO_ANSWER,
   FAULT_ACCESSES,
@@ -30,6 +31,7 @@ const SOURCE_OF: Readonly<Record<LatencyKind, LatencySource>> = {
   'tcp-retransmitted': 'tcp',
   fault: 'faults',
   dns: 'dns',
+  blocked: 'waits',
 };
 
 /** The bits of these sources' kinds in `struct latency_stack_configuration`. */
@@ -107,6 +109,8 @@ export class Labels {
     switch (kind) {
       case 'runqueue':
         return 'waiting for a CPU';
+      case 'blocked':
+        return STATE_NAMES[operation];
       case 'syscall':
         return syscallName(number(), operation === 1);
       case 'file':

@@ -3,7 +3,12 @@ import { distFile } from '@/server/root';
 import { type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
 import { CONFIGURATION, CONFIGURATION_BYTES, FILTER_KINDS } from '../records';
 import { type CountedEventPrograms, CountedEvents } from './counted-events';
-import { type LatencyCounter, LatencyTables, type ReceiveBucket } from './latency-tables';
+import {
+  type LatencyCounter,
+  type LatencyLosses,
+  LatencyTables,
+  type ReceiveBucket,
+} from './latency-tables';
 import { LATENCY_STACK_CONFIGURATION, LATENCY_STACK_CONFIGURATION_BYTES } from './layout';
 
 /** Whose events are counted: what an object's filter maps say, or some processes', or (undefined) everybody's. */
@@ -103,8 +108,8 @@ export class LatencyObject implements LatencyCounter {
     await this.#tables.take(receive);
   }
 
-  get lost(): number {
-    return this.#tables.lost;
+  get losses(): LatencyLosses {
+    return this.#tables.losses;
   }
 
   runTimes(): ProgramRunTime[] {

@@ -11,8 +11,8 @@ import { BpfError, type ProgramRunTime } from '../libbpf';
 import { SystemError } from '../libc';
 import { kindsOf, type Label, Labels } from './labels';
 import { type LatencyFilter, LatencyObject } from './latency-object';
-import type { LatencyCounter } from './latency-tables';
-import { LATENCY_KEY, SYSCALL_MODES } from './layout';
+import { type LatencyCounter, type LatencyLosses, NO_LOSSES, sumOfLosses } from './latency-tables';
+import { LATENCY_KEY, LATENCY_MODES } from './layout';
 
 /** One bucket of one process and label, in the time since the last reading. */
 export interface LatencyBucket {
@@ -30,7 +30,8 @@ export interface LatencyBucket {
 
 /** Sources by the object that measures them. */
 const OBJECT_OF: Readonly<Record<LatencySource, string>> = {
-  runqueue: 'runqueue',
+  runqueue: 'waits',
+  waits: 'waits',
   block: 'block',
   syscalls: 'syscalls',
   fs: 'syscalls',
@@ -40,9 +41,9 @@ const OBJECT_OF: Readonly<Record<LatencySource, string>> = {
   dns: 'dns',
 };
 
-const RUN_QUEUE: LatencySource = 'runqueue';
+const WAITS = 'waits';
 /**
- * For how long the programs that count the run queue from now on run beside those that did: a wait is counted by those that
+ * For how long the programs that count waits from now on run beside those that did: a wait is counted by those that
  * see its end, and they have to have seen its beginning. Few waits are longer.
  */
 const HAND_OVER_MS = 100;
@@ -50,8 +51,8 @@ const HAND_OVER_MS = 100;
 export class LatencyPrograms {
   readonly #filter: LatencyFilter;
   readonly #objects = new Map<string, LatencyCounter>();
-  /** Counts the run queue in place of programs of its own. */
-  #runQueueCounter: LatencyCounter | undefined;
+  /** Counts waits in place of programs of their own. */
+  #waitCounter: LatencyCounter | undefined;
   readonly #labels = new Labels();
   #sources: readonly LatencySource[] = [];
   #stacks: readonly LatencySource[] = [];
@@ -63,7 +64,7 @@ export class LatencyPrograms {
   readonly #problems = new Map<LatencySource, string>();
   /** What objects that were switched off have left. */
   #left: LatencyBucket[] = [];
-  #lostBefore = 0;
+  #lossesBefore = NO_LOSSES;
   /** Switching and reading, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -115,10 +116,10 @@ export class LatencyPrograms {
   }
 
   /**
-   * Has off-CPU profiling count the run queue, whose programs see the same events; undefined: no more, and when this has
-   * resolved, they may be unloaded.
+   * Has off-CPU profiling count the run queue and waits, whose programs see the same events; undefined: no more, and when this
+   * has resolved, they may be unloaded.
    */
-  countRunQueueBy(counter: LatencyCounter | undefined): Promise<void> {
+  countWaitsBy(counter: LatencyCounter | undefined): Promise<void> {
     return this.#inOrder(() => this.#handOver(counter));
   }
 
@@ -146,11 +147,10 @@ export class LatencyPrograms {
     });
   }
 
-  /** Events that found no room, since the start. */
-  get lost(): number {
-    let lost = this.#lostBefore;
-    for (const object of this.#objects.values()) lost += object.lost;
-    return lost;
+  get losses(): LatencyLosses {
+    return [...this.#objects.values()]
+      .map(({ losses }) => losses)
+      .reduce(sumOfLosses, this.#lossesBefore);
   }
 
   runTimes(): ProgramRunTime[] {
@@ -200,21 +200,20 @@ export class LatencyPrograms {
 
   async #finish(object: LatencyCounter): Promise<void> {
     await object.finish(this.#receiver(this.#left));
-    this.#lostBefore += object.lost;
+    this.#lossesBefore = sumOfLosses(this.#lossesBefore, object.losses);
     object.dispose();
   }
 
   async #handOver(counter: LatencyCounter | undefined): Promise<void> {
-    const name = OBJECT_OF[RUN_QUEUE];
-    const before = this.#objects.get(name);
-    this.#runQueueCounter = counter;
+    const before = this.#objects.get(WAITS);
+    this.#waitCounter = counter;
     if (before === undefined) return;
-    this.#objects.delete(name);
-    this.#load(name, this.#sources, false);
+    this.#objects.delete(WAITS);
+    this.#load(WAITS, this.#sources, false);
     this.#sources = this.#measured(this.#sources);
     this.#control();
     const atNs = process.hrtime.bigint() + BigInt(HAND_OVER_MS * 1e6);
-    this.#objects.get(name)?.countBetween(atNs);
+    this.#objects.get(WAITS)?.countBetween(atNs);
     before.countBetween(0n, atNs);
     await sleep(HAND_OVER_MS + 1);
     await this.#finish(before);
@@ -233,7 +232,7 @@ export class LatencyPrograms {
 
   #load(name: string, sources: readonly LatencySource[], takesStacks: boolean): void {
     try {
-      const counter = name === OBJECT_OF[RUN_QUEUE] ? this.#runQueueCounter : undefined;
+      const counter = name === WAITS ? this.#waitCounter : undefined;
       this.#objects.set(name, counter ?? new LatencyObject(name, this.#filter, takesStacks));
     } catch (error) {
       if (!(error instanceof BpfError || error instanceof SystemError)) throw error;
@@ -271,7 +270,7 @@ export class LatencyPrograms {
 }
 
 function modesOf(sources: readonly LatencySource[]): number {
-  return Object.entries(SYSCALL_MODES).reduce(
+  return Object.entries(LATENCY_MODES).reduce(
     (modes, [source, mode]) => (sources.includes(source as LatencySource) ? modes | mode : modes),
     0,
   );

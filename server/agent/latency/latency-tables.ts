@@ -15,15 +15,31 @@ import {
 /** One bucket of one key (struct latency_key), summed over CPUs. The key is in a buffer that is used again. */
 export type ReceiveBucket = (keys: Buffer, at: number, count: number, sum: number) => void;
 
+/** Events since the start that are not counted as they should be. */
+export interface LatencyLosses {
+  /** In no histogram: they found no room, or their end was not seen. */
+  readonly uncounted: number;
+  /** Their histograms are of no process, for there were too many. */
+  readonly withoutProcess: number;
+}
+
+export const NO_LOSSES: LatencyLosses = { uncounted: 0, withoutProcess: 0 };
+
+export function sumOfLosses(a: LatencyLosses, b: LatencyLosses): LatencyLosses {
+  return {
+    uncounted: a.uncounted + b.uncounted,
+    withoutProcess: a.withoutProcess + b.withoutProcess,
+  };
+}
+
 /** Programs that count latencies. */
 export interface LatencyCounter {
   /** Whether stacks can be asked for with `setStacks`. */
   readonly takesStacks: boolean;
-  /** Events that found no room, since the start. */
-  readonly lost: number;
-  /** Of how many events that are not long one is timed, and what is counted of system calls; of objects that are thinned. */
+  readonly losses: LatencyLosses;
+  /** Of how many events that are not long one is timed, and bits of LATENCY_MODES; of objects that are thinned. */
   control(oneIn: number, modes: number): void;
-  /** Of the run queue, from when to when events are counted, by the monotonic clock; until it is called: none. */
+  /** Of waits, from when to when events are counted, by the monotonic clock; until it is called: none. */
   countBetween(fromNs: bigint, untilNs?: bigint): void;
   /** Which kinds of events get stacks, as `kindsOf` has them, and from which length on all of them, in ns. */
   setStacks(kinds: bigint, thresholdNs: number): void;
@@ -64,9 +80,12 @@ class DoubleBuffer {
 export class LatencyTables {
   readonly #object: BpfObject;
   readonly #tables: DoubleBuffer;
+  /** Without processes. */
+  readonly #rest: DoubleBuffer;
   /** Of objects that count in them first. */
   readonly #slots: DoubleBuffer | undefined;
   readonly #lost: BpfMap;
+  #withoutProcess = 0;
   #oneIn = 1;
   #modes = 0;
   #fromNs = 0n;
@@ -75,6 +94,12 @@ export class LatencyTables {
   constructor(object: BpfObject) {
     this.#object = object;
     this.#tables = new DoubleBuffer(object, 'latency_tables', 'latency_a', 'latency_b');
+    this.#rest = new DoubleBuffer(
+      object,
+      'latency_rest_tables',
+      'latency_rest_a',
+      'latency_rest_b',
+    );
     this.#slots = object.hasMap('latency_slot_tables')
       ? new DoubleBuffer(object, 'latency_slot_tables', 'latency_slots_a', 'latency_slots_b')
       : undefined;
@@ -95,16 +120,25 @@ export class LatencyTables {
 
   /** Hands over all that was counted since the last time, each event once. One call at a time. */
   async take(receive: ReceiveBucket): Promise<void> {
-    const [table, slots] = await Promise.all([this.#tables.swap(), this.#slots?.swap()]);
+    const [table, rest, slots] = await Promise.all([
+      this.#tables.swap(),
+      this.#rest.swap(),
+      this.#slots?.swap(),
+    ]);
     readTable(table, receive);
+    readTable(rest, (keys, at, count, sum) => {
+      this.#withoutProcess += count;
+      receive(keys, at, count, sum);
+    });
     if (slots !== undefined) readSlots(slots, receive);
   }
 
-  /** Events that found no room, since the start. */
-  get lost(): number {
-    const values = this.#lost.lookup(ZERO_KEY);
-    if (values === undefined) return 0;
-    return new BigUint64Array(values.buffer).reduce((sum, value) => sum + Number(value), 0);
+  get losses(): LatencyLosses {
+    const values = new BigUint64Array(this.#lost.lookup(ZERO_KEY)?.buffer ?? new ArrayBuffer(0));
+    return {
+      uncounted: values.reduce((sum, value) => sum + Number(value), 0),
+      withoutProcess: this.#withoutProcess,
+    };
   }
 
   #writeControl(): void {

@@ -39,8 +39,8 @@ describe('what the latency programs count', () => {
       layout.FAULT_ACCESSES.map((text) => `FAULT_${text.toUpperCase().replace('-', '_')}`),
     );
     expect(names('fault_outcome').slice(0, -1)).toHaveLength(layout.FAULT_OUTCOMES.length);
-    expect([...(btf.enums.get('syscall_mode') ?? new Map()).values()]).toEqual(
-      Object.values(layout.SYSCALL_MODES),
+    expect([...(btf.enums.get('latency_mode') ?? new Map()).values()]).toEqual(
+      Object.values(layout.LATENCY_MODES),
     );
     expect([...(btf.enums.get('latency_limit') ?? new Map()).values()]).toEqual([LAST_BUCKET]);
   });

@@ -39,6 +39,7 @@ export const LATENCY_KINDS = [
   'tcp-retransmitted',
   'fault',
   'dns',
+  'blocked',
 ] as const;
 export type LatencyKind = (typeof LATENCY_KINDS)[number];
 
@@ -76,5 +77,5 @@ export const LATENCY_CONTROL = {
 } as const;
 export const LATENCY_CONTROL_BYTES = 32;
 
-/** Bits of its `modes`. */
-export const SYSCALL_MODES = { syscalls: 1, fs: 2, futex: 4 } as const;
+/** Bits of its `modes`, by source. */
+export const LATENCY_MODES = { syscalls: 1, fs: 2, futex: 4, runqueue: 8, waits: 16 } as const;

@@ -1,6 +1,12 @@
 /** The kernel side of off-CPU profiling: loads and attaches bpf/off-cpu.bpf.c, sets its threshold, reads its sums. */
 import { distFile } from '@/server/root';
-import { type LatencyCounter, LatencyTables, type ReceiveBucket } from '../latency/latency-tables';
+import {
+  type LatencyCounter,
+  type LatencyLosses,
+  LatencyTables,
+  NO_LOSSES,
+  type ReceiveBucket,
+} from '../latency/latency-tables';
 import { BpfError, type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
 import { OFF_CPU_CONFIGURATION_BYTES, THREAD_BYTES } from '../records';
 import { readPass } from './pass';
@@ -13,18 +19,22 @@ export const MAX_THRESHOLD_NS = 1e9;
 /** When user stacks of waits are taken: as their thread returns to user mode (Linux 6.18), or as it is switched out. */
 export type StackTime = 'late' | 'early';
 
-/** Counts run queue latencies by the programs of off-CPU profiling, from `countBetween` to `finish`, and again. */
-class RunQueueCounter implements LatencyCounter {
+/** Counts waits by the programs of off-CPU profiling, from `countBetween` to `finish`, and again. */
+class WaitCounter implements LatencyCounter {
   readonly takesStacks = false;
   readonly #tables: LatencyTables;
-  #lostBefore = 0;
+  #lossesBefore = NO_LOSSES;
 
   constructor(object: BpfObject) {
     this.#tables = new LatencyTables(object);
   }
 
-  get lost(): number {
-    return this.#tables.lost - this.#lostBefore;
+  get losses(): LatencyLosses {
+    const { uncounted, withoutProcess } = this.#tables.losses;
+    return {
+      uncounted: uncounted - this.#lossesBefore.uncounted,
+      withoutProcess: withoutProcess - this.#lossesBefore.withoutProcess,
+    };
   }
 
   control(oneIn: number, modes: number): void {
@@ -56,13 +66,13 @@ class RunQueueCounter implements LatencyCounter {
   }
 
   dispose(): void {
-    this.#lostBefore = this.#tables.lost;
+    this.#lossesBefore = this.#tables.losses;
   }
 }
 
 export class OffCpuPrograms {
   readonly stackTime: StackTime;
-  readonly runQueue: LatencyCounter;
+  readonly waitCounter: LatencyCounter;
   /** What the programs keep of each thread. */
   readonly threads: BpfMap;
   readonly #object: BpfObject;
@@ -73,7 +83,7 @@ export class OffCpuPrograms {
   private constructor(object: BpfObject, stackTime: StackTime, thresholdNs: number) {
     this.#object = object;
     this.stackTime = stackTime;
-    this.runQueue = new RunQueueCounter(object);
+    this.waitCounter = new WaitCounter(object);
     this.threads = object.map('threads');
     this.#thresholds = object.map('off_cpu_configurations');
     this.setThreshold(thresholdNs);

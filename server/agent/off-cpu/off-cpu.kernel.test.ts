@@ -14,6 +14,7 @@ import { describe, expect, it } from 'vitest';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { ProfiledRun, RunningWorkload } from '@/bench/workloads/run';
 import {
+  expectAllInHistograms,
   expectWithin,
   HZ,
   type Result,
@@ -132,6 +133,7 @@ function noWaitIsLost(profile: Profile): void {
 describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stackTime) => {
   it('is what threads that sleep 1, 10, 50, 200 ms in functions of their own have slept', async () => {
     const { profile, result, pid } = await profileWaits(['sleeps', 6], stackTime);
+    expectAllInHistograms(profile, pid);
     noWaitIsLost(profile);
     const waits = waitsOf(profile, pid);
     for (const worker of result.threads) {
@@ -170,6 +172,7 @@ describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stac
 
   it('of a mutex convoy is lock time, ended by the one who held it', async () => {
     const { profile, result, pid } = await profileWaits(['convoy', 4], stackTime, 1e6);
+    expectAllInHistograms(profile, pid);
     const waits = waitsOf(profile, pid);
     const tids = new Set(result.threads.map(({ tid }) => tid));
     let [locked, atMost, measured] = [0, 0, 0];
@@ -208,6 +211,7 @@ describe('waits for the disk', () => {
     const directory = mkdtempSync(join(cache, 'hearth-disk-'));
     try {
       const { profile, result, pid } = await profileWaits(['disk', 3, join(directory, 'file')]);
+      expectAllInHistograms(profile, pid);
       const waits = waitsOf(profile, pid);
       for (const [name, inner] of [
         ['syncs', 'sync_file'],
@@ -240,6 +244,7 @@ describe('waits for the disk', () => {
 describe('exact times', () => {
   it('of a pipe ping-pong are waits for pipes, all of them counted', async () => {
     const { profile, result, pid } = await profileWaits(['pipe', 3]);
+    expectAllInHistograms(profile, pid);
     noWaitIsLost(profile);
     for (const worker of result.threads) {
       expectLedger(profile, pid, worker, result);

@@ -80,9 +80,9 @@ export class OffCpu {
     this.#readAtMs = Date.now();
   }
 
-  /** Counts run queue latencies, if it is told to. */
-  get runQueue(): LatencyCounter {
-    return this.#programs.runQueue;
+  /** Counts all waits, and those for a CPU, if it is told to. */
+  get waitCounter(): LatencyCounter {
+    return this.#programs.waitCounter;
   }
 
   get thresholdNs(): number {

@@ -28,12 +28,12 @@ function loadSampler(pids: readonly number[]): CpuSampler {
 /** Off-CPU profiling, by which `programs` have the run queue counted. */
 async function begin(sampler: CpuSampler, programs: LatencyPrograms): Promise<OffCpuPrograms> {
   const offCpu = OffCpuPrograms.load(sampler.sharedMaps(), THRESHOLD_NS);
-  await programs.countRunQueueBy(offCpu.runQueue);
+  await programs.countWaitsBy(offCpu.waitCounter);
   return offCpu;
 }
 
 async function end(offCpu: OffCpuPrograms, programs: LatencyPrograms): Promise<void> {
-  await programs.countRunQueueBy(undefined);
+  await programs.countWaitsBy(undefined);
   offCpu.dispose();
 }
 
@@ -57,16 +57,23 @@ const measureSleeps = (
   sleeps: number,
   options: Parameters<typeof measureWorkload>[3],
 ): Promise<Measured> =>
-  measureWorkload('latency', ['runqueue'], ['sleep', sleeps, 100_000], options);
+  measureWorkload('latency', ['runqueue', 'waits'], ['sleep', sleeps, 100_000], options);
 
 const alwaysOn = async (programs: LatencyPrograms, pid: number): Promise<void> => {
   const offCpu = await begin(loadSampler([pid]), programs);
   undo.push(() => offCpu.dispose());
 };
 
+/** Its own count of its sleeps; those that the machine hides are missing, and it waits before it begins, too. */
+function expectAllSleeps({ buckets }: Measured, sleeps: number): void {
+  const { count } = histogram(buckets, 'sleep');
+  expect(count).toBeLessThanOrEqual(sleeps);
+  expect(count).toBeGreaterThan(sleeps * (1 - UNSEEN) - EDGE);
+}
+
 const own = ({ buckets, pid }: Measured): boolean => buckets.every((row) => row.pid === pid);
 
-describe('the run queue while off-CPU profiling is on', () => {
+describe('the run queue, and waits, while off-CPU profiling is on', () => {
   it('is counted by its programs, as often as the scheduler says', async () => {
     const names: string[] = [];
     const measured = await measureSleeps(6000, {
@@ -80,6 +87,7 @@ describe('the run queue while off-CPU profiling is on', () => {
     const { count } = histogram(measured.buckets, WAITS);
     expect(count).toBeLessThan(measured.arrivals + EDGE);
     expect(count).toBeGreaterThan(measured.arrivals * (1 - UNSEEN) - EDGE);
+    expectAllSleeps(measured, 6000);
   });
 
   it('may be thinned', async () => {
@@ -88,12 +96,16 @@ describe('the run queue while off-CPU profiling is on', () => {
     const error = 4 * Math.sqrt(arrivals * 7);
     expect(Math.abs(count - arrivals)).toBeLessThan(error + arrivals * UNSEEN + EDGE);
     expect(count % 8).toBe(0);
+    const sleeps = histogram(buckets, 'sleep');
+    expect(Math.abs(sleeps.count - 6000)).toBeLessThan(4 * Math.sqrt(6000 * 7) + 6000 * UNSEEN);
+    expect(sleeps.count % 8).toBe(0);
   });
 
   it('is counted neither twice nor not at all as off-CPU profiling goes on and off', async () => {
     let sampler: CpuSampler | undefined;
     let turns = 0;
-    const measured = await measureSleeps(20_000, {
+    const measured = await measureSleeps(30_000, {
+      mayLose: EDGE,
       prepare: async (_, pid) => {
         sampler = loadSampler([pid]);
       },
@@ -106,6 +118,7 @@ describe('the run queue while off-CPU profiling is on', () => {
     const { count } = histogram(measured.buckets, WAITS);
     expect(count).toBeLessThan(measured.arrivals + EDGE);
     expect(count).toBeGreaterThan(measured.arrivals * (1 - UNSEEN) - EDGE);
+    expectAllSleeps(measured, 30_000);
   });
 
   it('adds up to what the scheduler says of two busy loops, as off-CPU profiling goes on and off', async () => {
