@@ -32,7 +32,7 @@ static int take_user_stack(struct bpf_map *map, void *key, void *value)
 {
 	const struct configuration *config = configuration();
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct thread *thread = thread_of(task);
 	struct slot *slot = value;
 	struct record_wait_stack record = {
 		.type = RECORD_WAIT_STACK,

@@ -187,10 +187,21 @@ static __always_inline void add_time(struct thread *thread, __u32 state, __u64 n
 	thread->count[state] += 1;
 }
 
-/* Begins to follow a thread, if it isn't followed yet; NULL where there is no memory. */
-static __always_inline struct thread *follow(struct task_struct *task, enum thread_state state)
+/* Room for a thread that is not followed yet; NULL where there is none, and no memory, or it may not be asked for here. */
+static __always_inline struct thread *room_for(struct task_struct *task, bool may_allocate)
 {
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u64 owner = identity_of(task);
+	struct thread_place *place = place_of(owner);
+
+	if (place && __sync_val_compare_and_swap(&place->owner, 0, owner) == 0)
+		return &place->thread;
+	return may_allocate ? bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE) : NULL;
+}
+
+/* Begins to follow a thread, if it isn't followed yet; NULL where there is no room. */
+static __always_inline struct thread *follow(struct task_struct *task, enum thread_state state, bool may_allocate)
+{
+	struct thread *thread = thread_of(task) ?: room_for(task, may_allocate);
 
 	if (thread && thread->id == 0) {
 		thread->id = __sync_fetch_and_add(&last_thread_id, 1) + 1;
@@ -207,11 +218,9 @@ static __always_inline struct thread *follow(struct task_struct *task, enum thre
  */
 static __always_inline struct thread *known(struct task_struct *task, enum thread_state state)
 {
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct thread *thread = thread_of(task);
 
-	if (thread)
-		return thread;
-	return takes_stacks_late ? follow(task, state) : NULL;
+	return thread ?: follow(task, state, takes_stacks_late);
 }
 
 /* As latency-waits.bpf.c. All are timed here: it is counting alone that is thinned. */
@@ -448,7 +457,7 @@ static __always_inline void take_waker(void *ctx, struct thread *thread, __u64 n
 		give_back(scratch);
 	}
 	if (takes_stacks_late && thread->waker) {
-		struct thread *own = bpf_task_storage_get(&threads, waker, NULL, 0);
+		struct thread *own = thread_of(waker);
 
 		if (own)
 			thread->waker_key = take_user_stack_later(waker, own, now);
@@ -458,7 +467,7 @@ static __always_inline void take_waker(void *ctx, struct thread *thread, __u64 n
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_waking, struct task_struct *task)
 {
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct thread *thread = thread_of(task);
 	__u64 now, weight;
 
 	if (!thread)
@@ -480,14 +489,40 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	return 0;
 }
 
+/* For the thread that has the place next. */
+static __always_inline void clear(struct thread_place *place)
+{
+	__builtin_memset(&place->thread, 0, sizeof(place->thread));
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_new_thread, struct task_struct *parent, struct task_struct *child)
 {
-	struct thread *thread = follow(child, STATE_RUNNABLE);
+	__u64 owner = identity_of(child);
+	struct thread_place *place = place_of(owner);
+	struct thread *thread;
 
+	/* Of a task that was at this address before, whose end was not seen. */
+	if (place && place->owner == owner)
+		clear(place);
+	thread = follow(child, STATE_RUNNABLE, true);
 	/* At its end, the filter may have forgotten its process already. */
 	if (thread)
 		thread->wanted = wanted_task(child);
+	return 0;
+}
+
+/* Only now will nothing happen to the thread any more, but that the reading of all threads may still come by. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(on_thread_free, struct task_struct *task)
+{
+	__u64 owner = identity_of(task);
+	struct thread_place *place = place_of(owner);
+
+	if (!place || place->owner != owner)
+		return 0;
+	clear(place);
+	__sync_val_compare_and_swap(&place->owner, owner, 0);
 	return 0;
 }
 
@@ -497,6 +532,13 @@ struct task_struct___state {
 	int on_cpu;
 };
 #pragma clang attribute pop
+
+static __always_inline bool is_dead(struct task_struct *task)
+{
+	const struct task_struct___state *seen = (void *)task;
+
+	return seen->__state & TASK_DEAD;
+}
 
 /* State of a thread that is seen for the first time. A wait that is under way counts from now on. */
 static __always_inline enum thread_state present_state(struct task_struct *task)
@@ -545,7 +587,7 @@ int read_threads(struct bpf_iter__task *ctx)
 
 	if (!task || !config || task->pid == 0)
 		return 0;
-	thread = follow(task, present_state(task));
+	thread = is_dead(task) ? thread_of(task) : follow(task, present_state(task), true);
 	if (!thread)
 		return 0;
 	thread->wanted = wanted_task(task);

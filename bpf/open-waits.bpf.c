@@ -57,7 +57,7 @@ int read_open_waits(struct bpf_iter__task *ctx)
 
 	if (!task || !config || task->pid == 0 || !wanted_task(task))
 		return 0;
-	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	thread = thread_of(task);
 	room = bpf_map_lookup_elem(&rooms, &zero);
 	if (!thread || !room)
 		return 0;

@@ -15,7 +15,7 @@ const WAITS = ['latency_wait'];
 
 /** How the names of an extra's programs begin; the same array for those of the same programs. */
 const PROGRAMS: Readonly<Record<Extra, readonly string[]>> = {
-  offCpu: ['on_switch', 'on_waking', 'on_new_thread'],
+  offCpu: ['on_switch', 'on_waking', 'on_new_thread', 'on_thread_free'],
   runqueue: WAITS,
   waits: WAITS,
   block: ['latency_block'],

@@ -74,7 +74,7 @@ export class OffCpuPrograms {
   readonly stackTime: StackTime;
   readonly waitCounter: LatencyCounter;
   /** What the programs keep of each thread. */
-  readonly threads: BpfMap;
+  readonly threadMaps: readonly BpfMap[];
   readonly #object: BpfObject;
   readonly #pass: () => number;
   readonly #thresholds: BpfMap;
@@ -84,10 +84,10 @@ export class OffCpuPrograms {
     this.#object = object;
     this.stackTime = stackTime;
     this.waitCounter = new WaitCounter(object);
-    this.threads = object.map('threads');
+    this.threadMaps = ['thread_places', 'threads'].map((name) => object.map(name));
     this.#thresholds = object.map('off_cpu_configurations');
     this.setThreshold(thresholdNs);
-    this.#detach = ['on_new_thread', 'on_waking', 'on_switch'].map((name) =>
+    this.#detach = ['on_thread_free', 'on_new_thread', 'on_waking', 'on_switch'].map((name) =>
       object.attachProgram(name),
     );
     this.#pass = object.iterator('read_threads');

@@ -74,7 +74,7 @@ export class OffCpu {
   ) {
     this.#thresholdNs = options.thresholdNs;
     this.#programs = OffCpuPrograms.load(shared, options.thresholdNs, options.stackTime);
-    this.#openWaits = OpenWaitReader.load([...shared, this.#programs.threads]);
+    this.#openWaits = OpenWaitReader.load([...shared, ...this.#programs.threadMaps]);
     this.#processes = processes;
     this.#target = target;
     this.#readAtMs = Date.now();

@@ -37,7 +37,7 @@ export class OpenWaitReader {
     this.#pass = object.iterator('read_open_waits');
   }
 
-  /** `shared`: the maps of CpuSampler.sharedMaps(), and OffCpuPrograms.threads. Undefined before Linux 6.1. */
+  /** `shared`: the maps of CpuSampler.sharedMaps(), and OffCpuPrograms.threadMaps. Undefined before Linux 6.1. */
   static load(shared: readonly BpfMap[]): OpenWaitReader | undefined {
     let object: BpfObject | undefined;
     try {
