@@ -26,7 +26,7 @@ const SHARED_MAPS = [
 
 /** Ring bytes per CPU: over a second of samples with new stacks at 999 Hz. */
 const RING_BYTES_PER_CPU = 1 << 20;
-const RING_BYTES_MIN = 1 << 21;
+const RING_BYTES_MIN = 1 << 22;
 const RING_BYTES_MAX = 1 << 26;
 
 function ringBytesFor(cpus: number): number {

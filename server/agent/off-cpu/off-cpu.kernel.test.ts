@@ -30,7 +30,7 @@ import { type ThreadIndex, ThreadState } from '@/profile/schema';
 import { ROOT } from '@/server/root';
 import { cgroup2Mount } from '../cgroups';
 import { readStolenSeconds } from '../cost';
-import type { StackTime } from './off-cpu-programs';
+import { MAX_THRESHOLD_NS, type StackTime } from './off-cpu-programs';
 
 /** Between a wakeup and the switch, on a busy virtual machine. */
 const SWITCH_NS = 50e3;
@@ -392,4 +392,27 @@ describe('threads', () => {
         expect(waits.columns.durationNs[row]).toBeLessThan(comeRoundNs / 2);
     }
   }, 300_000);
+
+  it('that are there at the same time, more than have a place of their own, are each followed all the same', async () => {
+    const THREADS = 6000;
+    // As they all end at once, their waits would fill the ring.
+    const run = await ProfiledRun.start(HZ, { kind: 'all' }, { thresholdNs: MAX_THRESHOLD_NS });
+    const workload = new RunningWorkload(compileWorkload('latency'), ['crowd', THREADS]);
+    await workload.result().finally(() => sleep(1000));
+    const profile = await run.stop();
+    const { threadTimes, losses } = profile;
+    const isIn = threadsOf(profile, workload.pid);
+    /** Each was blocked twice, until all were there. */
+    const blocks = new Map<ThreadIndex, number>();
+    for (let row = 0; row < threadTimes.length; row++) {
+      const { thread, state, count } = threadTimes.columns;
+      if (isIn(thread[row]) && state[row] === ThreadState.Lock)
+        blocks.set(thread[row], (blocks.get(thread[row]) ?? 0) + count[row]);
+    }
+    const unseen = losses.get('thread-unknown') ?? 0;
+    expect(unseen).toBeLessThan(THREADS / 100);
+    expect(blocks.size).toBeGreaterThan(THREADS - unseen - 10);
+    expect(blocks.size).toBeLessThanOrEqual(THREADS + 1);
+    if (unseen === 0) expectAllInHistograms(profile, workload.pid);
+  });
 });
