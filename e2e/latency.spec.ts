@@ -191,6 +191,45 @@ test('is in recordings', async ({ page }) => {
   ).toBeVisible();
 });
 
+test('has exact histograms of waits while off-CPU profiling is on, as a part of it', async ({
+  page,
+}) => {
+  await page.goto(server.url);
+  await page.goto(`${server.origin}/latency?source=waits`);
+  const histogramOf = (label: string): Locator =>
+    page.getByRole('application', { name: new RegExp(`^Histogram of ${label}: [\\d,]+ events`) });
+  const measure = page.getByRole('button', { name: 'Measure', exact: true });
+  const stop = page.getByRole('button', { name: 'Stop measuring' });
+
+  await test.step('they can be measured alone', async () => {
+    await measure.click();
+    await page.getByRole('button', { name: 'poll', exact: true }).click();
+    await expect(histogramOf('poll')).toBeVisible();
+    await stop.click();
+  });
+  await test.step('off-CPU profiling, which has their stacks, has them measured', async () => {
+    await expect(measure).toBeEnabled();
+    await page.getByRole('button', { name: 'Turn on off-CPU profiling' }).click();
+    await expect(stop).toBeDisabled();
+    await expect(stop).toHaveAttribute('title', 'Part of off-CPU profiling, which is on');
+    await expect(page.getByRole('application', { name: 'Flame graph of poll' })).toBeVisible();
+  });
+  await test.step('what is selected leads to the graph of these waits', async () => {
+    await page.getByRole('link', { name: 'Off-CPU graph of these waits' }).click();
+    await expect(page.getByText(/^Only waits: poll/)).toBeVisible();
+    await page.goBack();
+  });
+  await test.step('other sources leave them as they are', async () => {
+    await page.getByRole('radio', { name: 'CPU run queue' }).check();
+    await measure.click();
+    await stop.click();
+    await page.goto(`${server.origin}/threads`);
+    await page.getByRole('button', { name: 'Stop off-CPU' }).click();
+    await page.goto(`${server.origin}/latency?source=waits`);
+    await expect(measure).toBeEnabled();
+  });
+});
+
 test('is told apart by cgroup, live and in recordings', async ({ page }) => {
   const cgroup = `hearth-e2e-${process.pid}`;
   const directory = join(cgroup2Mount() ?? '', cgroup);
