@@ -30,6 +30,7 @@ const DEAR = {
   stolen: { value: 0 },
   bpfPrograms: {},
   latency: { sources: [], stacks: [], oneIn: 1, problems: {} },
+  losses: {},
 } as unknown as CollectorStatus;
 const WISH: Wish = { frequencyHz: 99, thresholdNs: undefined, latencies: [] };
 
@@ -74,7 +75,33 @@ describe('the budget', () => {
     );
   });
 
-  it('of 0 is no limit', () => {
+  it('is for nothing where more comes than can be read: a step is taken at once, and again', () => {
+    const { applied, read, last } = keep({ ...WISH, thresholdNs: 10e6 });
+    const lost = (count: number) => ({ ...DEAR, losses: { 'wait-ring-full': count } });
+    read(lost(5000), 1);
+    expect(applied).toEqual([]);
+    // No more are lost: something ended, and it is over.
+    read(lost(5000), 1);
+    read(lost(9000), 1);
+    expect(applied).toEqual([]);
+    read(lost(13_000), 1);
+    expect(applied).toEqual([{ frequencyHz: 49, thresholdNs: 20e6 }]);
+    expect(last()).toBe(
+      'sampling lowered to 49 Hz, waits all taken from 20 ms on: 4000 events were lost in a second, for they are more than can be read',
+    );
+    read(lost(15_000), 1);
+    expect(applied).toHaveLength(2);
+    // A new agent begins at 0.
+    read(lost(40), 1);
+    read(lost(120), 5);
+    expect(applied).toHaveLength(2);
+  });
+
+  it('of 0 is no limit, whatever is lost', () => {
+    const { applied, read } = keep(WISH, { ...DEFAULT_BUDGET, cpuPercent: 0 });
+    for (let second = 1; second < 10; second++)
+      read({ ...DEAR, losses: { 'sample-ring-full': 1000 * second } }, 1);
+    expect(applied).toEqual([]);
     expect(follow(new BudgetSteps(0), 50, 300).every((steps) => steps === 0)).toBe(true);
   });
 

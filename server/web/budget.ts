@@ -1,6 +1,7 @@
 /**
  * Keeps what Hearth costs below what the user allows: above the budget, samples are taken less often, fewer of the
- * short waits, and fewer of the latency events that are most, a step at a time; below it, a step back. Weights say how much
+ * short waits, and fewer of the latency events that are most, a step at a time, and at once where more comes than can be read;
+ * below it, a step back. Weights say how much
  * a sample, a wait or an event stands for, so they stay right. Where all steps are taken and what can be switched off still
  * costs more than the budget by itself, the dearest of it is switched off, until the user switches it on again.
  */
@@ -59,6 +60,16 @@ const CALM = 60;
 const STEP_COST = 2;
 const HEADROOM = 0.8;
 const KEPT_CHANGES = 20;
+/** What found the ring full: more comes than the agent can read. */
+const RING_LOSSES = [
+  'sample-ring-full',
+  'stack-ring-full',
+  'wait-ring-full',
+  'latency-sample-ring-full',
+  'process-event-ring-full',
+];
+/** In each of two readings after each other: thousands of threads that end at once are no reason to sample less. */
+const OVERRUN = 100;
 
 /** What is in force after so many steps: with each, half the frequency, twice the threshold, half the latency events. */
 export function settingAfter(
@@ -91,9 +102,12 @@ function mostSteps(wish: Wish): number {
   return steps;
 }
 
-/** What a reading leads to: another number of steps, or more than the budget with no step left; for the mean cost, in percent. */
+/**
+ * What a reading leads to: another number of steps, for what is used or for what can't be read, or more than the budget with
+ * no step left; with the mean cost, in percent.
+ */
 export interface Decision {
-  readonly kind: 'step' | 'stuck';
+  readonly kind: 'step' | 'overrun' | 'stuck';
   readonly percent: number;
 }
 
@@ -128,8 +142,14 @@ export class BudgetSteps {
     this.#steps = Math.min(this.#steps, most);
   }
 
-  /** Takes a reading in percent of the machine. Undefined: all stays as it is. */
-  read(percent: number): Decision | undefined {
+  /** Takes a reading in percent of the machine; `isOverrun`: more comes than can be read. Undefined: all stays as it is. */
+  read(percent: number, isOverrun = false): Decision | undefined {
+    // What comes is lost meanwhile: this doesn't wait for a mean.
+    if (isOverrun && this.limitPercent > 0 && this.#steps < this.#most) {
+      this.#steps++;
+      this.#settle(SETTLING);
+      return { kind: 'overrun', percent };
+    }
     if (this.#toSkip > 0) {
       this.#toSkip--;
       return undefined;
@@ -175,6 +195,9 @@ export class BudgetKeeper {
   readonly #steps: BudgetSteps;
   readonly #actions: BudgetActions;
   #usedBytes: number | undefined;
+  /** What the ring had no room for since the agent began, and in how many readings after each other it was much. */
+  #ringLosses = 0;
+  #overruns = 0;
   /** The last readings, whether they count for the budget or not. */
   #recent: number[] = [];
   #stopped: readonly StoppedExtra[] = [];
@@ -238,18 +261,28 @@ export class BudgetKeeper {
     const percent = (cores / collector.cpus) * 100;
     this.#recent = [...this.#recent, percent].slice(-MEAN_OF);
     const before = this.#steps.steps;
-    const decision = this.#steps.read(percent);
+    const lost = this.#newRingLosses(collector);
+    this.#overruns = lost < OVERRUN ? 0 : this.#overruns + 1;
+    const decision = this.#steps.read(percent, this.#overruns > 1);
     if (decision === undefined) return;
     if (decision.kind === 'stuck') {
       this.#stopDearest(collector);
       return;
     }
     const isLowered = this.#steps.steps > before;
-    const used = `Hearth used ${decision.percent.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
-    this.#changed(
-      `sampling ${isLowered ? 'lowered' : 'raised'} to ${this.#settingText()}: ${used}`,
-    );
+    const why =
+      decision.kind === 'overrun'
+        ? `${lost} events were lost in a second, for they are more than can be read`
+        : `Hearth used ${decision.percent.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
+    this.#changed(`sampling ${isLowered ? 'lowered' : 'raised'} to ${this.#settingText()}: ${why}`);
     this.#actions.apply(this.setting);
+  }
+
+  /** Since the last reading; of a new agent none. */
+  #newRingLosses({ losses }: CollectorStatus): number {
+    const before = this.#ringLosses;
+    this.#ringLosses = RING_LOSSES.reduce((sum, reason) => sum + (losses[reason] ?? 0), 0);
+    return Math.max(0, this.#ringLosses - before);
   }
 
   /** Where what can be switched off costs more than the budget by itself. Else it would not help: Hearth says what it uses. */
