@@ -4,7 +4,7 @@
  */
 import { setPriority } from 'node:os';
 
-const NICE = -15;
+const NICE = -20;
 
 /** Raises the priority of the calling thread, and of those that it starts from now on. */
 export function raisePriority(): void {

@@ -71,11 +71,18 @@ const RING_LOSSES = [
 /** In each of two readings after each other: thousands of threads that end at once are no reason to sample less. */
 const OVERRUN = 100;
 
+/**
+ * Those that are thinned where anything is: waits, too, which off-CPU profiling has measured. Alone these are not worth it, for
+ * its programs have to time them anyway.
+ */
+function thinnedOf({ thresholdNs, latencies }: Wish): readonly LatencySource[] {
+  const others: readonly LatencySource[] = thresholdNs === undefined ? [] : ['waits'];
+  return THINNED_SOURCES.filter((source) => [...latencies, ...others].includes(source));
+}
+
 /** What is in force after so many steps: with each, half the frequency, twice the threshold, half the latency events. */
-export function settingAfter(
-  { frequencyHz, thresholdNs, latencies }: Wish,
-  steps: number,
-): Setting {
+export function settingAfter(wish: Wish, steps: number): Setting {
+  const { frequencyHz, thresholdNs } = wish;
   const factor = 2 ** steps;
   return {
     frequencyHz: Math.max(Math.min(frequencyHz, LEAST_HZ), Math.floor(frequencyHz / factor)),
@@ -83,7 +90,7 @@ export function settingAfter(
       thresholdNs === undefined
         ? undefined
         : Math.min(Math.max(thresholdNs, MOST_THRESHOLD_NS), thresholdNs * factor),
-    latencyOneIn: latencies.length === 0 ? undefined : factor,
+    latencyOneIn: wish.latencies.length === 0 ? undefined : factor,
   };
 }
 
@@ -272,7 +279,7 @@ export class BudgetKeeper {
     const isLowered = this.#steps.steps > before;
     const why =
       decision.kind === 'overrun'
-        ? `${lost} events were lost in a second, for they are more than can be read`
+        ? `${lost} events found the ring full, for more comes than can be read`
         : `Hearth used ${decision.percent.toFixed(1)} % of the machine, the budget is ${this.#budget.cpuPercent} %`;
     this.#changed(`sampling ${isLowered ? 'lowered' : 'raised'} to ${this.#settingText()}: ${why}`);
     this.#actions.apply(this.setting);
@@ -323,7 +330,7 @@ export class BudgetKeeper {
     const parts = [`${frequencyHz} Hz`];
     if (thresholdNs !== undefined) parts.push(`waits all taken from ${thresholdNs / 1e6} ms on`);
     if (latencyOneIn !== undefined) {
-      const names = this.#wish.latencies.map((source) => LATENCY_TEXTS[source].title);
+      const names = thinnedOf(this.#wish).map((source) => LATENCY_TEXTS[source].title);
       const timed =
         latencyOneIn === 1
           ? 'all timed'

@@ -114,10 +114,10 @@ async function main(): Promise<void> {
     { ...DEFAULT_BUDGET, cpuPercent: Number(values.budget) },
     { frequencyHz: Number(values.frequency), thresholdNs: undefined, latencies: [] },
     {
-      apply: ({ frequencyHz, thresholdNs, latencyOneIn }) => {
+      apply: ({ frequencyHz, thresholdNs, latencyOneIn = 1 }) => {
         agent.tell({ set: 'frequency', frequencyHz });
         if (thresholdNs !== undefined) agent.tell({ set: 'offCpu', enabled: true, thresholdNs });
-        if (latencyOneIn !== undefined) agent.tell({ set: 'latencyThinning', oneIn: latencyOneIn });
+        agent.tell({ set: 'latencyThinning', oneIn: latencyOneIn });
       },
       stop: (extras) => {
         const { offCpu, latency } = agent.collector ?? {};
