@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
+import { bucketOf } from '@/profile/latency/buckets';
+import { TestProfile } from '@/profile/profiles-for-tests';
 import { FrameKind, MappingKind, NONE, ThreadState } from '@/profile/schema';
 import type { BlockedThread } from '@/profile/status';
-import { describeBlocked, describeRecording } from './summary';
+import { describeBlocked, describeRecording, describeWaits } from './summary';
 
 const FACTS = { seconds: 2, frequencyHz: 99, outputName: 'out.txt' };
 
@@ -90,4 +92,23 @@ it('who waits still is told of, a few of many', () => {
   ]);
   expect(lines.at(-1)).toBe('  and 4 more');
   expect(describeBlocked({ ...status, blocked: [], blockedThreads: 0 })).toEqual([]);
+});
+
+it('waits are estimated by what was drawn; beside them are those that have ended, all of them', () => {
+  const test = new TestProfile()
+    .addWait({ stack: ['main'], durationNs: 20e6, weight: 100e6, waitClass: ThreadState.Sleep })
+    .addWait({ stack: ['main'], durationNs: 30e6, waitClass: ThreadState.Runnable });
+  const { builder, profile } = test;
+  const [source, label] = [builder.string('waits'), builder.string('sleep')];
+  const row = { timeNs: 0, durationNs: 1e9, process: 0, oneIn: 1, source, label };
+  builder.latency({ ...row, bucket: bucketOf(1e6), count: 3, sum: 3e6 });
+  builder.latency({ ...row, bucket: bucketOf(20e6), count: 1, sum: 20e6 });
+  const rates = { thresholdNs: 10e6, readsOpenWaits: true };
+  const lines = describeWaits(profile, 'off-cpu', rates, FACTS);
+  expect(lines).toContainEqual(
+    expect.stringMatching(
+      /^ {2}sleep .* about 5 waits; all that ended: 4, p50 [\d.]+ (ms|us), p99 [\d.]+ ms$/,
+    ),
+  );
+  expect(lines).toContainEqual(expect.stringMatching(/^ {2}waiting for a CPU .* about 1 wait$/));
 });

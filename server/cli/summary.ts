@@ -2,6 +2,8 @@
 import { threadText, whereBlocked } from '@/profile/blocked-thread';
 import { buildCallTree } from '@/profile/call-tree';
 import { FunctionTable } from '@/profile/functions';
+import { formatLatency } from '@/profile/latency/format';
+import { Histogram, QUANTILES } from '@/profile/latency/histogram';
 import type { Profile } from '@/profile/profile';
 import { quality, type Share } from '@/profile/quality';
 import { STATE_NAMES, ThreadState } from '@/profile/schema';
@@ -76,12 +78,14 @@ export function describeWaits(
         ? 'of those that still went on at the end the part until then'
         : 'those that still went on at the end are not (that needs Linux 6.1)'),
   ];
+  const histograms = waitHistograms(profile);
   for (const [state, { seconds, waits: count }] of [...byState].sort(
     ([, a], [, b]) => b.seconds - a.seconds,
   )) {
     const share = total === 0 ? 0 : (seconds / total) * 100;
     lines.push(
-      `  ${STATE_NAMES[state].padEnd(18)} ${seconds.toFixed(3).padStart(12)} s ${share.toFixed(1).padStart(5)}%  about ${counted(Math.round(count))}`,
+      `  ${STATE_NAMES[state].padEnd(18)} ${seconds.toFixed(3).padStart(12)} s ${share.toFixed(1).padStart(5)}%  about ${counted(Math.round(count))}` +
+        endedText(histograms.get(STATE_NAMES[state])),
     );
   }
   if (kind === 'wall') {
@@ -91,6 +95,29 @@ export function describeWaits(
   }
   lines.push(...ledgerLines(profile), ...lossLines(profile));
   return lines;
+}
+
+/** Of all waits that have ended, exact, by what they were for. */
+function waitHistograms(profile: Profile): ReadonlyMap<string, Histogram> {
+  const { columns, length } = profile.latencies;
+  const histograms = new Map<string, Histogram>();
+  for (let row = 0; row < length; row++) {
+    if (profile.string(columns.source[row]) !== 'waits') continue;
+    const label = profile.string(columns.label[row]);
+    const histogram = histograms.get(label) ?? new Histogram();
+    histogram.add(columns.bucket[row], columns.count[row], columns.sum[row]);
+    histograms.set(label, histogram);
+  }
+  return histograms;
+}
+
+/** '; all that ended: 298, p50 1.06 ms, p99 20.3 ms' */
+function endedText(histogram: Histogram | undefined): string {
+  if (histogram === undefined) return '';
+  const quantiles = QUANTILES.filter(({ name }) => name === 'p50' || name === 'p99').map(
+    ({ name, q }) => `${name} ${formatLatency(histogram.quantile(q)?.value ?? 0, 'nanoseconds')}`,
+  );
+  return `; all that ended: ${withCommas(histogram.count)}, ${quantiles.join(', ')}`;
 }
 
 /** Who waits still. */
