@@ -178,11 +178,11 @@ test('is in recordings', async ({ page }) => {
     await page.goto(latencies);
   });
   await test.step('events with stacks of their own are in it, too', async () => {
-    await page.getByRole('radio', { name: 'Futex waits' }).check();
+    await page.getByRole('radio', { name: 'Futexes' }).check();
     await expect(stacks.getByRole('application', { name: /^Flame graph of wait/ })).toBeVisible();
     await stacks.getByRole('link', { name: 'Open as a page' }).click();
     await expect(page).toHaveURL(/\/sessions\/.*mode=latency/);
-    await expect(page.getByText(/^Futex waits: wait/)).toBeVisible();
+    await expect(page.getByText(/^Futexes: wait/)).toBeVisible();
     await page.goBack();
   });
   await page.getByRole('radio', { name: 'Block I/O' }).check();

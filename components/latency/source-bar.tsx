@@ -75,6 +75,8 @@ export function MeasureSwitch({
   return (
     <Button
       look={isOn ? 'plain' : 'primary'}
+      // As wide for both of its words: nothing beside it moves.
+      className="min-w-[7.5rem]"
       aria-pressed={isOn}
       disabled={disabled || busy || collector === undefined || isPart}
       title={isPart ? 'Part of off-CPU profiling, which is on' : undefined}
@@ -97,7 +99,7 @@ export function MeasureCost({
   readonly collector: CollectorStatus | undefined;
 }) {
   return (
-    <div className="min-h-7 min-w-0 flex-1 basis-36 text-xs leading-[14px] text-dim">
+    <div className="min-h-7 min-w-0 flex-1 basis-28 text-xs leading-[14px] text-dim">
       {collector?.latency.sources.includes(source) === true ? (
         <Cost source={source} collector={collector} />
       ) : null}

@@ -108,7 +108,7 @@ export const LATENCY_TEXTS: Readonly<Record<LatencySource, LatencySourceText>> =
     text: 'Time to connect, the smoothed round-trip time at each segment received, bytes sent and received by each call, bytes of retransmitted segments: by peer.',
   },
   futex: {
-    title: 'Futex waits',
+    title: 'Futexes',
     text: 'System calls that wait for a futex, by how they ended. Locks that are free are taken without a system call, and are not in it.',
   },
   faults: {

@@ -149,7 +149,7 @@ describe('the budget', () => {
     lower();
     expect(applied.at(-1)).toEqual({ frequencyHz: 24, latencyOneIn: 4 });
     expect(last()).toMatch(
-      /^sampling lowered to \d+ Hz, System calls and Futex waits: one in \d+ timed, those of 200 ms and more all: Hearth used/,
+      /^sampling lowered to \d+ Hz, System calls and Futexes: one in \d+ timed, those of 200 ms and more all: Hearth used/,
     );
 
     // Neither of them is another wish: what is in force stays.
