@@ -243,7 +243,8 @@ describe('waits', () => {
       expect(low, `p${100 * q}`).toBeLessThan(told);
       expect(high, `p${100 * q}`).toBeGreaterThan(2_000_000);
     }
-    expect(sleeps.quantile(0)?.high).toBeGreaterThan(2_000_000);
+    // Some have set their timer, and had to leave the CPU before they slept.
+    expect(sleeps.quantile(0.1)?.high).toBeGreaterThan(2_000_000);
     expect(histogram(buckets, 'waiting for a CPU').count).toBeGreaterThan(count * (1 - UNSEEN));
   });
 
@@ -252,7 +253,7 @@ describe('waits', () => {
     const locks = histogram(buckets, 'lock');
     expect(locks.count).toBeLessThanOrEqual(300);
     expect(locks.count).toBeGreaterThan(300 * (1 - UNSEEN));
-    expect(locks.quantile(0)?.high).toBeGreaterThan(2_000_000);
+    expect(locks.quantile(0.1)?.high).toBeGreaterThan(2_000_000);
     expect(new Set(buckets.map(({ source }) => source))).toEqual(new Set(['waits']));
   });
 });
