@@ -93,7 +93,13 @@ export const latencySources: Bench = {
     for (const name of [EVERY, ...THINNED.map(thinnedName)])
       report(name, 'times as long', (least.get(name) ?? 0) / bareUs, 'limit', RATIO_LIMIT);
     report('page fault, faults', 'ns/fault', leastFault.measured, 'nothing', leastFault.bare);
-    report(`events lost of ${events}`, 'events', programs.losses.uncounted, 'all', events);
+    report(
+      `events lost of ${events}`,
+      'events',
+      programs.losses.uncounted + programs.losses.unseen,
+      'all',
+      events,
+    );
     report(
       `events with stacks lost of ${stacks}`,
       'events',

@@ -166,4 +166,10 @@ static __always_inline __u64 modified_ns(struct inode *inode)
 #define VM_EXEC 0x4
 #define PAGE_SHIFT 12
 
+/* Fibonacci hashing: the high bits of a product are mixed best. */
+static __always_inline __u32 hash_of(__u64 number, __u32 bits)
+{
+	return number * 0x9e3779b97f4a7c15ULL >> (64 - bits);
+}
+
 #endif

@@ -6,6 +6,7 @@
 #include "off-cpu.bpf.h"
 #include "stack-room.bpf.h"
 #include "task-stack.bpf.h"
+#include "thread-places.bpf.h"
 #include "task-work.h"
 
 /* Task work under way. A slot is its owner's until the work has been done. */

@@ -77,7 +77,7 @@ static __always_inline void begin_request(void *ctx, __u64 request, bool is_inse
 	else
 		times.issued_ns = now;
 	if (bpf_map_update_elem(&requests, &request, &times, BPF_ANY)) {
-		count_lost(1);
+		count_loss(LATENCY_NO_ROOM, 1);
 		forget_request(request);
 	}
 }

@@ -172,7 +172,7 @@ int BPF_PROG(latency_dns_send, struct sk_buff *packet)
 	}
 	/* Sent again, or seen on a second device: it is still the same. */
 	if (bpf_map_update_elem(&queries, &key, &query, BPF_NOEXIST) == -E2BIG)
-		count_lost(1);
+		count_loss(LATENCY_NO_ROOM, 1);
 	return 0;
 }
 

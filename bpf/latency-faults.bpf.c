@@ -75,7 +75,7 @@ static __always_inline int begin_fault(struct task_struct *task, unsigned long a
 		return 0;
 	fault = bpf_task_storage_get(&faults, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!fault) {
-		count_lost(1);
+		count_loss(LATENCY_NO_ROOM, 1);
 		return 0;
 	}
 	fault->address = address;

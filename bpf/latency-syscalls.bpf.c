@@ -145,7 +145,7 @@ int BPF_PROG(latency_syscall_enter, struct pt_regs___latency *regs, long number)
 	/* A thread's registers are always at the same place. */
 	call = event_to_begin(identity(regs), NULL);
 	if (!call) {
-		count_lost(1);
+		count_loss(LATENCY_NO_ROOM, 1);
 		return 0;
 	}
 	call->number = number;

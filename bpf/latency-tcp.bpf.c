@@ -108,7 +108,7 @@ static __always_inline struct owner *take_socket(struct sock *sk)
 		return NULL;
 	owner = bpf_sk_storage_get(&owners, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!owner) {
-		count_lost(1);
+		count_loss(LATENCY_NO_ROOM, 1);
 		return NULL;
 	}
 	owner->pid = task->tgid;

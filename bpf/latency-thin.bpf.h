@@ -63,8 +63,7 @@ static __always_inline __u64 identity(const void *pointer)
 
 static __always_inline struct thread_event *place_of(__u64 owner)
 {
-	/* Fibonacci hashing, as for slots. */
-	return &thread_events[owner * 0x9e3779b97f4a7c15ULL >> (64 - EVENT_BITS)];
+	return &thread_events[hash_of(owner, EVENT_BITS)];
 }
 
 /* For the next event of a thread (NULL: the current one); NULL where there is no room. */

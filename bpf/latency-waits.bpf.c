@@ -6,7 +6,7 @@
  * the CPU at once. From sched_waking, as in off-CPU profiling, and not from sched_wakeup: another CPU may have to be woken
  * itself in between.
  *
- * While off-CPU profiling is on, its programs count these latencies (`count_latency_of`), and those here are not there.
+ * While off-CPU profiling is on, its programs count these latencies (wait-latency.bpf.h), and those here are not there.
  */
 #include "latency-slots.bpf.h"
 #include "latency-thin.bpf.h"
@@ -31,7 +31,7 @@ static __always_inline void end_blocked(struct task_struct *task, struct thread_
 	__u64 ns;
 	__u32 times = end_event(&wait->blocked, now, &ns);
 
-	if (!times || !counts_at(*now))
+	if (!times || !counts(MODE_BLOCKED) || !counts_at(*now))
 		return;
 	key.pid = task->tgid;
 	key.operation = blocked_state(task, wait->number);
@@ -47,7 +47,7 @@ static __always_inline struct thread_event *wanted_wait(struct task_struct *task
 		return NULL;
 	wait = event_to_begin(identity(task), task);
 	if (!wait)
-		count_lost(1);
+		count_loss(LATENCY_NO_ROOM, 1);
 	return wait;
 }
 
@@ -111,12 +111,12 @@ static __always_inline void switch_in(struct task_struct *task, __u64 *now)
 		} else {
 			wait->blocked.times = 0;
 			if (counts_at(read_clock(now)))
-				count_lost(1);
+				count_loss(LATENCY_UNSEEN, 1);
 		}
 	}
 	wait->was_woken = 0;
 	times = end_event(&wait->timing, now, &ns);
-	if (times && counts_at(*now)) {
+	if (times && counts(MODE_RUNQUEUE) && counts_at(*now)) {
 		key.pid = task->tgid;
 		count_latencies_fast(&key, ns, times);
 	}

@@ -48,18 +48,17 @@ struct {
 	.values = {&latency_rest_a},
 };
 
-/* Events that found no room there either. */
+/* Events that are in no histogram, by enum latency_loss: also those that found no room there. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, LATENCY_LOSSES);
 	__type(key, __u32);
 	__type(value, __u64);
 } latency_lost SEC(".maps");
 
-static __always_inline void count_lost(__u64 times)
+static __always_inline void count_loss(__u32 why, __u64 times)
 {
-	__u32 zero = 0;
-	__u64 *lost = bpf_map_lookup_elem(&latency_lost, &zero);
+	__u64 *lost = bpf_map_lookup_elem(&latency_lost, &why);
 
 	if (lost)
 		__sync_fetch_and_add(lost, times);
@@ -137,7 +136,7 @@ static __always_inline void count_latencies(struct latency_key *key, __u64 value
 	key->pid = 0;
 	rest = bpf_map_lookup_elem(&latency_rest_tables, &zero);
 	if (!rest || !count_in(rest, key, value, times))
-		count_lost(times);
+		count_loss(LATENCY_NO_ROOM, times);
 }
 
 static __always_inline void count_latency(struct latency_key *key, __u64 value)

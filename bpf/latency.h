@@ -97,6 +97,13 @@ struct latency_control {
 	__u64 until_ns;
 };
 
+/* Why an event is in no histogram. Order shared with server/agent/latency/latency-tables.ts. */
+enum latency_loss {
+	LATENCY_NO_ROOM,
+	LATENCY_UNSEEN,		/* its end was not seen */
+	LATENCY_LOSSES,
+};
+
 struct latency_key {
 	__u32 pid;		/* 0: not known */
 	__u16 bucket;

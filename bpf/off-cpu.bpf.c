@@ -13,12 +13,12 @@
  */
 #include "draw.bpf.h"
 #include "late-stack.bpf.h"
-#include "latency-control.bpf.h"
-#include "latency-slots.bpf.h"
 #include "off-cpu.bpf.h"
 #include "stack-room.bpf.h"
 #include "task-stack.bpf.h"
+#include "thread-places.bpf.h"
 #include "wait-class.bpf.h"
+#include "wait-latency.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -52,13 +52,6 @@ static __always_inline __u64 threshold_ns(void)
 	const struct off_cpu_configuration *config = bpf_map_lookup_elem(&off_cpu_configurations, &zero);
 
 	return config ? config->threshold_ns : 0;
-}
-
-/* 32 random bits: Knuth's linear congruential generator. A call to the kernel's own costs more than the rest of a draw. */
-static __always_inline __u64 random(struct thread *thread)
-{
-	thread->random = thread->random * 6364136223846793005ULL + 1442695040888963407ULL;
-	return thread->random >> 32;
 }
 
 static __always_inline __u64 draw_wait(struct thread *thread, __u64 length_ns, __u64 threshold)
@@ -187,17 +180,6 @@ static __always_inline void add_time(struct thread *thread, __u32 state, __u64 n
 	thread->count[state] += 1;
 }
 
-/* Room for a thread that is not followed yet; NULL where there is none, and no memory, or it may not be asked for here. */
-static __always_inline struct thread *room_for(struct task_struct *task, bool may_allocate)
-{
-	__u64 owner = identity_of(task);
-	struct thread_place *place = place_of(owner);
-
-	if (place && __sync_val_compare_and_swap(&place->owner, 0, owner) == 0)
-		return &place->thread;
-	return may_allocate ? bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE) : NULL;
-}
-
 /* Begins to follow a thread, if it isn't followed yet; NULL where there is no room. */
 static __always_inline struct thread *follow(struct task_struct *task, enum thread_state state, bool may_allocate)
 {
@@ -221,42 +203,6 @@ static __always_inline struct thread *known(struct task_struct *task, enum threa
 	struct thread *thread = thread_of(task);
 
 	return thread ?: follow(task, state, takes_stacks_late);
-}
-
-/* As latency-waits.bpf.c. All are timed here: it is counting alone that is thinned. */
-static __noinline void count_latency_of(struct thread *thread, struct latency_key *key, __u64 ns)
-{
-	__u32 times = latency_control.one_in;
-
-	if (!thread || !key)
-		return;
-	if (ns >= (__u64)latency_control.long_ticks * latency_control.tick_ns)
-		times = 1;
-	else if (times > 1 && random(thread) * times >> 32)
-		return;
-	count_latencies_fast(key, ns, times);
-}
-
-static __always_inline void count_blocked(struct task_struct *task, struct thread *thread, enum thread_state state, __u64 ns)
-{
-	struct latency_key key = {.kind = LATENCY_BLOCKED, .pid = task->tgid, .operation = state};
-
-	count_latency_of(thread, &key, ns);
-}
-
-static __always_inline void count_runnable(struct task_struct *task, struct thread *thread, __u64 ns)
-{
-	struct latency_key key = {.kind = LATENCY_RUNQUEUE, .pid = task->tgid};
-
-	count_latency_of(thread, &key, ns);
-}
-
-/* Bits by enum latency_mode: which parts of a wait that ends now are to be counted. */
-static __always_inline __u32 modes_at(__u64 now, struct task_struct *task)
-{
-	__u32 modes = latency_control.modes & (MODE_RUNQUEUE | MODE_BLOCKED);
-
-	return modes && counts_at(now) && wanted_task(task) ? modes : 0;
 }
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -489,22 +435,13 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	return 0;
 }
 
-/* For the thread that has the place next. */
-static __always_inline void clear(struct thread_place *place)
-{
-	__builtin_memset(&place->thread, 0, sizeof(place->thread));
-}
-
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_new_thread, struct task_struct *parent, struct task_struct *child)
 {
-	__u64 owner = identity_of(child);
-	struct thread_place *place = place_of(owner);
 	struct thread *thread;
 
 	/* Of a task that was at this address before, whose end was not seen. */
-	if (place && place->owner == owner)
-		clear(place);
+	leave_place(child);
 	thread = follow(child, STATE_RUNNABLE, true);
 	/* At its end, the filter may have forgotten its process already. */
 	if (thread)
@@ -516,13 +453,7 @@ int BPF_PROG(on_new_thread, struct task_struct *parent, struct task_struct *chil
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_thread_free, struct task_struct *task)
 {
-	__u64 owner = identity_of(task);
-	struct thread_place *place = place_of(owner);
-
-	if (!place || place->owner != owner)
-		return 0;
-	clear(place);
-	__sync_val_compare_and_swap(&place->owner, owner, 0);
+	leave_place(task);
 	return 0;
 }
 

@@ -4,7 +4,6 @@
 #define HEARTH_OFF_CPU_BPF_H
 
 #include "kernel.h"
-#include "filter.bpf.h"
 #include "hearth.h"
 
 /* Before classification: blocked on something, not seen yet, gone. */
@@ -45,64 +44,17 @@ struct thread {
 	struct early_stacks early;
 };
 
-/*
- * Where most threads are: in the place that the hash of their task says, until their end. It is found without a call to the
- * kernel, of which those to task storage were a sixth of what a context switch cost here. Threads that find their place taken
- * have task storage, until their end, too.
- */
-#define PLACE_BITS 13
-
-struct thread_place {
-	__u64 owner;		/* whose it is (`identity_of`); 0: nobody's */
-	struct thread thread;
-} __attribute__((aligned(64)));
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << PLACE_BITS);
-	__type(key, __u32);
-	__type(value, struct thread_place);
-} thread_places SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread);
-} threads SEC(".maps");
-
-/* A number that is a task's own, not 0, the same in all objects. To the verifier, only a difference is a number. */
-static __always_inline __u64 identity_of(struct task_struct *task)
-{
-	__u64 number = (__u64)task - (__u64)configuration();
-
-	barrier_var(number);
-	return number;
-}
-
-static __always_inline struct thread_place *place_of(__u64 owner)
-{
-	/* Fibonacci hashing. */
-	__u32 index = owner * 0x9e3779b97f4a7c15ULL >> (64 - PLACE_BITS);
-
-	return bpf_map_lookup_elem(&thread_places, &index);
-}
-
-/* NULL where the thread is not followed yet. */
-static __always_inline struct thread *thread_of(struct task_struct *task)
-{
-	__u64 owner = identity_of(task);
-	struct thread_place *place = place_of(owner);
-
-	if (place && place->owner == owner)
-		return &place->thread;
-	return bpf_task_storage_get(&threads, task, NULL, 0);
-}
-
 /* CPUs' clocks differ by a little: what was on another one may seem to be yet to come. */
 static __always_inline __u64 elapsed_ns(__u64 from, __u64 to)
 {
 	return to > from ? to - from : 0;
+}
+
+/* 32 random bits: Knuth's linear congruential generator. A call to the kernel's own costs more than the rest of a draw. */
+static __always_inline __u64 random(struct thread *thread)
+{
+	thread->random = thread->random * 6364136223846793005ULL + 1442695040888963407ULL;
+	return thread->random >> 32;
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "common.bpf.h"
 #include "off-cpu.bpf.h"
 #include "task-stack.bpf.h"
+#include "thread-places.bpf.h"
 #include "wait-class.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

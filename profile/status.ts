@@ -34,7 +34,11 @@ export const LOSS_REASONS: Readonly<
   'map-full': { unit: 'events', text: 'entries for which a kernel map had no room' },
   'latency-table-full': {
     unit: 'events',
-    text: 'events that are in no latency histogram: too many different ones in a second, or their end was not seen',
+    text: 'events that are in no latency histogram: there were too many different ones in a second',
+  },
+  'latency-end-unseen': {
+    unit: 'events',
+    text: 'waits that are in no latency histogram: their end was not seen',
   },
   'latency-process-unknown': {
     unit: 'events',

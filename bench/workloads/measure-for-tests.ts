@@ -34,8 +34,6 @@ export interface Measured {
 export interface MeasureOptions {
   /** One in so many events is timed, of sources that are thinned. */
   readonly oneIn?: number;
-  /** How many events may be lost, counted as such: as programs come and go, the kernel leaves some out. 0 by default. */
-  readonly mayLose?: number;
   /** Runs before anything is measured; `pid`: the workload's. */
   readonly prepare?: (programs: LatencyPrograms, pid: number) => Promise<void>;
   /** Runs beside it, until the signal says that the workload is done. */
@@ -47,7 +45,7 @@ export async function measureWorkload(
   workload: string,
   sources: readonly LatencySource[],
   args: readonly (string | number)[],
-  { oneIn = 1, mayLose = 0, prepare, during }: MeasureOptions = {},
+  { oneIn = 1, prepare, during }: MeasureOptions = {},
 ): Promise<Measured> {
   const child = spawn(compileWorkload(workload), args.map(String), {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -79,7 +77,7 @@ export async function measureWorkload(
     const [faultsAfter, arrivalsAfter] = [pageFaults(pid), arrivals(pid)];
     await programs.set([]);
     buckets.push(...(await programs.take()));
-    expect(programs.losses.uncounted).toBeLessThanOrEqual(mayLose);
+    expect(programs.losses.uncounted).toBe(0);
     const truth = JSON.parse((await line)[0]);
     return {
       pid,

@@ -1,5 +1,4 @@
 /** States of threads as they are drawn: calm colours for waits that are mostly meant, strong ones for the others. */
-
 import type { Scheme } from '@/components/flame-graph/color';
 import { STATE_NAMES } from '@/profile/schema';
 import { THREAD_STATES } from '@/profile/thread-ledger';

@@ -1,11 +1,11 @@
 'use client';
 
+/** The threads of a list: which are shown, in what order, as a ledger or as a timeline. */
 import { useCallback, useMemo, useState } from 'react';
 import type { ShownSlices, ThreadList } from '@/components/profile-worker/thread-analysis';
 import { Button } from '@/components/ui/button';
 import { formatCount } from '@/components/ui/format';
 import { useHeld } from '@/components/ui/use-held';
-/** The threads of a list: which are shown, in what order, as a ledger or as a timeline. */
 import { STATE_NAMES } from '@/profile/schema';
 import { formatResidual, SORT_COLUMNS, type SortColumn } from './columns';
 import { Ledger } from './ledger';

@@ -147,10 +147,14 @@ export class Collector {
     this.#namer = new Namer(symbolizer);
     this.#runTimes = new RunTimeMeter(options.measuresBpfAlways);
     this.#losses = new LossLedger(() => {
-      const { uncounted, withoutProcess } = this.#latency.losses;
+      const { uncounted, unseen, withoutProcess } = this.#latency.losses;
       return [
         this.#sampler.counters(),
-        { 'latency-table-full': uncounted, 'latency-process-unknown': withoutProcess },
+        {
+          'latency-table-full': uncounted,
+          'latency-end-unseen': unseen,
+          'latency-process-unknown': withoutProcess,
+        },
       ];
     });
     this.#mmapEvents = new MmapEvents((count) => {

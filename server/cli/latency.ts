@@ -67,7 +67,8 @@ export async function latency({
     await programs.set([]);
     await take();
     const { summary, names, lostProcesses } = owners;
-    const { uncounted: lost, withoutProcess } = programs.losses;
+    const { uncounted, unseen, withoutProcess } = programs.losses;
+    const lost = uncounted + unseen;
     const measured = { source, seconds, lost, by, labels: summary.labels(), names };
     if (lostProcesses > 0)
       console.error(

@@ -219,7 +219,11 @@ describe('where processes are more than the tables hold', () => {
     const events = (rows: typeof buckets): number =>
       rows.reduce((sum, { count }) => sum + count, 0);
     const unknown = buckets.filter(({ pid }) => pid === 0);
-    expect(programs.losses).toEqual({ uncounted: 0, withoutProcess: events(unknown) });
+    expect(programs.losses).toEqual({
+      uncounted: 0,
+      unseen: 0,
+      withoutProcess: events(unknown),
+    });
     // The last of them found the tables full.
     expect(events(unknown)).toBeGreaterThan(RUNS);
     expect(events(buckets.filter(({ label }) => label === 'execve'))).toBeGreaterThanOrEqual(RUNS);

@@ -17,17 +17,20 @@ export type ReceiveBucket = (keys: Buffer, at: number, count: number, sum: numbe
 
 /** Events since the start that are not counted as they should be. */
 export interface LatencyLosses {
-  /** In no histogram: they found no room, or their end was not seen. */
+  /** In no histogram: they found no room. */
   readonly uncounted: number;
+  /** In no histogram: their end was not seen. */
+  readonly unseen: number;
   /** Their histograms are of no process, for there were too many. */
   readonly withoutProcess: number;
 }
 
-export const NO_LOSSES: LatencyLosses = { uncounted: 0, withoutProcess: 0 };
+export const NO_LOSSES: LatencyLosses = { uncounted: 0, unseen: 0, withoutProcess: 0 };
 
 export function sumOfLosses(a: LatencyLosses, b: LatencyLosses): LatencyLosses {
   return {
     uncounted: a.uncounted + b.uncounted,
+    unseen: a.unseen + b.unseen,
     withoutProcess: a.withoutProcess + b.withoutProcess,
   };
 }
@@ -55,6 +58,8 @@ export interface LatencyCounter {
 /** A data section, which programs read without a look-up. */
 const CONTROL_MAP = '.data.control';
 const ZERO_KEY = new Uint8Array(4);
+/** Of `enum latency_loss`. */
+const LOSS_KEYS = [0, 1].map((loss) => new Uint8Array(Uint32Array.of(loss).buffer));
 const FOREVER = 2n ** 64n - 1n;
 
 /** Two maps and the map of maps that says which of them is written to. */
@@ -134,9 +139,15 @@ export class LatencyTables {
   }
 
   get losses(): LatencyLosses {
-    const values = new BigUint64Array(this.#lost.lookup(ZERO_KEY)?.buffer ?? new ArrayBuffer(0));
+    const [uncounted, unseen] = LOSS_KEYS.map((key) =>
+      new BigUint64Array(this.#lost.lookup(key)?.buffer ?? new ArrayBuffer(0)).reduce(
+        (sum, value) => sum + Number(value),
+        0,
+      ),
+    );
     return {
-      uncounted: values.reduce((sum, value) => sum + Number(value), 0),
+      uncounted,
+      unseen,
       withoutProcess: this.#withoutProcess,
     };
   }

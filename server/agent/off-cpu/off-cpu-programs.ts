@@ -30,9 +30,10 @@ class WaitCounter implements LatencyCounter {
   }
 
   get losses(): LatencyLosses {
-    const { uncounted, withoutProcess } = this.#tables.losses;
+    const { uncounted, unseen, withoutProcess } = this.#tables.losses;
     return {
       uncounted: uncounted - this.#lossesBefore.uncounted,
+      unseen: unseen - this.#lossesBefore.unseen,
       withoutProcess: withoutProcess - this.#lossesBefore.withoutProcess,
     };
   }

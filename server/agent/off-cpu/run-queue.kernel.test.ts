@@ -105,7 +105,6 @@ describe('the run queue, and waits, while off-CPU profiling is on', () => {
     let sampler: CpuSampler | undefined;
     let turns = 0;
     const measured = await measureSleeps(30_000, {
-      mayLose: EDGE,
       prepare: async (_, pid) => {
         sampler = loadSampler([pid]);
       },
