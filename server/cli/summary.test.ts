@@ -94,7 +94,7 @@ it('who waits still is told of, a few of many', () => {
   expect(describeBlocked({ ...status, blocked: [], blockedThreads: 0 })).toEqual([]);
 });
 
-it('waits are estimated by what was drawn; beside them are those that have ended, all of them', () => {
+it('waits are estimated by what was drawn; beside them are those that were counted, and for how long', () => {
   const test = new TestProfile()
     .addWait({ stack: ['main'], durationNs: 20e6, weight: 100e6, waitClass: ThreadState.Sleep })
     .addWait({ stack: ['main'], durationNs: 30e6, waitClass: ThreadState.Runnable });
@@ -107,7 +107,7 @@ it('waits are estimated by what was drawn; beside them are those that have ended
   const lines = describeWaits(profile, 'off-cpu', rates, FACTS);
   expect(lines).toContainEqual(
     expect.stringMatching(
-      /^ {2}sleep .* about 5 waits; all that ended: 4, p50 [\d.]+ (ms|us), p99 [\d.]+ ms$/,
+      /^ {2}sleep .* about 5 waits; in 1\.0 s of it exactly 4 ended, p50 [\d.]+ (ms|us), p99 [\d.]+ ms$/,
     ),
   );
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}waiting for a CPU .* about 1 wait$/));

@@ -78,14 +78,14 @@ export function describeWaits(
         ? 'of those that still went on at the end the part until then'
         : 'those that still went on at the end are not (that needs Linux 6.1)'),
   ];
-  const histograms = waitHistograms(profile);
+  const exact = countedWaits(profile);
   for (const [state, { seconds, waits: count }] of [...byState].sort(
     ([, a], [, b]) => b.seconds - a.seconds,
   )) {
     const share = total === 0 ? 0 : (seconds / total) * 100;
     lines.push(
       `  ${STATE_NAMES[state].padEnd(18)} ${seconds.toFixed(3).padStart(12)} s ${share.toFixed(1).padStart(5)}%  about ${counted(Math.round(count))}` +
-        endedText(histograms.get(STATE_NAMES[state])),
+        countedText(exact, STATE_NAMES[state]),
     );
   }
   if (kind === 'wall') {
@@ -97,27 +97,37 @@ export function describeWaits(
   return lines;
 }
 
-/** Of all waits that have ended, exact, by what they were for. */
-function waitHistograms(profile: Profile): ReadonlyMap<string, Histogram> {
-  const { columns, length } = profile.latencies;
-  const histograms = new Map<string, Histogram>();
-  for (let row = 0; row < length; row++) {
-    if (profile.string(columns.source[row]) !== 'waits') continue;
-    const label = profile.string(columns.label[row]);
-    const histogram = histograms.get(label) ?? new Histogram();
-    histogram.add(columns.bucket[row], columns.count[row], columns.sum[row]);
-    histograms.set(label, histogram);
-  }
-  return histograms;
+interface CountedWaits {
+  /** Of all waits that ended, by what they were for. */
+  readonly byState: ReadonlyMap<string, Histogram>;
+  /** Of the intervals in which they were counted: those that are not whole in the recording are not in it. */
+  readonly seconds: number;
 }
 
-/** '; all that ended: 298, p50 1.06 ms, p99 20.3 ms' */
-function endedText(histogram: Histogram | undefined): string {
+function countedWaits(profile: Profile): CountedWaits {
+  const { columns, length } = profile.latencies;
+  const byState = new Map<string, Histogram>();
+  const intervals = new Map<number, number>();
+  for (let row = 0; row < length; row++) {
+    if (profile.string(columns.source[row]) !== 'waits') continue;
+    intervals.set(columns.timeNs[row], columns.durationNs[row]);
+    const label = profile.string(columns.label[row]);
+    const histogram = byState.get(label) ?? new Histogram();
+    histogram.add(columns.bucket[row], columns.count[row], columns.sum[row]);
+    byState.set(label, histogram);
+  }
+  const ns = [...intervals.values()].reduce((sum, length) => sum + length, 0);
+  return { byState, seconds: ns / 1e9 };
+}
+
+/** '; in 4.3 s of it exactly 423 ended, p50 1.06 ms, p99 20.3 ms' */
+function countedText({ byState, seconds }: CountedWaits, state: string): string {
+  const histogram = byState.get(state);
   if (histogram === undefined) return '';
   const quantiles = QUANTILES.filter(({ name }) => name === 'p50' || name === 'p99').map(
     ({ name, q }) => `${name} ${formatLatency(histogram.quantile(q)?.value ?? 0, 'nanoseconds')}`,
   );
-  return `; all that ended: ${withCommas(histogram.count)}, ${quantiles.join(', ')}`;
+  return `; in ${seconds.toFixed(1)} s of it exactly ${withCommas(histogram.count)} ended, ${quantiles.join(', ')}`;
 }
 
 /** Who waits still. */
