@@ -13,8 +13,8 @@ const BATCHES = 100;
 const RATIO_LIMIT = 1.35;
 /** Of how many events one is timed, after two steps of the budget, and after all of them. */
 const THINNED = [4, 16] as const;
-const EVERY = 'every source, all timed';
-const thinnedName = (oneIn: number): string => `every source, one in ${oneIn} timed`;
+const EVERY = 'every source';
+const thinnedName = (oneIn: number): string => `every source, one in ${oneIn} of all timed`;
 
 interface Way {
   readonly name: string;

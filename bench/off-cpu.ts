@@ -142,8 +142,8 @@ async function compare(report: Report): Promise<void> {
   report('the same', 'us/op', under, 'offcputime', median(us.peer));
   for (const [what, name, limit] of [
     ['its slowdown', 'offCpu', 1.15],
-    ['slowdown with every latency source too, all timed', 'withLatencies', 1.35],
-    [`the same, one in ${MOST_ONE_IN} timed`, 'withThinned', 1.35],
+    ['slowdown with every latency source too', 'withLatencies', 1.35],
+    [`the same, one in ${MOST_ONE_IN} of all timed`, 'withThinned', 1.35],
   ] as const) {
     const { value, error } = slowdown(name);
     report(`${what} (+- ${error.toFixed(2)})`, 'times', value, 'limit', limit);

@@ -9,6 +9,7 @@
 #include "latency-slots.bpf.h"
 #include "latency-stacks.bpf.h"
 #include "latency-thin.bpf.h"
+#include "frequent-calls.bpf.h"
 #include "open-file.bpf.h"
 #include <linux/futex.h>
 #include <linux/errno.h>
@@ -151,7 +152,7 @@ int BPF_PROG(latency_syscall_enter, struct pt_regs___latency *regs, long number)
 	call->number = number;
 	if (call->task == 0)
 		call->task = (__u64)bpf_get_current_task_btf();
-	begin_event(call, &call->timing, &now);
+	begin_call(call, &now);
 	return 0;
 }
 
@@ -247,7 +248,7 @@ int BPF_PROG(latency_syscall_exit, struct pt_regs___latency *regs, long result)
 	bool is_compat;
 	__u8 class;
 
-	times = call ? end_event(&call->timing, &now, &ns) : 0;
+	times = call ? end_call(call, &now, &ns) : 0;
 	if (!times)
 		return 0;
 	active = latency_control.modes;
@@ -274,6 +275,9 @@ int BPF_PROG(latency_syscall_exit, struct pt_regs___latency *regs, long result)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(latency_syscall_last, struct task_struct *task)
 {
-	free_event(identity((void *)bpf_task_pt_regs(task)));
+	__u64 owner = identity((void *)bpf_task_pt_regs(task));
+
+	count_last_calls(task, owner);
+	free_event(owner);
 	return 0;
 }

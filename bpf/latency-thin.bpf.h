@@ -25,9 +25,18 @@ struct thread_event {
 	__u64 owner;		/* whose it is (`identity`); 0: nobody's */
 	__u64 random;
 	struct timing timing;
-	struct timing blocked;	/* a thread that is switched out may have been woken already: two at a time */
+	union {
+		struct timing blocked;	/* a thread that is switched out may have been woken already: two at a time */
+		struct {
+			__u32 tick;	/* in which its last call began */
+			__u32 calls;	/* that began in that tick, up to the number from which on they are frequent */
+		};
+	};
 	__u32 number;		/* of a system call, or the state that a thread was switched out with */
-	__u32 was_woken;	/* since it last got a CPU */
+	union {
+		__u32 was_woken;	/* since it last got a CPU */
+		__u32 is_frequent;	/* the call under way */
+	};
 	__u64 task;		/* whose system call it is: a struct task_struct * */
 } __attribute__((aligned(64)));
 

@@ -92,6 +92,9 @@ struct latency_control {
 	__u32 modes;		/* bits by enum latency_mode */
 	__u32 tick_ns;		/* how long the kernel's tick is */
 	__u32 long_ticks;	/* from so many on an event is long */
+	/* System calls alone: of those that a thread begins in one tick beyond so many, one in so many is timed. */
+	__u32 calls_in_tick;
+	__u32 one_call_in;
 	/* Waits alone, blocked or for a CPU: those that end between the two are counted. */
 	__u64 from_ns;
 	__u64 until_ns;

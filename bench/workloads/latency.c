@@ -8,6 +8,8 @@
  *   latency sleep N NS          N sleeps
  *   latency varied N            N sleeps of 50 us to 1 ms, and how long each was, in order of length
  *   latency sleeps N            N sleeps of 1 ms in short_sleeps, and a twentieth of them, of 20 ms, in long_sleeps
+ *   latency frequent N          one after the other and N times, 4 calls of getpid, a read of 64 KiB of zeros and a sleep of no
+ *                               time; and after each thousand of that, a sleep of 250 ms
  *   latency futex N NS          N waits for a futex that time out, and as many whose value has changed
  *   latency file N PATH         N writes of 64 KiB with an fsync each in write_synced, then as many reads that are not in
  *                               memory in read_back
@@ -248,6 +250,31 @@ FUNCTION void connections(void)
 	print_quantiles("connect");
 }
 
+static void frequent_calls(void)
+{
+	struct timespec no_time = {0}, long_time = {.tv_nsec = 250000000};
+	int zeros = open("/dev/zero", O_RDONLY);
+	static char bytes[BLOCK];
+	uint64_t sum = 0;
+
+	for (int i = 0; i < count; i++) {
+		uint64_t start;
+
+		for (int call = 0; call < 4; call++)
+			syscall(SYS_getpid);
+		start = now_ns();
+		if (read(zeros, bytes, BLOCK) != BLOCK)
+			fail("read");
+		durations[i] = now_ns() - start;
+		sum += durations[i];
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &no_time, NULL);
+		if ((i + 1) % 1000 == 0)
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &long_time, NULL);
+	}
+	printf("\"sum\":%lu,", sum);
+	print_quantiles("read");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
@@ -267,6 +294,8 @@ int main(int argc, char **argv)
 		sleeps(strtoull(argv[3], NULL, 10));
 	} else if (strcmp(argv[1], "varied") == 0) {
 		varied_sleeps();
+	} else if (strcmp(argv[1], "frequent") == 0) {
+		frequent_calls();
 	} else if (strcmp(argv[1], "sleeps") == 0) {
 		uint64_t brief = short_sleeps();
 

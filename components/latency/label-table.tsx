@@ -10,11 +10,14 @@ import { compareQuantiles, QUANTILES } from '@/profile/latency/histogram';
 /** A line per label, which is chosen by its button. With a baseline: how many times as long each quantile is. */
 export function LabelTable({
   labels,
+  note,
   chosen,
   onChoose,
 }: {
   /** Those with most events first. */
   readonly labels: readonly LatencyLabelRow[];
+  /** What is to be known of all of them. */
+  readonly note: string | undefined;
   readonly chosen: string | undefined;
   onChoose(label: string): void;
 }) {
@@ -80,6 +83,7 @@ export function LabelTable({
           ))}
         </tbody>
       </table>
+      {note === undefined ? null : <p className="px-2 py-1 text-xs text-dim">{note}</p>}
     </div>
   );
 }

@@ -18,7 +18,12 @@ import { formatClock } from '@/components/ui/format';
 import { Notice } from '@/components/ui/notice';
 import { RadioGroup } from '@/components/ui/radio-group';
 import type { LatencyResult } from '@/profile/latency/analysis';
-import { LATENCY_TEXTS, type LatencySource, LONG_LATENCY_NS } from '@/profile/latency/sources';
+import {
+  LATENCY_TEXTS,
+  type LatencySource,
+  LONG_LATENCY_NS,
+  timingNote,
+} from '@/profile/latency/sources';
 import { DEFAULT_VIEW, type TimeRange } from '@/profile/view';
 import { BucketTable } from './bucket-table';
 import { LabelTable } from './label-table';
@@ -244,6 +249,7 @@ function Workspace({
         <div className="flex max-h-48 shrink-0 flex-col border-b border-line">
           <LabelTable
             labels={result.labels}
+            note={timingNote(result.query.source)}
             chosen={result.label}
             onChoose={(label) => change({ label, buckets: undefined, zoom: [] })}
           />

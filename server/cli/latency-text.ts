@@ -2,7 +2,7 @@
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
 import { formatLatency } from '@/profile/latency/format';
 import { type Histogram, QUANTILES } from '@/profile/latency/histogram';
-import { amountOf, type LatencySource } from '@/profile/latency/sources';
+import { amountOf, type LatencySource, timingNote } from '@/profile/latency/sources';
 import type { LabelSummary } from '@/profile/latency/summary';
 import type { LatencyOwners } from './arguments';
 
@@ -31,8 +31,10 @@ export function latencyText(measured: MeasuredLatency): string {
   const columns = ['count', 'total', 'mean', ...QUANTILES.map(({ name }) => name)];
   const ownerWidth = by === undefined ? 0 : widthOf([by, ...owners]) + 2;
   const width = widthOf(rows.map(({ label }) => label));
+  const note = timingNote(source);
   const lines = [
     `${source}, ${seconds.toFixed(1)} s`,
+    ...(note === undefined ? [] : [note]),
     '',
     [(by ?? '').padEnd(ownerWidth + width), ...columns.map((name) => name.padStart(9))].join(' '),
     ...rows.map(({ label, unit, histogram }, i) =>

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   ENTRY_NS,
+  expectCalls,
   expectQuantiles,
   histogram,
   type Measured,
@@ -36,10 +37,10 @@ const measure = (
 ): Promise<Measured> => measureWorkload('latency', sources, args);
 
 describe('system calls', () => {
-  it('are counted exactly, however often the tables are read meanwhile', async () => {
+  it('are all counted, however often the tables are read meanwhile', async () => {
     const CALLS = 1_000_000;
     const { buckets, readings } = await measure(['syscalls'], ['getpid', CALLS]);
-    expect(histogram(buckets, 'getpid').count).toBe(CALLS);
+    expectCalls(histogram(buckets, 'getpid').count, CALLS);
     expect(readings).toBeGreaterThan(2);
   });
 
@@ -77,7 +78,7 @@ describe('beside libbpf-tools', () => {
     const { buckets } = await measure(['syscalls'], ['getpid', CALLS]);
     await ended;
     const count = Number(/^getpid\s+(\d+)/m.exec(text)?.[1]);
-    expect(histogram(buckets, 'getpid').count).toBe(CALLS);
+    expectCalls(histogram(buckets, 'getpid').count, CALLS);
     // It counts those of all processes.
     expect(count).toBeGreaterThanOrEqual(CALLS);
     expect(count).toBeLessThan(CALLS * 1.05);
@@ -88,7 +89,7 @@ describe('futex waits', () => {
   it('are counted by how they ended, and last as long as the program says', async () => {
     const { buckets, truth } = await measure(['futex'], ['futex', 300, 2_000_000]);
     expectQuantiles(histogram(buckets, 'wait: timed out'), truth.wait);
-    expect(histogram(buckets, 'wait: value had changed').count).toBe(300);
+    expectCalls(histogram(buckets, 'wait: value had changed').count, 300);
     expect(new Set(buckets.map(({ source }) => source))).toEqual(new Set(['futex']));
   });
 });

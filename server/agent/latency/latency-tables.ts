@@ -1,5 +1,5 @@
 /** Where latency programs count: two tables of histograms, one of which is written to while the other is read. */
-import { LONG_LATENCY_NS } from '@/profile/latency/sources';
+import { FREQUENT_CALLS, LONG_LATENCY_NS } from '@/profile/latency/sources';
 import type { BpfMap, BpfObject, ProgramRunTime } from '../libbpf';
 import { tickNs } from '../libc';
 import {
@@ -159,6 +159,9 @@ export class LatencyTables {
     value.setUint32(LATENCY_CONTROL.modes, this.#modes, true);
     value.setUint32(LATENCY_CONTROL.tick_ns, tickNs(), true);
     value.setUint32(LATENCY_CONTROL.long_ticks, Math.round(LONG_LATENCY_NS / tickNs()), true);
+    const calls = Math.round((FREQUENT_CALLS.aSecond * tickNs()) / 1e9);
+    value.setUint32(LATENCY_CONTROL.calls_in_tick, calls, true);
+    value.setUint32(LATENCY_CONTROL.one_call_in, FREQUENT_CALLS.oneIn, true);
     value.setBigUint64(LATENCY_CONTROL.from_ns, this.#fromNs, true);
     value.setBigUint64(LATENCY_CONTROL.until_ns, this.#untilNs, true);
     this.#object.map(CONTROL_MAP).update(ZERO_KEY, new Uint8Array(value.buffer));

@@ -72,10 +72,12 @@ export const LATENCY_CONTROL = {
   modes: 4,
   tick_ns: 8,
   long_ticks: 12,
-  from_ns: 16,
-  until_ns: 24,
+  calls_in_tick: 16,
+  one_call_in: 20,
+  from_ns: 24,
+  until_ns: 32,
 } as const;
-export const LATENCY_CONTROL_BYTES = 32;
+export const LATENCY_CONTROL_BYTES = 40;
 
 /** Bits of its `modes`, by source. */
 export const LATENCY_MODES = { syscalls: 1, fs: 2, futex: 4, runqueue: 8, waits: 16 } as const;

@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { compileWorkload } from '@/bench/workloads/compile';
+import {
+  expectCalls,
+  histogram,
+  measureWorkload,
+  truthSchema,
+} from '@/bench/workloads/measure-for-tests';
+import { LatencyPrograms } from './latency-programs';
+
+/** So far from the truth, by chance, one run of 16,000 is. */
+const ERRORS = 4;
+/** Of which one is timed. */
+const ONE_IN = 4;
+/** What the program's own clock and the way to the kernel take, beside a call. */
+const ENTRY_NS = 1000;
+const BUCKET_ERROR = 0.035;
+
+it('calls of a thread that hardly does anything else are all counted, and as long as the program says', async () => {
+  const ROUNDS = 20_000;
+  const { buckets, truth } = await measureWorkload('latency', ['syscalls'], ['frequent', ROUNDS]);
+  const { sum, read } = z.object({ sum: z.number(), read: truthSchema }).parse(truth);
+  expectCalls(histogram(buckets, 'getpid').count, 4 * ROUNDS);
+  const reads = histogram(buckets, 'read');
+  // That of the line with which it begins may be among them.
+  expectCalls(reads.count - 1, ROUNDS);
+  const error = ERRORS * Math.sqrt((ONE_IN - 1) / ROUNDS);
+  // One may have been interrupted for long, and stand for others.
+  expect(reads.sum).toBeLessThan(sum * (1 + error) + ONE_IN * read.max);
+  expect(reads.sum).toBeGreaterThan(sum * (1 - error) - ROUNDS * ENTRY_NS - ONE_IN * read.max);
+  for (const [q, value] of [
+    [0.5, read.p50],
+    [0.9, read.p90],
+  ] as const) {
+    const least = reads.quantile(q - 0.05)?.value ?? 0;
+    const most = reads.quantile(q + 0.05)?.value ?? 0;
+    expect(least, `p${100 * q}`).toBeLessThan(value * (1 + BUCKET_ERROR));
+    expect(most, `p${100 * q}`).toBeGreaterThan(value * (1 - BUCKET_ERROR) - ENTRY_NS);
+  }
+  // No short one counts as one of those that are long.
+  const sleeps = histogram(buckets, 'clock_nanosleep');
+  expectCalls(sleeps.count, ROUNDS + ROUNDS / 1000);
+  const long = buckets.filter(
+    ({ label, sum, count }) => label === 'clock_nanosleep' && sum / count > 200e6,
+  );
+  expect(long.reduce((count, row) => count + row.count, 0)).toBe(ROUNDS / 1000);
+});
+
+it('none of a thread that has ended is missing', async () => {
+  const CALLS = 200_001;
+  const child = spawn(compileWorkload('latency'), ['getpid', String(CALLS)]);
+  const programs = new LatencyPrograms({ onlyPids: [child.pid ?? 0] });
+  try {
+    await programs.set(['syscalls']);
+    child.stdin.end('go\n\n');
+    await once(child, 'exit');
+    await programs.set([]);
+    expect(histogram(await programs.take(), 'getpid').count).toBe(CALLS);
+  } finally {
+    programs.dispose();
+    child.kill('SIGKILL');
+  }
+});
