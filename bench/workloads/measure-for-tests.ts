@@ -124,8 +124,8 @@ export function histogram(buckets: readonly LatencyBucket[], label: string): His
   return sums;
 }
 
-/** Of one in 4 that is drawn, so many in a row are not, at most: 0.75 to this power is 3e-8. */
-const MOST_WAITING = 60;
+/** Of one in 8 that is drawn, so many in a row are not, at most: 7/8 to this power is 3e-8. */
+const MOST_WAITING = 130;
 
 /**
  * That as many calls were counted as a thread made, however frequent: but for the last ones, which are counted with the next

@@ -44,7 +44,7 @@ export const THINNED_SOURCES: readonly LatencySource[] = [
  * Of the system calls that one thread makes beyond so many a second, one in so many is timed, whatever the budget: such calls
  * are short, and to time each takes as long again as some of them do. They are all counted.
  */
-export const FREQUENT_CALLS = { aSecond: 25_000, oneIn: 4 } as const;
+export const FREQUENT_CALLS = { aSecond: 25_000, oneIn: 8 } as const;
 
 /** What is to be known of the times of a source's events, beside LATENCY_TEXTS; undefined: nothing. */
 export function timingNote(source: LatencySource): string | undefined {

@@ -23,28 +23,38 @@ function program() {
   };
 }
 
-it('run times are measured one second in ten, and when programs came', () => {
-  const meter = new RunTimeMeter();
-  const { run, used } = program();
-  const measured: boolean[] = [];
-  const read = (names: string) => {
-    const result = meter.read(names, used);
-    measured.push(enabled.now > 0);
-    run();
-    return result;
-  };
-  expect(read('a').bpfCpu).toHaveProperty('notMeasured');
-  expect(read('a').bpfPrograms.sample).toMatchObject({ runs: 10, nsPerRun: 100 });
-  for (let second = 2; second < 10; second++)
-    expect(read('a').bpfPrograms.sample).toMatchObject({ runs: 10, nsPerRun: 100 });
-  expect(measured).toEqual([true, ...Array.from({ length: 9 }, () => false)]);
-  read('a');
-  read('b');
-  read('b');
-  expect(measured.slice(10)).toEqual([true, true, false]);
-  read('c');
-  meter.dispose();
-  expect(enabled.now).toBe(0);
+it('run times are measured half a second in ten, and when programs came', () => {
+  vi.useFakeTimers();
+  try {
+    const meter = new RunTimeMeter();
+    const { run, used } = program();
+    const measured: boolean[] = [];
+    const read = (names: string) => {
+      const result = meter.read(names, used);
+      measured.push(enabled.now > 0);
+      run();
+      vi.advanceTimersByTime(500);
+      expect(enabled.now).toBe(0);
+      run();
+      vi.advanceTimersByTime(500);
+      return result;
+    };
+    expect(read('a').bpfCpu).toHaveProperty('notMeasured');
+    for (let second = 1; second < 10; second++)
+      expect(read('a').bpfPrograms.sample).toMatchObject({ runs: 10, nsPerRun: 100 });
+    expect(measured).toEqual([true, ...Array.from({ length: 9 }, () => false)]);
+    read('a');
+    read('b');
+    read('b');
+    expect(measured.slice(10)).toEqual([true, true, false]);
+    meter.read('c', used);
+    expect(enabled.now).toBe(1);
+    meter.dispose();
+    expect(enabled.now).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('for benchmarks it is measured all the time', () => {

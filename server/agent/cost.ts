@@ -25,8 +25,10 @@ export class CostMeter {
   }
 }
 
-/** One reading in so many is measured. */
+/** One reading in so many begins a measurement. */
 const MEASURED_EVERY = 10;
+/** How long a measurement of run times is. */
+const MEASURED_MS = 500;
 
 interface Reading {
   readonly runTimes: ReadonlyMap<string, ProgramRunTime>;
@@ -37,16 +39,17 @@ type Measurement = Pick<CollectorStatus, 'bpfCpu' | 'bpfPrograms'>;
 
 /**
  * Run time of BPF programs, as the kernel measures it. That costs up to a fifth of what it measures, so it is switched on
- * for the time between two readings in ten alone, and once when programs came; in between the last measurement stands.
+ * for half a second in ten readings alone, and once when programs came; in between the last measurement stands.
  */
 export class RunTimeMeter {
   readonly #isAlways: boolean;
   #stopStatistics: (() => void) | undefined;
   #before: Reading | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #readings = 0;
   #names = '';
   #last: Measurement = {
-    bpfCpu: { notMeasured: 'it is measured for one second in ten, and has not been yet' },
+    bpfCpu: { notMeasured: 'it is measured for half a second in ten, and has not been yet' },
     bpfPrograms: {},
   };
 
@@ -57,23 +60,41 @@ export class RunTimeMeter {
 
   /** To be called about once a second. `names` tells which programs there are, `runTimes` reads what they have used. */
   read(names: string, runTimes: () => readonly ProgramRunTime[]): Measurement {
-    if (this.#before !== undefined) this.#last = this.#since(this.#before, runTimes());
     const isDue = this.#readings++ % MEASURED_EVERY === 0 || names !== this.#names;
     this.#names = names;
-    if (this.#isAlways || isDue) {
-      this.#stopStatistics ??= enableRunTimeStatistics();
-      const programs = runTimes().map((program) => [program.name, program] as const);
-      this.#before = { runTimes: new Map(programs), at: process.hrtime.bigint() };
-    } else {
-      this.#stopStatistics?.();
-      this.#stopStatistics = undefined;
-      this.#before = undefined;
+    if (this.#isAlways) {
+      this.#end(runTimes);
+      this.#begin(runTimes);
+    } else if (isDue) {
+      this.#begin(runTimes);
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => {
+        this.#end(runTimes);
+        this.#stop();
+      }, MEASURED_MS);
     }
     return this.#last;
   }
 
   dispose(): void {
+    clearTimeout(this.#timer);
+    this.#stop();
+  }
+
+  #begin(runTimes: () => readonly ProgramRunTime[]): void {
+    this.#stopStatistics ??= enableRunTimeStatistics();
+    const programs = runTimes().map((program) => [program.name, program] as const);
+    this.#before = { runTimes: new Map(programs), at: process.hrtime.bigint() };
+  }
+
+  #end(runTimes: () => readonly ProgramRunTime[]): void {
+    if (this.#before !== undefined) this.#last = this.#since(this.#before, runTimes());
+  }
+
+  #stop(): void {
     this.#stopStatistics?.();
+    this.#stopStatistics = undefined;
+    this.#before = undefined;
   }
 
   #since({ runTimes, at }: Reading, programs: readonly ProgramRunTime[]): Measurement {

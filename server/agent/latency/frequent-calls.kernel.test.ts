@@ -14,7 +14,7 @@ import { LatencyPrograms } from './latency-programs';
 /** So far from the truth, by chance, one run of 16,000 is. */
 const ERRORS = 4;
 /** Of which one is timed. */
-const ONE_IN = 4;
+const ONE_IN = 8;
 /** What the program's own clock and the way to the kernel take, beside a call. */
 const ENTRY_NS = 1000;
 const BUCKET_ERROR = 0.035;
