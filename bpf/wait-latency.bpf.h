@@ -8,7 +8,7 @@
 #include "off-cpu.bpf.h"
 
 /* All are timed here: it is counting alone that is thinned. */
-static __noinline void count_latency_of(struct thread *thread, struct latency_key *key, __u64 ns)
+static __always_inline void count_latency_of(struct thread *thread, struct latency_key *key, __u64 ns)
 {
 	__u32 times = latency_control.one_in;
 

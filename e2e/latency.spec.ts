@@ -29,7 +29,7 @@ test('measures a source when asked to, shows it live, selects and compares', asy
 
   const table = page.getByRole('table', { name: 'Latencies by label' });
   await expect(table.getByRole('button', { name: 'futex', exact: true })).toBeVisible();
-  // The kernel measures half a second in ten.
+  // The kernel measures a quarter of a second in ten.
   await expect(page.getByText(/costs [\d.]+% of one CPU/)).toBeVisible({ timeout: 25_000 });
   // What comes late moves nothing that somebody may aim at.
   expect(await toolbar.boundingBox()).toEqual(before);

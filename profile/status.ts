@@ -128,7 +128,7 @@ export interface CollectorStatus {
   /** Losses since the collector started, by reason; a reason with no loss is there with 0, for it was measured. */
   readonly losses: Readonly<Record<string, number>>;
   readonly agent: ProcessCost;
-  /** The BPF programs' own run time, as the kernel measures it for half a second in ten, as a share of one core. */
+  /** The BPF programs' own run time, as the kernel measures it for a quarter of a second in ten, as a share of one core. */
   readonly bpfCpu: Measured;
   /** In the second that was measured last, by program name. */
   readonly bpfPrograms: Readonly<

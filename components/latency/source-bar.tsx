@@ -134,10 +134,10 @@ function Cost({
 /** `extras`: those that are measured by the same programs. */
 function explain(source: LatencySource, extras: readonly Extra[]): string {
   if (extras.includes('offCpu'))
-    return 'That of off-CPU profiling, whose programs count it, too. As the kernel measures it, half a second in ten.';
+    return 'That of off-CPU profiling, whose programs count it, too. As the kernel measures it, a quarter of a second in ten.';
   const others = LATENCY_SOURCES.filter((other) => other !== source && extras.includes(other));
   if (others.length === 0)
-    return 'Run time of its BPF programs, as the kernel measures it, half a second in ten.';
+    return 'Run time of its BPF programs, as the kernel measures it, a quarter of a second in ten.';
   return `Shared with ${others
     .map((other) => LATENCY_TEXTS[other].title)
     .join(' and ')}: they are measured by the same programs.`;

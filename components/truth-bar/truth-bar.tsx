@@ -109,7 +109,7 @@ function LiveItems({ status, analysis, ...looking }: Extract<TruthBarProps, { ki
         title={
           collector === undefined
             ? undefined
-            : `Run time of Hearth’s BPF programs, share of one core, measured half a second in ten (measuring costs, too), and memory of their maps\n${programLines(collector.bpfPrograms)}`
+            : `Run time of Hearth’s BPF programs, share of one core, measured a quarter of a second in ten (measuring costs, too), and memory of their maps\n${programLines(collector.bpfPrograms)}`
         }
       >
         <Item label="BPF">

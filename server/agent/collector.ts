@@ -47,7 +47,7 @@ export interface CollectorOptions {
   readonly cacheDirectory?: string | undefined;
   /** Undefined: off, and its programs are not attached. */
   readonly offCpu?: OffCpuOptions | undefined;
-  /** Measure the run time of BPF programs all the time, not half a second in ten: for benchmarks. */
+  /** Measure the run time of BPF programs all the time, not a quarter of a second in ten: for benchmarks. */
   readonly measuresBpfAlways?: boolean;
   readonly onChunk: (chunk: Chunk) => void;
   readonly onStatus: (status: CollectorStatus) => void;
