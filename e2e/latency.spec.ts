@@ -81,6 +81,22 @@ test('measures a source when asked to, shows it live, selects and compares', asy
   });
 });
 
+test('sources that are switched on one right after the other are all measured', async ({
+  page,
+}) => {
+  await page.goto(server.url);
+  await page.getByRole('link', { name: 'Latency' }).click();
+  const sources = ['TCP', 'Page faults', 'DNS look-ups', 'CPU run queue'];
+  for (const source of sources) {
+    await page.getByRole('radio', { name: source }).check();
+    await page.getByRole('button', { name: 'Measure', exact: true }).click();
+  }
+  for (const source of sources) {
+    await page.getByRole('radio', { name: source }).check();
+    await expect(page.getByRole('button', { name: 'Stop measuring' })).toBeVisible();
+  }
+});
+
 /** How often as many events a row has as the one that has most of the others; 0 while there is no such row. */
 async function leadOf(list: Locator, key: string): Promise<number> {
   const rows = await list.locator('tr, li').evaluateAll((elements) =>

@@ -1,7 +1,7 @@
 'use client';
 
 import { useEffect, useRef, useState } from 'react';
-import { messageOf, setLatencySources } from '@/components/shell/api';
+import { messageOf, setLatencySource } from '@/components/shell/api';
 import { Button } from '@/components/ui/button';
 import { RadioGroup } from '@/components/ui/radio-group';
 import { LATENCY_SOURCES, LATENCY_TEXTS, type LatencySource } from '@/profile/latency/sources';
@@ -54,17 +54,12 @@ export function MeasureSwitch({
   onError(text: string | undefined): void;
 }) {
   const [busy, setBusy] = useState(false);
-  const measured = collector?.latency.sources ?? [];
-  const isOn = measured.includes(source);
+  const isOn = collector?.latency.sources.includes(source) ?? false;
   const isPart = source === 'waits' && collector?.offCpu !== undefined;
-  const set = async (sources: readonly LatencySource[]): Promise<void> => {
+  const change = async (): Promise<void> => {
     setBusy(true);
     try {
-      const stacks = collector?.latency.stacks ?? [];
-      await setLatencySources(
-        sources,
-        stacks.filter((other) => sources.includes(other)),
-      );
+      await setLatencySource(source, { measured: !isOn, stacks: false });
       onError(undefined);
     } catch (error) {
       onError(messageOf(error));
@@ -80,10 +75,7 @@ export function MeasureSwitch({
       aria-pressed={isOn}
       disabled={disabled || busy || collector === undefined || isPart}
       title={isPart ? 'Part of off-CPU profiling, which is on' : undefined}
-      onClick={() => {
-        const others = measured.filter((other) => other !== source);
-        void set(isOn ? others : [...others, source]);
-      }}
+      onClick={() => void change()}
     >
       {isOn ? 'Stop measuring' : 'Measure'}
     </Button>

@@ -1,7 +1,7 @@
 'use client';
 
 import { useState } from 'react';
-import { messageOf, setLatencySources } from '@/components/shell/api';
+import { messageOf, setLatencySource } from '@/components/shell/api';
 import { Button } from '@/components/ui/button';
 import type { LatencySource } from '@/profile/latency/sources';
 import type { CollectorStatus } from '@/profile/status';
@@ -17,16 +17,11 @@ export function StackSwitch({
   onError(text: string | undefined): void;
 }) {
   const [busy, setBusy] = useState(false);
-  const { sources = [], stacks = [] } = collector?.latency ?? {};
-  const isOn = stacks.includes(source);
+  const isOn = collector?.latency.stacks.includes(source) ?? false;
   const change = async (): Promise<void> => {
     setBusy(true);
-    const others = stacks.filter((other) => other !== source);
     try {
-      await setLatencySources(
-        sources.includes(source) ? sources : [...sources, source],
-        isOn ? others : [...others, source],
-      );
+      await setLatencySource(source, { measured: true, stacks: !isOn });
       onError(undefined);
     } catch (error) {
       onError(messageOf(error));

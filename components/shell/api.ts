@@ -46,12 +46,12 @@ export function setFrequency(frequencyHz: number): Promise<void> {
   return request('PUT', '/sampling', { frequencyHz });
 }
 
-/** Measures these latencies, and no others; of events of `stacks`, with their stacks. */
-export function setLatencySources(
-  sources: readonly LatencySource[],
-  stacks: readonly LatencySource[],
+/** Measures latencies of a source, or no more; with the stacks of its events, or without. Others are left as they are. */
+export function setLatencySource(
+  source: LatencySource,
+  wanted: { readonly measured: boolean; readonly stacks: boolean },
 ): Promise<void> {
-  return request('PUT', '/latency', { sources, stacks });
+  return request('PUT', `/latency/${source}`, wanted);
 }
 
 /** Starts or ends off-CPU profiling; waits of `thresholdNs` or longer are always taken, shorter ones in proportion. */

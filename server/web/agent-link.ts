@@ -1,5 +1,6 @@
 /** The agent, as seen from the web process: its frames, its state, and what it is told. The launcher starts it. */
 import type { Socket } from 'node:net';
+import type { LatencySource } from '@/profile/latency/sources';
 import type { CollectorStatus, HostDescription, LiveStatus } from '@/profile/status';
 import { type AgentFrame, type Control, FrameReader, type Question } from '@/server/wire';
 
@@ -21,6 +22,12 @@ export interface AgentEvents {
   /** An agent has begun to collect. */
   started(): void;
   status(status: CollectorStatus): void;
+}
+
+export interface LatencyWish {
+  readonly sources: readonly LatencySource[];
+  /** Those of them whose events get stacks. */
+  readonly stacks: readonly LatencySource[];
 }
 
 /** Told a recording's end, as a chunk; undefined where no agent will say it. */
@@ -85,6 +92,12 @@ export class AgentLink {
     this.#restartAtMs = performance.now() + restartInMs;
     this.#failure = undefined;
     this.#events.changed();
+  }
+
+  /** What latencies it has been told to measure. */
+  get latency(): LatencyWish {
+    const told = this.#told.get('latency');
+    return told?.set === 'latency' ? told : { sources: [], stacks: [] };
   }
 
   /** False where no agent runs. The next agent is told the same. */

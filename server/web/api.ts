@@ -16,6 +16,7 @@ import type { SymbolizingMessage } from '@/profile/symbolizing';
 import { describeHost } from '@/server/host';
 import { StoreError, StoreFullError } from '@/server/store/errors';
 import { SessionNotFoundError } from '@/server/store/store';
+import type { LatencyWish } from './agent-link';
 import type { Budget } from './budget';
 import { NamingError } from './session-symbols';
 import { ConflictError, type Sessions } from './sessions';
@@ -31,6 +32,7 @@ const latencySchema = z.strictObject({
   sources: z.array(z.enum(LATENCY_SOURCES)),
   stacks: z.array(z.enum(LATENCY_SOURCES)).default([]),
 });
+const latencySourceSchema = z.strictObject({ measured: z.boolean(), stacks: z.boolean() });
 const offCpuSchema = z.strictObject({
   enabled: z.boolean(),
   thresholdNs: z.number().min(1e3).max(1e9),
@@ -57,6 +59,8 @@ export interface ApiBackend {
   status(): LiveStatus;
   /** False where no agent runs. */
   setFrequency(frequencyHz: number): boolean;
+  /** What is to be measured: an agent that was told so may not have said yet that it does. */
+  latency(): LatencyWish;
   /** False where no agent runs. */
   setLatency(sources: readonly LatencySource[], stacks: readonly LatencySource[]): boolean;
   setBudget(budget: Budget): void;
@@ -83,6 +87,7 @@ export class Api {
       ['GET', /^\/status$/, async ({ response }) => sendJson(response, 200, backend.status())],
       ['PUT', /^\/sampling$/, (call) => this.#setSampling(call)],
       ['PUT', /^\/latency$/, (call) => this.#setLatency(call)],
+      ['PUT', /^\/latency\/([\w-]+)$/, (call) => this.#setLatencySource(call)],
       ['PUT', /^\/off-cpu$/, (call) => this.#setOffCpu(call)],
       [
         'PUT',
@@ -159,6 +164,24 @@ export class Api {
     const { sources, stacks } = await readBody(request, latencySchema);
     if (!this.#backend.setLatency(sources, stacks))
       throw new RequestError(503, 'the agent does not run');
+    response.writeHead(204).end();
+  }
+
+  /** One source, whatever others are measured: stacks are taken of what is measured alone. */
+  async #setLatencySource({ request, response, id }: Parameters<Handler>[0]): Promise<void> {
+    const source = LATENCY_SOURCES.find((known) => known === id);
+    if (source === undefined) throw new RequestError(404, `there is no source of latencies ${id}`);
+    const { measured, stacks } = await readBody(request, latencySourceSchema);
+    const before = this.#backend.latency();
+    const set = (all: readonly LatencySource[], isOn: boolean): readonly LatencySource[] => [
+      ...all.filter((other) => other !== source),
+      ...(isOn ? [source] : []),
+    ];
+    const isSet = this.#backend.setLatency(
+      set(before.sources, measured),
+      set(before.stacks, measured && stacks),
+    );
+    if (!isSet) throw new RequestError(503, 'the agent does not run');
     response.writeHead(204).end();
   }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeChunk, encodeChunk, profileOf, splitChunks } from '@/profile/chunk';
+import type { LatencySource } from '@/profile/latency/sources';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import type { LiveStatus } from '@/profile/status';
 import { StoreFullError } from '@/server/store/errors';
@@ -32,8 +33,8 @@ describe('the server', () => {
   let source: LiveSource;
   let sessions: Sessions;
   let status: LiveStatus;
-  let latencySources: readonly string[] = [];
-  let latencyStacks: readonly string[] = [];
+  let latencySources: readonly LatencySource[] = [];
+  let latencyStacks: readonly LatencySource[] = [];
   const budgets: unknown[] = [];
   let offCpu: readonly (boolean | number)[] = [];
   let frequencies: number[];
@@ -73,6 +74,7 @@ describe('the server', () => {
         frequencies.push(frequencyHz);
         return agentRuns;
       },
+      latency: () => ({ sources: latencySources, stacks: latencyStacks }),
       setLatency: (sources, stacks) => {
         latencySources = sources;
         latencyStacks = stacks;
@@ -214,6 +216,7 @@ describe('the server', () => {
       const changes = [
         ['PUT', '/sampling', { frequencyHz: 10 }],
         ['PUT', '/latency', { sources: [] }],
+        ['PUT', '/latency/fs', { measured: true, stacks: false }],
         ['PUT', '/off-cpu', { enabled: true, thresholdNs: 1e7 }],
         ['PUT', '/budget', { cpuPercent: 1, memoryBytes: 1e8 }],
         ['POST', '/sessions', {}],
@@ -298,6 +301,25 @@ describe('the server', () => {
       expect((await put(['weather'])).status).toBe(400);
       agentRuns = false;
       expect((await put([])).status).toBe(503);
+    });
+
+    it('sets one latency after another, however late the agent says so', async () => {
+      latencySources = ['fs'];
+      latencyStacks = [];
+      const put = (source: string, measured: unknown, stacks: unknown = false) =>
+        ask('PUT', `/api/v1/latency/${source}`, { measured, stacks });
+      expect((await put('tcp', true)).status).toBe(204);
+      expect((await put('futex', true, true)).status).toBe(204);
+      expect([latencySources, latencyStacks]).toEqual([['fs', 'tcp', 'futex'], ['futex']]);
+      expect((await put('futex', true)).status).toBe(204);
+      expect([latencySources, latencyStacks]).toEqual([['fs', 'tcp', 'futex'], []]);
+      await put('fs', true, true);
+      expect((await put('fs', false, true)).status).toBe(204);
+      expect([latencySources, latencyStacks]).toEqual([['tcp', 'futex'], []]);
+      expect((await put('weather', true)).status).toBe(404);
+      expect((await put('fs', 'yes')).status).toBe(400);
+      agentRuns = false;
+      expect((await put('fs', true)).status).toBe(503);
     });
 
     it.each([

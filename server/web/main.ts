@@ -120,13 +120,14 @@ async function main(): Promise<void> {
         agent.tell({ set: 'latencyThinning', oneIn: latencyOneIn });
       },
       stop: (extras) => {
-        const { offCpu, latency } = agent.collector ?? {};
+        const { offCpu } = agent.collector ?? {};
         if (extras.includes('offCpu') && offCpu !== undefined)
           agent.tell({ set: 'offCpu', enabled: false, thresholdNs: offCpu.thresholdNs });
-        const kept = latency?.sources.filter((source) => !extras.includes(source)) ?? [];
-        if (kept.length === latency?.sources.length) return;
-        const stacks = latency?.stacks.filter((source) => kept.includes(source)) ?? [];
-        agent.tell({ set: 'latency', sources: kept, stacks });
+        const [sources, stacks] = [agent.latency.sources, agent.latency.stacks].map((all) =>
+          all.filter((source) => !extras.includes(source)),
+        );
+        if (sources.length < agent.latency.sources.length)
+          agent.tell({ set: 'latency', sources, stacks });
       },
     },
   );
@@ -167,6 +168,7 @@ async function main(): Promise<void> {
       return enabled ? agent.isConnected : agent.tell({ set: 'offCpu', enabled, thresholdNs });
     },
     setBudget: (wanted) => budget.setBudget(wanted),
+    latency: () => agent.latency,
     setLatency: (sources, stacks) => {
       if (!agent.isConnected) return false;
       budget.measure(sources);
