@@ -107,12 +107,17 @@ static __always_inline __u32 end_call(struct thread_event *call, __u64 *now, __u
 /* The current thread ends. Calls that are still to be counted are taken to be as long as the last one that was drawn. */
 static __always_inline void count_last_calls(struct task_struct *task, __u64 owner)
 {
-	struct frequent_call *calls = frequent_calls[hash_of(owner, EVENT_BITS)].calls;
+	struct frequent_call *calls = frequent_calls[hash_of(owner, EVENT_BITS)].calls, *last;
 	struct latency_key key = {.pid = task->tgid, .kind = LATENCY_SYSCALL};
+	struct thread_event *call = place_of(owner);
 	int i;
 
-	if (place_of(owner)->owner != owner)
+	if (call->owner != owner)
 		return;
+	/* One that never returns is none. */
+	last = call->is_frequent && call->timing.times == NOT_TIMED ? frequent_call(call) : NULL;
+	if (last)
+		last->waiting--;
 	for (i = 0; i < 1 << FREQUENT_BITS; i++) {
 		if (calls[i].waiting && latency_control.modes & MODE_SYSCALLS) {
 			key.label[0] = calls[i].owner - 1;
