@@ -13,20 +13,15 @@ import {
   type FrameIndex,
   FrameKind,
   NONE,
-  STATE_NAMES,
   type StackIndex,
   ThreadState,
+  WAIT_NAMES,
 } from './schema';
 import type { LatencyFilter, ProfileMode, WaitFilter } from './view';
 import { ALL_WAITS, selectedWaits, type WaitSelection, wentOn } from './waits';
 import { ALL_TIME, threadFilter } from './weights';
 
 export type DerivedMode = Exclude<ProfileMode, 'cpu'>;
-
-/** Of frames of kind Wait, by ThreadState. */
-export const WAIT_NAMES: readonly string[] = STATE_NAMES.map((name, state) =>
-  state <= ThreadState.Throttled ? `[${name}]` : `[waiting: ${name}]`,
-);
 
 /** The names of their sample types. */
 const SAMPLE_TYPES: Readonly<Record<DerivedMode, string>> = {

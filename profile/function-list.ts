@@ -11,6 +11,7 @@ export interface FunctionList {
   readonly self: Float64Array<ArrayBuffer>;
   /** Weight of the samples that have the function in their stack; each counts once, however deep it recurses. */
   readonly total: Float64Array<ArrayBuffer>;
+  /** Numbers of samples; as in the tree, the same arrays as `self` and `total` where weights are these. */
   readonly selfSamples: Float64Array<ArrayBuffer>;
   readonly totalSamples: Float64Array<ArrayBuffer>;
 }
@@ -23,7 +24,8 @@ export function functionList(tree: CallTree, labels: Labels, root = 0): Function
   const rowOf = new Int32Array(labels.length).fill(-1);
   // Per row: the end of the topmost subtree of the function that the walk is in. A node before it recurses.
   let coveredUntil = new Uint32Array(256);
-  let columns = allocate(256);
+  const weighsSamples = tree.selfSamples === tree.self;
+  let columns = allocate(256, weighsSamples);
   let length = 0;
   for (let node = root; node < tree.subtreeEnd[root]; node++) {
     const label: LabelIndex = labels.outOfLine[tree.label[node]];
@@ -40,10 +42,10 @@ export function functionList(tree: CallTree, labels: Labels, root = 0): Function
       columns.label[row] = label;
     }
     columns.self[row] += tree.self[node];
-    columns.selfSamples[row] += tree.selfSamples[node];
+    if (!weighsSamples) columns.selfSamples[row] += tree.selfSamples[node];
     if (node >= coveredUntil[row]) {
       columns.total[row] += tree.total[node];
-      columns.totalSamples[row] += tree.totalSamples[node];
+      if (!weighsSamples) columns.totalSamples[row] += tree.totalSamples[node];
       coveredUntil[row] = tree.subtreeEnd[node];
     }
   }
@@ -52,23 +54,27 @@ export function functionList(tree: CallTree, labels: Labels, root = 0): Function
 
 type FunctionColumns = Omit<FunctionList, 'length'>;
 
-function allocate(length: number): FunctionColumns {
+function allocate(length: number, weighsSamples: boolean): FunctionColumns {
+  const [self, total] = [new Float64Array(length), new Float64Array(length)];
   return {
     label: new Uint32Array(length),
-    self: new Float64Array(length),
-    total: new Float64Array(length),
-    selfSamples: new Float64Array(length),
-    totalSamples: new Float64Array(length),
+    self,
+    total,
+    selfSamples: weighsSamples ? self : new Float64Array(length),
+    totalSamples: weighsSamples ? total : new Float64Array(length),
   };
 }
 
 function resize(columns: FunctionColumns, length: number): FunctionColumns {
-  const to = allocate(length);
+  const weighsSamples = columns.selfSamples === columns.self;
+  const to = allocate(length, weighsSamples);
   to.label.set(columns.label.subarray(0, length));
   to.self.set(columns.self.subarray(0, length));
   to.total.set(columns.total.subarray(0, length));
-  to.selfSamples.set(columns.selfSamples.subarray(0, length));
-  to.totalSamples.set(columns.totalSamples.subarray(0, length));
+  if (!weighsSamples) {
+    to.selfSamples.set(columns.selfSamples.subarray(0, length));
+    to.totalSamples.set(columns.totalSamples.subarray(0, length));
+  }
   return to;
 }
 

@@ -37,7 +37,7 @@ export class FunctionTable {
   readonly #frameInlinedInto = new U32List();
   readonly #pathOfStack = new U32List();
   /** (parent, label) */
-  #paths = new PairRows(64);
+  #paths: PairRows;
   /** How often a stack was given another path: its old one may be unused since. */
   #movedStacks = 0;
   #symbolGeneration: number;
@@ -47,6 +47,7 @@ export class FunctionTable {
   constructor(profile: Profile) {
     this.profile = profile;
     this.#symbolGeneration = profile.symbolGeneration;
+    this.#paths = new PairRows(64);
     const noCode = { module: '', inlined: false, named: true };
     this.rootLabel = this.labels.intern({ text: 'all', kind: LabelKind.Root, ...noCode });
     this.lostLabel = this.labels.intern({ text: STACK_LOST, kind: LabelKind.Lost, ...noCode });
@@ -86,6 +87,19 @@ export class FunctionTable {
     for (let stack = this.#pathOfStack.length; stack < profile.stacks.length; stack++) {
       this.#pathOfStack.push(this.#extend(this.#callerPath(parent[stack]), frame[stack]));
     }
+  }
+
+  /** Gives back the room for more, and what only finds what is there already: it is made again when there is more. */
+  trim(): void {
+    for (const column of [
+      this.#frameLabel,
+      this.#frameName,
+      this.#frameInlinedInto,
+      this.#pathOfStack,
+      this.#paths,
+      this.labels,
+    ])
+      column.trim();
   }
 
   /** The label of a process's node. */

@@ -46,10 +46,9 @@ export class LabelTable implements Labels {
   readonly named: boolean[] = [];
   readonly outOfLine: LabelIndex[] = [];
   /** The first label of each text, and by label the next of the same text, NONE after the last. */
-  readonly #byText = new Map<string, LabelIndex>();
-  readonly #nextOfText: LabelIndex[] = [];
-  /** Labels in the order of their names, and each label's place in it. */
-  #order: Uint32Array = new Uint32Array(0);
+  #byText = new Map<string, LabelIndex>();
+  #nextOfText: LabelIndex[] = [];
+  /** By label: its place in the order of names. */
   #ranks: Uint32Array = new Uint32Array(0);
 
   get length(): number {
@@ -57,14 +56,29 @@ export class LabelTable implements Labels {
   }
 
   intern(label: Label): LabelIndex {
+    if (this.#nextOfText.length < this.length) this.#index();
     const first = this.#byText.get(label.text) ?? NONE;
     for (let at = first; at !== NONE; at = this.#nextOfText[at]) if (this.#is(at, label)) return at;
     const twin = label.inlined ? this.intern({ ...label, inlined: false }) : this.length;
     const index = this.length;
-    this.#nextOfText.push(this.#byText.get(label.text) ?? NONE);
-    this.#byText.set(label.text, index);
     this.#push(label, twin);
+    this.#index();
     return index;
+  }
+
+  /** Gives back what finds labels by their texts: it is made again when there is one to intern. */
+  trim(): void {
+    this.#byText = new Map();
+    this.#nextOfText = [];
+  }
+
+  /** Makes the last labels known by their texts. */
+  #index(): void {
+    for (let label = this.#nextOfText.length; label < this.length; label++) {
+      const text = this.text[label];
+      this.#nextOfText.push(this.#byText.get(text) ?? NONE);
+      this.#byText.set(text, label);
+    }
   }
 
   /** The labels from `base` on, copied. */
@@ -101,8 +115,9 @@ export class LabelTable implements Labels {
    */
   ranks(): Uint32Array {
     const { length } = this;
-    const old = this.#order;
-    if (old.length === length) return this.#ranks;
+    if (this.#ranks.length === length) return this.#ranks;
+    const old = new Uint32Array(this.#ranks.length);
+    for (let label = 0; label < old.length; label++) old[this.#ranks[label]] = label;
     const added = Uint32Array.from({ length: length - old.length }, (_, i) => old.length + i);
     added.sort((a, b) => this.#compare(a, b));
     const order = new Uint32Array(length);
@@ -110,7 +125,6 @@ export class LabelTable implements Labels {
       const takeOld = j === added.length || (i < old.length && this.#compare(old[i], added[j]) < 0);
       order[to] = takeOld ? old[i++] : added[j++];
     }
-    this.#order = order;
     this.#ranks = new Uint32Array(length);
     for (let rank = 0; rank < length; rank++) this.#ranks[order[rank]] = rank;
     return this.#ranks;

@@ -12,16 +12,14 @@ const MAX_LOAD = 0.6;
 export class PairRows {
   readonly #first: U32List;
   readonly #second: U32List;
-  /** Row + 1; 0 marks an empty slot. */
+  /** Row + 1; 0 marks an empty slot. Empty as a whole after `trim`. */
   #slots: Uint32Array;
   #mask: number;
 
   /** `capacity`: rows for which there is room at first. */
   constructor(capacity = 32) {
-    let slots = MIN_SLOTS;
-    while (slots * MAX_LOAD < capacity) slots *= 2;
-    this.#slots = new Uint32Array(slots);
-    this.#mask = slots - 1;
+    this.#slots = new Uint32Array(slotsFor(capacity));
+    this.#mask = this.#slots.length - 1;
     this.#first = new U32List(capacity);
     this.#second = new U32List(capacity);
   }
@@ -46,7 +44,7 @@ export class PairRows {
     const row = this.#first.push(a);
     this.#second.push(b);
     this.#slots[at] = row + 1;
-    if (this.length > (this.#mask + 1) * MAX_LOAD) this.#grow();
+    if (this.length > (this.#mask + 1) * MAX_LOAD) this.#rehash((this.#mask + 1) * 2);
     return row;
   }
 
@@ -56,7 +54,15 @@ export class PairRows {
     return found === 0 ? NONE : found - 1;
   }
 
+  /** Gives back the room for more rows, and the hash table, which is made again when it is asked. */
+  trim(): void {
+    this.#first.trim();
+    this.#second.trim();
+    this.#slots = new Uint32Array(0);
+  }
+
   #find(a: number, b: number): number {
+    if (this.#slots.length === 0) this.#rehash(slotsFor(this.length));
     const first = this.#first.values;
     const second = this.#second.values;
     let at = hashOf(a, b) & this.#mask;
@@ -66,8 +72,7 @@ export class PairRows {
     }
   }
 
-  #grow(): void {
-    const slots = (this.#mask + 1) * 2;
+  #rehash(slots: number): void {
     this.#mask = slots - 1;
     this.#slots = new Uint32Array(slots);
     const first = this.#first.values;
@@ -78,6 +83,12 @@ export class PairRows {
       this.#slots[at] = row + 1;
     }
   }
+}
+
+function slotsFor(rows: number): number {
+  let slots = MIN_SLOTS;
+  while (slots * MAX_LOAD < rows) slots *= 2;
+  return slots;
 }
 
 /** Murmur3's finalizer over both halves: neighbouring indices must not probe into each other. */

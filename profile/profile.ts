@@ -1,7 +1,7 @@
 /** A profile: its tables, and what was said about how it was collected. */
 import type { ChunkHeader, Loss } from './chunk';
 import type { LatencySource } from './latency/sources';
-import { NONE, type StringIndex } from './schema';
+import { NONE, type StringIndex, TABLE_NAMES } from './schema';
 import { Table } from './table';
 
 /** New symbol columns for frames that exist already: a name came late, or better symbols were found. */
@@ -62,6 +62,11 @@ export class Profile {
     return (
       stacks.length + 3 * frames.length + 2 * strings.length + threads.length + 2 * processes.length
     );
+  }
+
+  /** Gives back the room that the tables have for more. */
+  trim(): void {
+    for (const name of TABLE_NAMES) this[name].trim();
   }
 
   string(index: StringIndex): string {

@@ -69,6 +69,11 @@ export const STATE_NAMES: readonly string[] = [
   'other',
 ];
 
+/** Names of frames of kind Wait, by ThreadState. */
+export const WAIT_NAMES: readonly string[] = STATE_NAMES.map((name, state) =>
+  state <= ThreadState.Throttled ? `[${name}]` : `[waiting: ${name}]`,
+);
+
 export type ColumnType = 'u8' | 'u16' | 'u32' | 'f64';
 
 /**

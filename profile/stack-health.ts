@@ -62,6 +62,12 @@ export class StackEnds {
     }
     return this.#ends.values;
   }
+
+  /** Forgets them: they are soon found again. */
+  trim(): void {
+    this.#ends.clear();
+    this.#ends.trim();
+  }
 }
 
 /** The health of the stacks that `weights` has. It costs one look at each of its entries. */

@@ -69,13 +69,22 @@ export class Table<T extends TableName> {
     this.#length = 0;
   }
 
+  /** Gives back the room for more rows. */
+  trim(): void {
+    if (this.#capacity > this.#length) this.#resize(this.#length);
+  }
+
   #reserve(length: number): void {
-    if (length <= this.#capacity) return;
-    this.#capacity = Math.max(length, Math.ceil(this.#capacity * 1.5), 64);
+    if (length > this.#capacity)
+      this.#resize(Math.max(length, Math.ceil(this.#capacity * 1.5), 64));
+  }
+
+  #resize(capacity: number): void {
+    this.#capacity = capacity;
     for (const [column, type] of Object.entries(SCHEMA[this.name])) {
-      const grown = columnArray(type, this.#capacity);
-      grown.set(this.#columns[column].subarray(0, this.#length));
-      this.#columns[column] = grown;
+      const resized = columnArray(type, capacity);
+      resized.set(this.#columns[column].subarray(0, this.#length));
+      this.#columns[column] = resized;
     }
   }
 }

@@ -9,7 +9,7 @@ export class U32List {
   }
 
   push(value: number): number {
-    if (this.length === this.values.length) this.#grow(this.length * 2);
+    if (this.length === this.values.length) this.#grow(Math.max(64, this.length * 2));
     this.values[this.length] = value;
     return this.length++;
   }
@@ -18,6 +18,11 @@ export class U32List {
   reserve(length: number): void {
     if (length <= this.values.length) return;
     this.#grow(this.length === 0 ? length : Math.max(length, this.length * 2));
+  }
+
+  /** Gives back the room for more. */
+  trim(): void {
+    if (this.values.length > this.length) this.values = this.values.slice(0, this.length);
   }
 
   clear(): void {

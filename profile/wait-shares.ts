@@ -1,8 +1,8 @@
 /** What of each node of a derived profile's tree is waiting. */
 import type { CallTree } from './call-tree';
-import { type DerivedMode, WAIT_NAMES } from './derived-profile';
+import type { DerivedMode } from './derived-profile';
 import { LabelKind, type Labels } from './labels';
-import { ThreadState } from './schema';
+import { ThreadState, WAIT_NAMES } from './schema';
 
 /** By node, 0 to 1. */
 export interface WaitShares {

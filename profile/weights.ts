@@ -158,6 +158,13 @@ export class WeightSums implements StackWeights {
     this.#entries = new PairRows(INITIAL_ENTRIES);
   }
 
+  /** Gives back the room for more entries. */
+  trim(): void {
+    this.#entries.trim();
+    this.weight = this.weight.slice(0, this.length);
+    this.#samples = this.#samples.slice(0, this.length);
+  }
+
   #apply(row: number, sign: 1 | -1): void {
     const { samples, threads } = this.#profile;
     const { thread, stack, weight, sampleType } = samples.columns;
@@ -188,7 +195,8 @@ export class WeightSums implements StackWeights {
     const known = this.length;
     const entry = this.#entries.intern(process, stack);
     if (entry < known) return entry;
-    if (entry === this.weight.length) this.weight = resized(this.weight, entry * 2);
+    if (entry === this.weight.length)
+      this.weight = resized(this.weight, Math.max(INITIAL_ENTRIES, entry * 2));
     if (this.#hasCountUnit === false && entry >= this.#samples.length)
       this.#samples = resized(this.#samples, this.weight.length);
     // Empty until its first sample is added, which follows.

@@ -44,6 +44,11 @@ export class WindowWeights {
     return this.#sums;
   }
 
+  /** Gives back the room for more. */
+  trim(): void {
+    this.#sums.trim();
+  }
+
   /** Whether what has to leave is no longer there to be taken away, or most of the window is another. */
   #cannotStep({ startNs, endNs }: TimeRange): boolean {
     const old = this.#range;

@@ -174,14 +174,17 @@ const MODULE_OF_KIND: Readonly<Partial<Record<LabelKind, string>>> = {
   [LabelKind.Lost]: 'lost stacks',
 };
 
+/** As `truncate`, without the room for scrolling that each of many elements would have. */
+const CUT = 'overflow-clip text-ellipsis whitespace-nowrap';
+
 /** A name; of `module+0xoffset` the module's is what is cut, of `namespace::function` the namespace. */
 function Name({ text, isNamed }: { readonly text: string; readonly isNamed: boolean }) {
   const cut = isNamed ? functionAt(text) : text.lastIndexOf('+0x');
-  if (cut <= 0) return <span className="truncate">{text}</span>;
+  if (cut <= 0) return <span className={`min-w-0 ${CUT}`}>{text}</span>;
   return (
     <>
-      <span className="min-w-6 shrink-[1000] truncate">{text.slice(0, cut)}</span>
-      <span className="min-w-0 truncate">{text.slice(cut)}</span>
+      <span className={`min-w-6 shrink-[1000] ${CUT}`}>{text.slice(0, cut)}</span>
+      <span className={`min-w-0 ${CUT}`}>{text.slice(cut)}</span>
     </>
   );
 }
@@ -211,14 +214,13 @@ const ShareCell = memo(function ShareCell({
   readonly title: string;
 }) {
   return (
-    <td className="relative py-0 pr-2 text-right" title={title}>
-      <span
-        aria-hidden="true"
-        className="absolute inset-y-0.5 right-0 rounded-l-sm bg-accent-soft"
-        // Whole percents: finer ones are not seen, and each change is drawn.
-        style={{ width: `${Math.min(100, Math.ceil(share * 100))}%` }}
-      />
-      <span className="relative">{share === 0 ? '–' : formatShare(share)}</span>
+    <td
+      className="bg-[linear-gradient(var(--accent-soft),var(--accent-soft))] bg-right bg-no-repeat py-0 pr-2 text-right"
+      title={title}
+      // Whole percents: finer ones are not seen, and each change is drawn.
+      style={{ backgroundSize: `${Math.min(100, Math.ceil(share * 100))}% calc(100% - 4px)` }}
+    >
+      {share === 0 ? '–' : formatShare(share)}
     </td>
   );
 });

@@ -108,6 +108,23 @@ describe('AnalysisEngine', () => {
     expect(found?.found.search?.matchedSamples).toBe(1);
   });
 
+  it('gives back the room for more, and answers and goes on as before', () => {
+    const encoded = chunks(['alpha', 'beta', 'gamma']);
+    const [trimmed, other] = [whole(encoded.slice(0, 2)), whole(encoded.slice(0, 2))];
+    const both = (change: (engine: AnalysisEngine) => void): void => {
+      for (const engine of [trimmed, other]) change(engine);
+      expect(update(trimmed)).toEqual(update(other));
+    };
+    both(() => {});
+    trimmed.trim();
+    expect(update(trimmed)).toBeUndefined();
+    both((engine) => engine.setView({ ...DEFAULT_VIEW, search: 'alph' }));
+    both((engine) => engine.setView({ ...DEFAULT_VIEW, range: { startNs: 1e9, endNs: 2e9 } }));
+    trimmed.trim();
+    both((engine) => engine.append(encoded[2]));
+    both((engine) => engine.setView(DEFAULT_VIEW));
+  });
+
   it('says what is wrong with an expression that is not finished, and dims nothing by it', () => {
     const engine = whole(chunks(['alpha']));
     for (const search of ['/(/', '/alp', '/^a']) {

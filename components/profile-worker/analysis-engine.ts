@@ -94,6 +94,11 @@ export class AnalysisEngine {
     this.#isLive = false;
   }
 
+  /** Gives back the room for more: for a profile that is there as a whole. */
+  trim(): void {
+    for (const stacks of [this.#onCpu, this.#derived?.stacks]) stacks?.trim();
+  }
+
   /** Appends chunks that follow one another, or start over. Throws ChunkFormatError. */
   append(bytes: Uint8Array): void {
     for (const encoded of splitChunks(bytes)) {

@@ -90,7 +90,8 @@ export function buffersOf({ profile, found }: AnalysisUpdate): ArrayBuffer[] {
     const { tree, functions, activity } = profile.result;
     buffers.push(...transferables(tree));
     const { label, self, total, selfSamples, totalSamples } = functions;
-    for (const column of [label, self, total, selfSamples, totalSamples, activity.weights])
+    // Some of them are the same array, and none can be moved twice.
+    for (const column of new Set([label, self, total, selfSamples, totalSamples, activity.weights]))
       buffers.push(column.buffer);
     const { waits, variance } = profile.result;
     if (waits !== undefined) buffers.push(waits.counts.buffer);

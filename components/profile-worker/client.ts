@@ -1,12 +1,11 @@
 /** The page's side: one profile, kept by a worker, as a store outside React. */
-import { io, type Socket } from 'socket.io-client';
-import parser from 'socket.io-msgpack-parser';
 import { type LatencyQuery, type LatencyResult, receivedLatency } from '@/profile/latency/analysis';
-import { API, type BrowserToServer, type ServerToBrowser } from '@/profile/live-protocol';
+import { API } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
 import type { LiveStatus } from '@/profile/status';
 import type { View } from '@/profile/view';
 import type { Analysis, AnalysisUpdate, LiveWindow, ProfileResult } from './analysis';
+import type { LiveSocket } from './live-socket';
 import type { FromWorker, ToWorker } from './protocol';
 import { ReceivedLabels } from './received-labels';
 import type { ThreadsQuery, ThreadsUpdate } from './thread-analysis';
@@ -34,8 +33,6 @@ const EMPTY: ProfileState = { phase: 'empty', connection: 'none', paused: false 
 /** Where the server ended the connection itself, socket.io does not come back by itself. */
 const RETRY_MS = 2000;
 
-type LiveSocket = Socket<ServerToBrowser, BrowserToServer>;
-
 export class ProfileClient {
   #state = EMPTY;
   readonly #listeners = new Set<() => void>();
@@ -60,11 +57,22 @@ export class ProfileClient {
   openLive(): void {
     this.#open();
     this.#change({ connection: 'connecting' });
-    const socket: LiveSocket = io({
-      transports: ['websocket'],
-      parser,
-      reconnectionDelayMax: 3000,
-    });
+    const worker = this.#worker;
+    import('./live-socket').then(
+      ({ connect }) => {
+        if (this.#worker === worker) this.#listen(connect());
+      },
+      () => {
+        if (this.#worker !== worker) return;
+        this.#change({
+          phase: 'error',
+          error: 'The part of this page that connects to Hearth could not be loaded.',
+        });
+      },
+    );
+  }
+
+  #listen(socket: LiveSocket): void {
     this.#socket = socket;
     socket.on('connect', () => {
       this.#change({ connection: 'connected' });

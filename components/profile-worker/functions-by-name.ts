@@ -10,12 +10,14 @@ export function byName(list: FunctionList, labels: LabelTable): FunctionList {
   const rows = rowAtRank.filter((row) => row !== 0).map((row) => row - 1);
   const pick = (column: Float64Array): Float64Array<ArrayBuffer> =>
     Float64Array.from(rows, (row) => column[row]);
+  const [self, total] = [pick(list.self), pick(list.total)];
+  const weighsSamples = list.selfSamples === list.self;
   return {
     length: list.length,
     label: rows.map((row) => list.label[row]),
-    self: pick(list.self),
-    total: pick(list.total),
-    selfSamples: pick(list.selfSamples),
-    totalSamples: pick(list.totalSamples),
+    self,
+    total,
+    selfSamples: weighsSamples ? self : pick(list.selfSamples),
+    totalSamples: weighsSamples ? total : pick(list.totalSamples),
   };
 }

@@ -98,6 +98,14 @@ export class StackView {
     forgetWaitsBefore(this.#profile, timeNs);
   }
 
+  /** Gives back the room for more, of the profile, too. */
+  trim(): void {
+    this.#profile.trim();
+    this.#functions.trim();
+    this.#ends.trim();
+    for (const window of [this.#all, this.#threads]) window?.weights.trim();
+  }
+
   /** As AnalysisEngine.update. */
   update(scope: Scope): AnalysisUpdate | undefined {
     const { view } = scope;

@@ -14,6 +14,8 @@ const PROGRESS_MS = 100;
 
 const engine = new AnalysisEngine();
 let needsSnapshot = false;
+/** The profile is there as a whole, with room for more that will not come. */
+let hasRoom = false;
 /** Of a page that shows latencies, and call trees of them. */
 let latencyQuery: LatencyQuery | undefined;
 /** Of a page that shows threads. */
@@ -58,6 +60,7 @@ function progress(): Progress {
 async function load(read: () => Promise<void>): Promise<void> {
   try {
     await read();
+    hasRoom = true;
     pace.start();
   } catch (error) {
     post({ type: 'error', message: explain(error) });
@@ -138,6 +141,9 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
       break;
     case 'taken':
       pace.taken();
+      // Not before: the first picture does not wait for it.
+      if (hasRoom) engine.trim();
+      hasRoom = false;
       break;
   }
 };

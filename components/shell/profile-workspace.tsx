@@ -1,16 +1,21 @@
 'use client';
 
-import { type KeyboardEvent, type ReactNode, useCallback, useState } from 'react';
+import { type KeyboardEvent, type ReactNode, Suspense, useCallback, useState } from 'react';
 import { FlameGraph } from '@/components/flame-graph/flame-graph';
 import { FunctionTable } from '@/components/function-table/function-table';
 import { useOpenHelp } from '@/components/help/help';
-import { WaitsPanel } from '@/components/modes/waits-panel';
 import { ProcessList } from '@/components/process-list/process-list';
 import type { Analysis } from '@/components/profile-worker/client';
+import { lazyPart } from '@/components/ui/lazy-part';
 import { type ProfileMode, type View, viewToQuery } from '@/profile/view';
 import { SidePane } from './side-pane';
 import { useNames } from './use-names';
 import { WorkspaceSkeleton } from './workspace-skeleton';
+
+/** With its histogram it is large, and most profiles are looked at without it. */
+const WaitsPanel = lazyPart(() =>
+  import('@/components/modes/waits-panel').then((module) => module.WaitsPanel),
+);
 
 export interface ProfileWorkspaceProps {
   /** undefined while there is nothing yet. */
@@ -125,16 +130,18 @@ export function ProfileWorkspace(props: ProfileWorkspaceProps) {
             label={props.label}
           />
           {analysis.waits === undefined || analysis.waits.drawn === 0 ? null : (
-            <WaitsPanel
-              waits={analysis.waits}
-              name={analysis.waits.label === undefined ? undefined : nameOf(analysis.waits.label)}
-              wallOffsetNs={analysis.wallOffsetNs}
-              pathOf={(thread) => `?${viewToQuery({ ...view, ...onlyThread(thread) })}`}
-              onThread={(thread) => onView(onlyThread(thread))}
-              filter={view.waits}
-              onFilter={(waits) => onView({ waits })}
-              onRange={props.hasRanges ? (range) => onView({ range }) : undefined}
-            />
+            <Suspense>
+              <WaitsPanel
+                waits={analysis.waits}
+                name={analysis.waits.label === undefined ? undefined : nameOf(analysis.waits.label)}
+                wallOffsetNs={analysis.wallOffsetNs}
+                pathOf={(thread) => `?${viewToQuery({ ...view, ...onlyThread(thread) })}`}
+                onThread={(thread) => onView(onlyThread(thread))}
+                filter={view.waits}
+                onFilter={(waits) => onView({ waits })}
+                onRange={props.hasRanges ? (range) => onView({ range }) : undefined}
+              />
+            </Suspense>
           )}
           {analysis.tree.totalSamples[0] === 0 ? (
             <div className="absolute inset-0 flex overflow-auto bg-surface">{props.empty}</div>

@@ -1,14 +1,14 @@
 'use client';
 
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type ReactNode, Suspense, useEffect, useRef } from 'react';
 import { TimeStrip } from '@/components/activity/time-strip';
-import { ModeBar } from '@/components/modes/mode-bar';
 import { ModeSwitch } from '@/components/modes/mode-switch';
 import { pickedText } from '@/components/process-list/rows';
 import type { ProfileClient, ProfileState } from '@/components/profile-worker/client';
 import { TruthBar } from '@/components/truth-bar/truth-bar';
 import { Button } from '@/components/ui/button';
 import { formatBytes } from '@/components/ui/format';
+import { lazyPart } from '@/components/ui/lazy-part';
 import { Notice } from '@/components/ui/notice';
 import { CopyLink } from './copy-link';
 import { NamesSwitch } from './names-switch';
@@ -18,6 +18,11 @@ import { GRAPH_LABELS, ProfileWorkspace } from './profile-workspace';
 import { SearchBox } from './search-box';
 import { useShortcuts } from './use-shortcuts';
 import { useView } from './use-view';
+
+/** Nothing in mode CPU. */
+const ModeBar = lazyPart(() =>
+  import('@/components/modes/mode-bar').then((module) => module.ModeBar),
+);
 
 export interface RecordedViewProps {
   readonly client: ProfileClient;
@@ -89,13 +94,17 @@ export function RecordedView({
         {canLink ? <CopyLink /> : null}
         {actions}
       </div>
-      <ModeBar
-        view={view}
-        waits={analysis}
-        live={undefined}
-        session={session}
-        onView={changeView}
-      />
+      {view.mode === 'cpu' ? null : (
+        <Suspense>
+          <ModeBar
+            view={view}
+            waits={analysis}
+            live={undefined}
+            session={session}
+            onView={changeView}
+          />
+        </Suspense>
+      )}
       <main className="flex min-h-0 flex-1 flex-col">
         {hasTimes ? (
           <TimeStrip

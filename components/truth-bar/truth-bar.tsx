@@ -2,11 +2,10 @@
 
 import type { ReactNode } from 'react';
 import type { Analysis } from '@/components/profile-worker/client';
-import { HealthPanel } from '@/components/stack-health/health-panel';
-import { UnnamedPanel } from '@/components/stack-health/unnamed-panel';
 import { IconButton } from '@/components/ui/button';
 import { formatBytes, formatCount, formatShare, formatShortCount } from '@/components/ui/format';
 import { CloseIcon } from '@/components/ui/icons';
+import { lazyPart } from '@/components/ui/lazy-part';
 import { Popover } from '@/components/ui/popover';
 import type { Share } from '@/profile/quality';
 import type {
@@ -17,10 +16,20 @@ import type {
   UnnamedCode,
 } from '@/profile/status';
 import type { View } from '@/profile/view';
-import { BudgetForm } from './budget-form';
 import { lossRows, lossSummary } from './losses';
 import { rateText } from './rate-text';
-import { SamplingForm } from './sampling-form';
+
+// What the popovers show.
+const HealthPanel = lazyPart(() =>
+  import('@/components/stack-health/health-panel').then((module) => module.HealthPanel),
+);
+const UnnamedPanel = lazyPart(() =>
+  import('@/components/stack-health/unnamed-panel').then((module) => module.UnnamedPanel),
+);
+const BudgetForm = lazyPart(() => import('./budget-form').then((module) => module.BudgetForm));
+const SamplingForm = lazyPart(() =>
+  import('./sampling-form').then((module) => module.SamplingForm),
+);
 
 export type TruthBarProps = {
   readonly view: View;

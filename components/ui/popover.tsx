@@ -1,6 +1,6 @@
 'use client';
 
-import { type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react';
+import { type ReactNode, Suspense, useCallback, useEffect, useId, useRef, useState } from 'react';
 
 export interface PopoverProps {
   /** The dialog's accessible name. */
@@ -10,6 +10,7 @@ export interface PopoverProps {
   readonly buttonClass: string;
   readonly buttonLabel?: string;
   readonly buttonTitle?: string;
+  /** May be loaded when it is shown. */
   readonly children: (close: () => void) => ReactNode;
 }
 
@@ -77,7 +78,7 @@ export function Popover(props: PopoverProps) {
           if (event.newState === 'open') place();
         }}
       >
-        {open ? props.children(() => panel.current?.hidePopover()) : null}
+        {open ? <Suspense>{props.children(() => panel.current?.hidePopover())}</Suspense> : null}
       </div>
     </>
   );
