@@ -42,14 +42,15 @@ export const THINNED_SOURCES: readonly LatencySource[] = [
 
 /**
  * Of the system calls that one thread makes beyond so many a second, one in so many is timed, whatever the budget: such calls
- * are short, and to time each takes as long again as some of them do. They are all counted.
+ * are short, and to time each takes as long again as some of them do. They are all counted, but for the last few of each name
+ * that a thread has made when measuring ends.
  */
 export const FREQUENT_CALLS = { aSecond: 25_000, oneIn: 8 } as const;
 
 /** What is to be known of the times of a source's events, beside LATENCY_TEXTS; undefined: nothing. */
 export function timingNote(source: LatencySource): string | undefined {
   return source === 'syscalls' || source === 'fs' || source === 'futex'
-    ? `Of a thread’s calls beyond ${FREQUENT_CALLS.aSecond / 1000},000 a second, one in ${FREQUENT_CALLS.oneIn} is timed, and counts for those like it since the last.`
+    ? `Of a thread’s calls beyond ${FREQUENT_CALLS.aSecond.toLocaleString('en')} a second, one in ${FREQUENT_CALLS.oneIn} is timed, and counts for those like it since the last.`
     : undefined;
 }
 
