@@ -129,13 +129,16 @@ static __always_inline void count_latencies(struct latency_key *key, __u64 value
 {
 	__u32 zero = 0;
 	void *table = bpf_map_lookup_elem(&latency_tables, &zero), *rest;
+	struct latency_key of_none;
 
 	key->bucket = bucket_of(value);
 	if (!table || count_in(table, key, value, times))
 		return;
-	key->pid = 0;
+	/* The caller still needs the process: for another number, or to send the event with its stacks. */
+	of_none = *key;
+	of_none.pid = 0;
 	rest = bpf_map_lookup_elem(&latency_rest_tables, &zero);
-	if (!rest || !count_in(rest, key, value, times))
+	if (!rest || !count_in(rest, &of_none, value, times))
 		count_loss(LATENCY_NO_ROOM, times);
 }
 

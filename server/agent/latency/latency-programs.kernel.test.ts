@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { compileWorkload } from '@/bench/workloads/compile';
 import {
   ENTRY_NS,
   expectCalls,
@@ -209,12 +210,18 @@ describe('run queue', () => {
 describe('where processes are more than the tables hold', () => {
   it('events count without their process, and how many is told', async () => {
     const RUNS = 1500;
+    const repeat = (times: number, command: string): string =>
+      `i=0; while [ $i -lt ${times} ]; do ${command}; i=$((i + 1)); done`;
     programs = new LatencyPrograms({ onlyPids: undefined });
     await programs.set(['syscalls']);
-    await once(
-      spawn('sh', ['-c', `i=0; while [ $i -lt ${RUNS} ]; do /bin/true; i=$((i + 1)); done`]),
-      'exit',
-    );
+    const script = [
+      'taskset -cp 0 $$',
+      repeat(RUNS, '/bin/true'),
+      // On a CPU that still has room of its own, threads that end with calls of several numbers to be counted.
+      'taskset -cp 1 $$',
+      repeat(100, `echo | '${compileWorkload('latency')}' frequent 300`),
+    ].join('\n');
+    await once(spawn('sh', ['-c', script], { stdio: 'ignore' }), 'exit');
     await programs.set([]);
     const buckets = await programs.take();
     const events = (rows: typeof buckets): number =>
