@@ -29,18 +29,39 @@ const names = (list: FunctionList, rows: readonly number[]): string[] =>
 
 const nameOf = (label: number): string => labels.text[label];
 
+/** Of each pair, the order that comparing them gives. */
+function compared(pairs: readonly (readonly [number, number])[]): number[] {
+  return pairs
+    .map((_, row) => row)
+    .sort((a, b) => pairs[b][0] - pairs[a][0] || pairs[b][1] - pairs[a][1] || a - b);
+}
+
+function sorted(pairs: readonly (readonly [number, number])[]): number[] {
+  const first = Float64Array.from(pairs, ([weight]) => weight);
+  const second = Float64Array.from(pairs, ([, weight]) => weight);
+  return [...heaviestFirst(pairs.length, first, second)];
+}
+
 describe('heaviestFirst', () => {
-  it('sorts as comparing would', () => {
-    const weight = fc.oneof(fc.nat(4), fc.double({ min: 0, max: 1e15, noNaN: true }));
+  const weight = fc.oneof(fc.nat(4), fc.double({ min: 0, max: 1e15, noNaN: true }));
+  const pairs = fc.array(fc.tuple(weight, weight), { maxLength: 50 });
+
+  it('sorts few', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(weight, weight), { maxLength: 50 }), (pairs) => {
-        const first = Float64Array.from(pairs, ([a]) => a);
-        const second = Float64Array.from(pairs, ([, b]) => b);
-        const compared = pairs
-          .map((_, row) => row)
-          .sort((a, b) => first[b] - first[a] || second[b] - second[a] || a - b);
-        expect([...heaviestFirst(pairs.length, first, second)]).toEqual(compared);
+      fc.property(pairs, (some) => {
+        expect(sorted(some)).toEqual(compared(some));
       }),
+    );
+  });
+
+  it('sorts many', () => {
+    fc.assert(
+      fc.property(pairs, (some) => {
+        const many = Array.from({ length: 100 }, () => some).flat();
+        const all = [...many, ...Array.from({ length: 2000 }, (_, i) => [i % 7, i] as const)];
+        expect(sorted(all)).toEqual(compared(all));
+      }),
+      { numRuns: 20 },
     );
   });
 });

@@ -1,40 +1,35 @@
 'use client';
 
 import Link from 'next/link';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { TimeStrip } from '@/components/activity/time-strip';
 import { ModeBar } from '@/components/modes/mode-bar';
-import { ModeSwitch } from '@/components/modes/mode-switch';
 import { pickedText } from '@/components/process-list/rows';
 import type { Analysis } from '@/components/profile-worker/analysis';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
-import { CopyLink } from '@/components/shell/copy-link';
-import { NamesSwitch } from '@/components/shell/names-switch';
-import { OrientationSwitch } from '@/components/shell/orientation-switch';
 import { DEFAULT_WINDOW, pageQueryText } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { GRAPH_LABELS, ProfileWorkspace } from '@/components/shell/profile-workspace';
-import { SearchBox } from '@/components/shell/search-box';
 import { useCalm } from '@/components/shell/use-calm';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
 import { useSignedOut } from '@/components/shell/use-signed-out';
 import { useView } from '@/components/shell/use-view';
 import { TruthBar } from '@/components/truth-bar/truth-bar';
 import { Button, buttonClass, IconButton } from '@/components/ui/button';
-import { CloseIcon, PauseIcon, PlayIcon, ReloadIcon } from '@/components/ui/icons';
+import { CloseIcon, ReloadIcon } from '@/components/ui/icons';
 import type { SessionSummary } from '@/profile/session';
 import type { TimeRange } from '@/profile/view';
 import { LiveBanners } from './live-banners';
 import { LiveEmpty } from './live-empty';
-import { Recorder } from './recorder';
-import { WindowSwitch } from './window-switch';
+import { LiveToolbar } from './live-toolbar';
 
 /** The machine as it runs. */
 export function LivePage() {
   const client = useProfileClient();
   const state = useProfileState(client);
-  const { view, window, changeView, changeWindow } = useView();
+  const pageView = useView();
+  const { view, window, changeView, changeWindow } = pageView;
   const search = useRef<HTMLInputElement>(null);
   const [stopped, setStopped] = useState<SessionSummary>();
   const [failure, setFailure] = useState<string>();
@@ -49,11 +44,15 @@ export function LivePage() {
   );
   useEffect(() => client.setView(shownView), [client, shownView]);
   useEffect(() => client.setWindow(window), [client, window]);
-  const setPaused = (isPaused: boolean): void => {
-    client.setPaused(isPaused);
-    // One that came with a link is of a time that is gone.
-    if (view.range !== undefined && view.mode !== 'latency') changeView({ range: undefined });
-  };
+  const isRangeOfThePast = view.range !== undefined && view.mode !== 'latency';
+  const setPaused = useCallback(
+    (isPaused: boolean): void => {
+      client.setPaused(isPaused);
+      // One that came with a link is of a time that is gone.
+      if (isRangeOfThePast) changeView({ range: undefined });
+    },
+    [client, isRangeOfThePast, changeView],
+  );
   const selectRange = (range: TimeRange | undefined): void => {
     client.setPaused(range !== undefined);
     changeView({ range });
@@ -88,46 +87,18 @@ export function LivePage() {
   return (
     <>
       <h1 className="sr-only">Live profile</h1>
-      <div
-        role="toolbar"
-        aria-label="Live view"
-        className="flex shrink-0 flex-wrap items-center gap-1.5 border-b border-line bg-surface px-2 py-1.5"
-      >
-        <SearchBox
-          search={view.search}
-          analysis={analysis}
-          onSearch={(text) => changeView({ search: text }, 'replace')}
-          inputRef={search}
-        />
-        <ModeSwitch
-          value={view.mode}
-          hasLatency={view.latency !== undefined}
-          onChange={(mode) => changeView({ mode, zoom: [] })}
-        />
-        <WindowSwitch value={window} sinceMs={sinceMs} onChange={changeWindow} />
-        <OrientationSwitch
-          value={view.orientation}
-          onChange={(orientation) => changeView({ orientation })}
-        />
-        <NamesSwitch value={view.names} onChange={(names) => changeView({ names })} />
-        <Button
-          aria-label={paused ? 'Resume' : 'Pause'}
-          aria-keyshortcuts="Space"
-          title={paused ? 'Resume (Space)' : 'Pause (Space)'}
-          look={paused ? 'primary' : 'plain'}
-          onClick={() => setPaused(!paused)}
-        >
-          {paused ? <PlayIcon /> : <PauseIcon />}
-          <span className="hidden min-w-13 text-left xl:inline">{paused ? 'Resume' : 'Pause'}</span>
-        </Button>
-        <CopyLink />
-        <Recorder
-          recording={status?.recording}
-          disabled={status === undefined || state.connection !== 'connected'}
-          onStopped={setStopped}
-          onError={setFailure}
-        />
-      </div>
+      <LiveToolbar
+        {...pageView}
+        searched={view.search === '' ? undefined : analysis}
+        searchRef={search}
+        sinceMs={window === 'all' ? sinceMs : undefined}
+        paused={paused}
+        onPaused={setPaused}
+        recording={status?.recording}
+        disabled={status === undefined || state.connection !== 'connected'}
+        onStopped={setStopped}
+        onError={setFailure}
+      />
       <LiveBanners
         disconnectedMs={disconnectedMs}
         status={status}

@@ -32,6 +32,8 @@ export interface ProfileState {
 const EMPTY: ProfileState = { phase: 'empty', connection: 'none', paused: false };
 /** Where the server ended the connection itself, socket.io does not come back by itself. */
 const RETRY_MS = 2000;
+/** A status comes a moment before a chunk, and is shown in the same picture: one of its own costs as much again. */
+const STATUS_WAIT_MS = 100;
 
 export class ProfileClient {
   #state = EMPTY;
@@ -40,6 +42,9 @@ export class ProfileClient {
   #worker: Worker | undefined;
   #socket: LiveSocket | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** The last one, as long as it is not shown. */
+  #status: LiveStatus | undefined;
+  #statusTimer: ReturnType<typeof setTimeout> | undefined;
   #view: View | undefined;
   #window: LiveWindow | undefined;
   #selected: readonly string[] | undefined;
@@ -80,7 +85,10 @@ export class ProfileClient {
     });
     socket.on('disconnect', () => this.#onDisconnect(socket));
     socket.on('connect_error', () => this.#onDisconnect(socket));
-    socket.on('status', (status) => this.#change({ status }));
+    socket.on('status', (status) => {
+      this.#status = status;
+      this.#statusTimer ??= setTimeout(() => this.#change({}), STATUS_WAIT_MS);
+    });
     socket.on('sessions', (sessions) => this.#change({ sessions }));
     socket.on('snapshot', (bytes, acknowledge) => this.#forward('snapshot', bytes, acknowledge));
     socket.on('chunk', (bytes, acknowledge) => this.#forward('chunk', bytes, acknowledge));
@@ -142,6 +150,9 @@ export class ProfileClient {
   dispose(): void {
     document.removeEventListener('visibilitychange', this.#follow);
     clearTimeout(this.#retry);
+    clearTimeout(this.#statusTimer);
+    this.#statusTimer = undefined;
+    this.#status = undefined;
     this.#socket?.off();
     this.#socket?.disconnect();
     this.#socket = undefined;
@@ -264,6 +275,12 @@ export class ProfileClient {
 
   #change(change: Partial<ProfileState>, isAll = false): void {
     this.#state = isAll ? { ...EMPTY, ...change } : { ...this.#state, ...change };
+    if (this.#status !== undefined) {
+      this.#state = { ...this.#state, status: this.#status };
+      this.#status = undefined;
+      clearTimeout(this.#statusTimer);
+      this.#statusTimer = undefined;
+    }
     for (const listener of this.#listeners) listener();
   }
 }

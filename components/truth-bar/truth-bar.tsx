@@ -1,6 +1,6 @@
 'use client';
 
-import type { ReactNode } from 'react';
+import { memo, type ReactNode } from 'react';
 import type { Analysis } from '@/components/profile-worker/client';
 import { IconButton } from '@/components/ui/button';
 import { formatBytes, formatCount, formatShare, formatShortCount } from '@/components/ui/format';
@@ -55,7 +55,7 @@ const ITEM = 'flex h-6 items-center gap-1.5 whitespace-nowrap rounded px-1.5';
 const ITEM_BUTTON = `${ITEM} hover:bg-surface-2 hover:text-ink`;
 
 /** How far what is on the screen can be trusted, and what it costs to look. What isn't measured says so, and why. */
-export function TruthBar(props: TruthBarProps) {
+export const TruthBar = memo(function TruthBar(props: TruthBarProps) {
   return (
     <section
       aria-label="Truth bar"
@@ -65,7 +65,7 @@ export function TruthBar(props: TruthBarProps) {
       {props.kind === 'live' ? <LiveItems {...props} /> : <RecordedItems {...props} />}
     </section>
   );
-}
+});
 
 function LiveItems({ status, analysis, ...looking }: Extract<TruthBarProps, { kind: 'live' }>) {
   const collector = status?.collector;
