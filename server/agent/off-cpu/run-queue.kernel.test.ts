@@ -102,9 +102,10 @@ describe('the run queue, and waits, while off-CPU profiling is on', () => {
   });
 
   it('is counted neither twice nor not at all as off-CPU profiling goes on and off', async () => {
+    const SLEEPS = 60_000;
     let sampler: CpuSampler | undefined;
     let turns = 0;
-    const measured = await measureSleeps(30_000, {
+    const measured = await measureSleeps(SLEEPS, {
       prepare: async (_, pid) => {
         sampler = loadSampler([pid]);
       },
@@ -117,7 +118,7 @@ describe('the run queue, and waits, while off-CPU profiling is on', () => {
     const { count } = histogram(measured.buckets, WAITS);
     expect(count).toBeLessThan(measured.arrivals + EDGE);
     expect(count).toBeGreaterThan(measured.arrivals * (1 - UNSEEN) - EDGE);
-    expectAllSleeps(measured, 30_000);
+    expectAllSleeps(measured, SLEEPS);
   });
 
   it('adds up to what the scheduler says of two busy loops, as off-CPU profiling goes on and off', async () => {
@@ -141,7 +142,7 @@ describe('the run queue, and waits, while off-CPU profiling is on', () => {
     const done = new AbortController();
     const switching = toAndFro(sampler, programs, done.signal);
     const buckets: LatencyBucket[] = [];
-    for (let taken = 0; taken < 5; taken++) {
+    for (let taken = 0; taken < 8; taken++) {
       await sleep(400);
       buckets.push(...(await programs.take()));
     }
