@@ -22,8 +22,8 @@ export interface LiveToolbarProps extends PageView, RecorderProps {
 }
 
 /**
- * What is looked at, and how. Drawn when it changes, not with every update of the profile: React writes to each of its
- * inputs then, which costs as much as the flame graph.
+ * What is looked at, and how. Drawn when it changes, not with every update of the profile: React would write to each of
+ * its inputs four times a second.
  */
 export const LiveToolbar = memo(function LiveToolbar({
   view,

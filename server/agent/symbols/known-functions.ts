@@ -61,7 +61,7 @@ export class KnownFunctions {
   }
 }
 
-/** What is known is copied in one go: it is a thousand times what is added, several times a second. */
+/** What is known is copied in one go: mostly it is far more than what is added. */
 function merge(known: Ranges, functions: readonly NamedFunction[]): Ranges {
   const added = [...functions].sort((a, b) => a.start - b.start);
   const starts = new Float64Array(known.starts.length + added.length);
