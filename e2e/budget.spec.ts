@@ -48,6 +48,8 @@ test('above the budget, latencies that cost most are thinned; it is said, live a
   try {
     await page.goto(server.url);
     await page.getByRole('button', { name: 'Record', exact: true }).click();
+    // What is measured from the first slice on is no change.
+    await expect(page.getByTitle('It has been recording for this long')).toContainText(/[1-9]/);
     await page.getByRole('link', { name: 'Latency' }).first().click();
     for (const source of ['System calls', 'CPU run queue']) {
       await page.getByRole('radio', { name: source }).check();

@@ -64,6 +64,12 @@ export interface ChunkHeader {
   readonly hasOpenWaits?: true | undefined;
 }
 
+/** How much is sampled and measured. */
+export type Rates = Pick<
+  ChunkHeader,
+  'frequencyHz' | 'thresholdNs' | 'latencyOneIn' | 'latencySources'
+>;
+
 /** A table's new rows: `base` is the index of the first. */
 export interface Increment<T extends TableName> {
   readonly base: number;
@@ -302,19 +308,21 @@ export function applyChunk(profile: Profile, chunk: Chunk): void {
   profile.header = chunk.header;
 }
 
+/** Equal for rates that are. */
+export function ratesKey({
+  frequencyHz,
+  thresholdNs,
+  latencyOneIn = 1,
+  latencySources = [],
+}: Rates): string {
+  return [frequencyHz, thresholdNs, latencyOneIn, ...latencySources].join();
+}
+
 /** A slice in which a rate changed was taken with both; the change is where the slice begins. */
-function noteRates(
-  profile: Profile,
-  { startNs, frequencyHz, thresholdNs, latencyOneIn = 1, latencySources = [] }: ChunkHeader,
-): void {
+function noteRates(profile: Profile, header: ChunkHeader): void {
   const last = profile.rates.at(-1);
-  if (
-    last?.frequencyHz === frequencyHz &&
-    last.thresholdNs === thresholdNs &&
-    last.latencyOneIn === latencyOneIn &&
-    last.latencySources.join() === latencySources.join()
-  )
-    return;
+  if (last !== undefined && ratesKey(last) === ratesKey(header)) return;
+  const { startNs, frequencyHz, thresholdNs, latencyOneIn = 1, latencySources = [] } = header;
   profile.rates.push({ timeNs: startNs, frequencyHz, thresholdNs, latencyOneIn, latencySources });
 }
 

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProfileBuilder } from '@/profile/builder';
-import type { Chunk, ChunkHeader } from '@/profile/chunk';
+import type { Chunk, ChunkHeader, Rates } from '@/profile/chunk';
 import { DEFAULT_STACK_THRESHOLD_NS, type LatencySource } from '@/profile/latency/sources';
 import { Merger } from '@/profile/merge';
 import { NONE, type StackIndex } from '@/profile/schema';
@@ -71,7 +71,6 @@ const REPORTS_PER_FORGETTING = 60;
  * another time, even of a timer that is no longer set.
  */
 const NAMES_MS = TICK_MS;
-type Rates = Pick<ChunkHeader, 'frequencyHz' | 'thresholdNs' | 'latencyOneIn' | 'latencySources'>;
 
 /** The last chunk has no next one whose patch could bring names. */
 const LAST_NAMES_MS = 10_000;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { decodeChunk, encodeChunk } from '@/profile/chunk';
+import { type ChunkHeader, decodeChunk, encodeChunk } from '@/profile/chunk';
 import { applyNext, ChunkStream } from '@/profile/chunk-stream';
 import { Profile } from '@/profile/profile';
 import { describeSamples, HEADER, TestProfile } from '@/profile/profiles-for-tests';
@@ -21,6 +21,7 @@ describe('a recording', () => {
   let source: LiveSource;
   let agent: TestProfile;
   let second: number;
+  let rates: Partial<ChunkHeader>;
   let problems: (string | undefined)[];
   let exhausted: number;
   /** Of an agent that runs. */
@@ -33,6 +34,7 @@ describe('a recording', () => {
     asked = undefined;
     agent = new TestProfile();
     second = 0;
+    rates = {};
     problems = [];
     exhausted = 0;
   });
@@ -43,7 +45,7 @@ describe('a recording', () => {
 
   const push = (...stacks: string[][]): void => {
     for (const stack of stacks) agent.add({ stack });
-    const header = { ...HEADER, startNs: second * 1e9, endNs: ++second * 1e9 };
+    const header = { ...HEADER, ...rates, startNs: second * 1e9, endNs: ++second * 1e9 };
     source.push(encodeChunk(agent.builder.cutChunk(header, [{ reason: 'map-full', count: 1 }])));
   };
 
@@ -113,6 +115,26 @@ describe('a recording', () => {
     await vi.advanceTimersByTimeAsync(3000);
     expect(store.appends).toBe(2);
     await recorder.stop();
+  });
+
+  it('has changes of what is measured where they were, also those within its first second', async () => {
+    const { recorder, session } = await record();
+    push(['a']);
+    rates = { latencySources: ['syscalls'] };
+    push(['b']);
+    rates = { latencySources: ['syscalls'], latencyOneIn: 2 };
+    push(['c']);
+    push(['d']);
+    await recorder.stop();
+    const { chunks, profile } = await stored(session.id);
+    expect(chunks).toHaveLength(3);
+    expect(
+      profile.rates.map((rate) => [rate.timeNs, rate.latencySources, rate.latencyOneIn]),
+    ).toEqual([
+      [0, [], 1],
+      [1e9, ['syscalls'], 1],
+      [2e9, ['syscalls'], 2],
+    ]);
   });
 
   it('starts over when the stream does, and loses nothing', async () => {

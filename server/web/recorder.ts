@@ -4,7 +4,14 @@
  * kept and tried again, within bounds; then the recording ends with what was stored.
  */
 import { ProfileBuilder } from '@/profile/builder';
-import { type Chunk, type ChunkHeader, decodeChunk, encodeChunk, type Loss } from '@/profile/chunk';
+import {
+  type Chunk,
+  type ChunkHeader,
+  decodeChunk,
+  encodeChunk,
+  type Loss,
+  ratesKey,
+} from '@/profile/chunk';
 import { Merger } from '@/profile/merge';
 import type { Profile } from '@/profile/profile';
 import type { SessionSummary } from '@/profile/session';
@@ -82,6 +89,7 @@ export class Recorder implements LiveTarget {
 
   take(chunk: Chunk): void {
     if (this.#isExhausted) return;
+    this.#cutWhereRatesChange(chunk.header);
     this.#merger?.take(this.#inside(chunk));
     this.#took(chunk);
   }
@@ -124,6 +132,7 @@ export class Recorder implements LiveTarget {
 
   /** What is beyond the stream's chunks, in tables of its own. */
   #takeEnd(chunk: Chunk): void {
+    this.#cutWhereRatesChange(chunk.header);
     new Merger(this.#builder).append(this.#inside(chunk, chunk.header.endNs));
     this.#took(chunk);
   }
@@ -138,6 +147,11 @@ export class Recorder implements LiveTarget {
   #took({ header: { sequence: _, ...header }, losses }: Chunk): void {
     this.#header = { ...header, startNs: this.#header?.startNs ?? header.startNs };
     this.#losses.push(...losses);
+  }
+
+  /** A slice has the rates of its end. */
+  #cutWhereRatesChange(next: ChunkHeader): void {
+    if (this.#header !== undefined && ratesKey(this.#header) !== ratesKey(next)) this.#cut();
   }
 
   async #write(): Promise<void> {
