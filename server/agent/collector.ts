@@ -156,8 +156,9 @@ export class Collector {
         },
       ];
     });
-    this.#mmapEvents = new MmapEvents((count) => {
-      this.#losses.count('mapping-event-ring-full', count);
+    this.#mmapEvents = new MmapEvents({
+      lost: (count) => this.#losses.count('mapping-event-ring-full', count),
+      kernelChanged: () => symbolizer.kernelChanged(),
     });
     this.#processes = new Processes(this.#modules);
     this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });

@@ -1,7 +1,8 @@
 /**
  * Executable mappings as they are made, from perf's own records (PERF_RECORD_MMAP2): the kernel gives the path as the
  * process sees it and the file's build ID, so that a process that is gone when its samples are read still has its
- * mappings. A BPF program could not read either at this point on every kernel.
+ * mappings. A BPF program could not read either at this point on every kernel. Also that there is other code in the kernel
+ * (PERF_RECORD_KSYMBOL: BPF programs and trampolines).
  */
 import { closeFd, MappedMemory, PAGE_BYTES } from './libc';
 import { Flag, openSoftwareEvent } from './perf-event';
@@ -32,6 +33,7 @@ const CLOCK_MONOTONIC = 1;
 const RECORD_LOST = 2;
 const RECORD_COMM = 3;
 const RECORD_MMAP2 = 10;
+const RECORD_KSYMBOL = 17;
 const MISC_COMM_EXEC = 1 << 13;
 const MISC_BUILD_ID = 1 << 14;
 
@@ -46,25 +48,31 @@ interface CpuRing {
   readonly bytes: Uint8Array;
 }
 
+export interface MmapEventReceiver {
+  /** How many records the kernel could not write. */
+  lost(count: number): void;
+  /** Code of the kernel's has come or gone, or may have. */
+  kernelChanged(): void;
+}
+
 export class MmapEvents {
   readonly #rings = new Map<number, CpuRing>();
-  readonly #onLost: (count: number) => void;
+  readonly #receiver: MmapEventReceiver;
   #newer: MmapEvent[] = [];
 
-  /** `onLost`: how many records the kernel could not write. */
-  constructor(onLost: (count: number) => void) {
-    this.#onLost = onLost;
+  constructor(receiver: MmapEventReceiver) {
+    this.#receiver = receiver;
   }
 
   /** Follows what runs on a CPU. */
   open(cpu: number): void {
     if (this.#rings.has(cpu)) return;
-    const { mmap, comm, sampleIdAll, mmap2, commExec, useClockId, buildId } = Flag;
+    const { mmap, comm, sampleIdAll, mmap2, commExec, useClockId, ksymbol, buildId } = Flag;
     const fd = openSoftwareEvent(cpu, {
       config: PERF_COUNT_SW_DUMMY,
       sampleType: SAMPLE_TID | SAMPLE_TIME,
       clockId: CLOCK_MONOTONIC,
-      flags: [mmap, comm, sampleIdAll, mmap2, commExec, useClockId, buildId],
+      flags: [mmap, comm, sampleIdAll, mmap2, commExec, useClockId, ksymbol, buildId],
     });
     let memory: MappedMemory;
     try {
@@ -79,6 +87,7 @@ export class MmapEvents {
       positions: new BigUint64Array(memory.buffer, 0, PAGE_BYTES / 8),
       bytes: new Uint8Array(memory.buffer, PAGE_BYTES, DATA_BYTES),
     });
+    this.#receiver.kernelChanged();
   }
 
   close(cpu: number): void {
@@ -136,7 +145,11 @@ export class MmapEvents {
     const timeNs = u64(record.length - 8);
     switch (type) {
       case RECORD_LOST:
-        this.#onLost(u64(16));
+        this.#receiver.lost(u64(16));
+        this.#receiver.kernelChanged();
+        return undefined;
+      case RECORD_KSYMBOL:
+        this.#receiver.kernelChanged();
         return undefined;
       case RECORD_COMM:
         return (misc & MISC_COMM_EXEC) === 0

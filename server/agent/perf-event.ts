@@ -25,6 +25,7 @@ export const Flag = {
   mmap2: 23,
   commExec: 24,
   useClockId: 25,
+  ksymbol: 29,
   buildId: 34,
 } as const;
 

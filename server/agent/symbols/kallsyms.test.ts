@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KernelSymbols } from './kallsyms';
+import { CurrentKernelSymbols, KernelSymbols } from './kallsyms';
 import { SymbolError } from './protocol';
 
 const TEXT = `\
@@ -97,5 +97,29 @@ describe.skipIf(!/^[0-9a-f]*[1-9a-f]/.test(real))('the symbols of this kernel', 
     // BPF programs may have come and gone between the two readings.
     expect(wrong).toBeLessThan(names.size / 1000);
     expect(symbols.bytes).toBeLessThan(20e6);
+  });
+});
+
+describe('the symbols of the kernel that runs', () => {
+  const nowhere = Float64Array.of(0);
+  const somewhere = Float64Array.of(KernelSymbols.read().base + 4096);
+
+  it('are read again where code may have come to an address, and not too often', () => {
+    const current = new CurrentKernelSymbols();
+    const first = current.for(nowhere, 1, 0);
+    expect(current.for(nowhere, 2, 9000)).toBe(first);
+    expect(current.for(somewhere, 2, 11_000)).toBe(first);
+    const second = current.for(nowhere, 2, 12_000);
+    expect(second).not.toBe(first);
+    expect(current.for(nowhere, 3, 21_000)).toBe(second);
+    expect(current.for(nowhere, 3, 23_000)).not.toBe(second);
+  });
+
+  it('are not read again where it is known that none has', () => {
+    const current = new CurrentKernelSymbols();
+    const first = current.for(nowhere, 1, 0);
+    expect(current.for(nowhere, 1, 100_000)).toBe(first);
+    // Who does not know has to look.
+    expect(current.for(nowhere, undefined, 100_000)).not.toBe(first);
   });
 });

@@ -321,23 +321,28 @@ export class CurrentKernelSymbols {
   #modules = '';
   #readMs = -Infinity;
   #checkedMs = -Infinity;
+  #version: number | undefined;
 
-  /** The table for looking up `addresses`, read again where it may be out of date for them. Throws SymbolError. */
-  for(addresses: Float64Array, nowMs = performance.now()): KernelSymbols {
+  /**
+   * The table for looking up `addresses`, read again where it may be out of date for them: where `version` is known, only if
+   * it is another one than before. Throws SymbolError.
+   */
+  for(addresses: Float64Array, version?: number, nowMs = performance.now()): KernelSymbols {
     let symbols = this.#symbols;
-    if (symbols === undefined) return this.#read(nowMs);
+    if (symbols === undefined) return this.#read(version, nowMs);
     if (nowMs - this.#checkedMs >= MODULES_CHECK_MS) {
       this.#checkedMs = nowMs;
-      if (readModules() !== this.#modules) symbols = this.#read(nowMs);
+      if (readModules() !== this.#modules) symbols = this.#read(version, nowMs);
     }
     if (nowMs - this.#readMs < REREAD_MS) return symbols;
+    if (version !== undefined && version === this.#version) return symbols;
     // BPF programs come and go, and reuse memory: an older table may know another one at the same address.
     const known = symbols;
     const doubtful = addresses.some((address) => {
       const entry = known.find(address);
       return entry < 0 || known.isBpf(entry);
     });
-    return doubtful ? this.#read(nowMs) : symbols;
+    return doubtful ? this.#read(version, nowMs) : symbols;
   }
 
   /** What was read last, if anything was. */
@@ -345,7 +350,8 @@ export class CurrentKernelSymbols {
     return this.#symbols;
   }
 
-  #read(nowMs: number): KernelSymbols {
+  #read(version: number | undefined, nowMs: number): KernelSymbols {
+    this.#version = version;
     this.#modules = readModules();
     this.#symbols = KernelSymbols.read();
     this.#readMs = nowMs;

@@ -160,7 +160,12 @@ export interface FrameColumns {
 }
 
 export type SymbolQuery =
-  | { readonly kind: 'kernel'; readonly addresses: Float64Array }
+  | {
+      readonly kind: 'kernel';
+      readonly addresses: Float64Array;
+      /** Another one after BPF programs have come or gone; undefined where nobody looks whether they do. */
+      readonly version?: number;
+    }
   | { readonly kind: 'kernel-base' }
   | {
       readonly kind: 'module';

@@ -96,7 +96,7 @@ export class SymbolService {
   answer(query: SymbolQuery): SymbolResult {
     switch (query.kind) {
       case 'kernel':
-        return this.#kernelFrames(query.addresses);
+        return this.#kernelFrames(query.addresses, query.version);
       case 'kernel-base':
         return { kind: 'kernel-base', address: this.#kernel.for(new Float64Array(0)).base };
       case 'module':
@@ -131,8 +131,8 @@ export class SymbolService {
     this.#cache?.close();
   }
 
-  #kernelFrames(addresses: Float64Array): Frames {
-    const symbols = this.#kernel.for(addresses);
+  #kernelFrames(addresses: Float64Array, version?: number): Frames {
+    const symbols = this.#kernel.for(addresses, version);
     const rows = new FrameRows();
     const rowOfEntry = new Map<number, number>();
     const frame = Uint32Array.from(addresses, (address) => {

@@ -82,6 +82,7 @@ export class Symbolizer {
   #worker: Worker | undefined;
   #disposed = false;
   #nextId = 0;
+  #kernelVersion = 0;
   /** In the order in which they were sent, which is that in which they are answered. */
   readonly #pending = new Map<number, Pending>();
   /** What is asked in one turn of the event loop goes to the worker as one message. */
@@ -140,7 +141,12 @@ export class Symbolizer {
 
   /** Names kernel addresses: exact doubles of the signed 64-bit value. */
   async kernel(addresses: Float64Array): Promise<Naming> {
-    return this.#name({ kind: 'kernel', addresses });
+    return this.#name({ kind: 'kernel', addresses, version: this.#kernelVersion });
+  }
+
+  /** BPF programs or trampolines have come or gone: what is asked for from now on may be these. */
+  kernelChanged(): void {
+    this.#kernelVersion++;
   }
 
   /** The address of the kernel's _text, from which offsets of kernel frames count. */
