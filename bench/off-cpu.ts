@@ -3,6 +3,7 @@ import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { compileWorkload } from '@/bench/workloads/compile';
 import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import { Collector } from '@/server/agent/collector';
 import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
@@ -11,9 +12,11 @@ import { type Bench, estimate, median, type Report } from './bench';
 
 const execute = promisify(execFile);
 
-const ROUNDS = 7;
-/** As many as it does by itself. */
-const LOOPS = 1_000_000;
+const ROUNDS = 12;
+/** The peer's turn comes in one round of so many. */
+const PEER_ROUNDS = 3;
+const LOOPS = 500_000;
+const BATCHES = 200;
 /** The run time of new programs has been measured, which makes them slower; as later, a quarter of a second in ten. */
 const SETTLE_MS = 3500;
 /** Each library has to be read once. */
@@ -22,6 +25,8 @@ const START_MS = 15_000;
 const OFF_HZ = 1;
 /** Of how many latency events one is timed, after all steps of the budget. */
 const MOST_ONE_IN = 16;
+const OFF_CPU_LIMIT = 1.15;
+const ALL_LIMIT = 1.35;
 /** libbpf-tools has it under this name on Debian, and under its own elsewhere. */
 const PEERS = ['/usr/sbin/offcputime', '/usr/sbin/offcputime-libbpf', '/usr/bin/offcputime'];
 
@@ -36,6 +41,22 @@ export async function pipeMicroseconds(): Promise<number> {
   if (match === null) throw new Error(`perf bench did not say how long it took:\n${stdout}`);
   return Number(match[1]);
 }
+
+/** The same without what else is on the machine, as far as that goes: what `ping-pong` says. */
+async function undisturbedMicroseconds(): Promise<number> {
+  const { stdout } = await execute(compileWorkload('ping-pong'), ['0', String(BATCHES)]);
+  return Number(stdout);
+}
+
+interface Taken {
+  readonly us: number;
+  readonly undisturbedUs: number;
+}
+
+const measure = async (): Promise<Taken> => ({
+  us: await pipeMicroseconds(),
+  undisturbedUs: await undisturbedMicroseconds(),
+});
 
 function findPeer(): string {
   for (const path of PEERS) {
@@ -107,48 +128,63 @@ class Hearth {
   }
 }
 
-async function underPeer(path: string): Promise<number> {
+async function underPeer(path: string): Promise<Taken> {
   const peer = endsWithUs(spawn(path, ['600'], { stdio: 'ignore' }));
   await sleep(SETTLE_MS);
-  const us = await pipeMicroseconds();
+  const taken = await measure();
   peer.kill('SIGINT');
   await once(peer, 'exit');
-  return us;
+  return taken;
+}
+
+/** Each turn is compared with one under nothing just before it: machines are slower for a while, and faster again. */
+interface Turn {
+  readonly nothing: Taken;
+  readonly under: Taken;
 }
 
 async function compare(report: Report): Promise<void> {
   const peer = findPeer();
   const hearth = await Hearth.start();
-  const turns: Readonly<Record<keyof typeof WAYS | 'nothing' | 'peer', () => Promise<number>>> = {
-    nothing: pipeMicroseconds,
-    offCpu: () => hearth.look(WAYS.offCpu, pipeMicroseconds),
-    withLatencies: () => hearth.look(WAYS.withLatencies, pipeMicroseconds),
-    withThinned: () => hearth.look(WAYS.withThinned, pipeMicroseconds),
+  const ways: Readonly<Record<keyof typeof WAYS | 'peer', () => Promise<Taken>>> = {
+    offCpu: () => hearth.look(WAYS.offCpu, measure),
+    withLatencies: () => hearth.look(WAYS.withLatencies, measure),
+    withThinned: () => hearth.look(WAYS.withThinned, measure),
     peer: () => underPeer(peer),
   };
-  const names = Object.keys(turns) as (keyof typeof turns)[];
-  const us = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<
-    keyof typeof turns,
-    number[]
+  const names = Object.keys(ways) as (keyof typeof ways)[];
+  const turns = Object.fromEntries(names.map((name) => [name, [] as Turn[]])) as Record<
+    keyof typeof ways,
+    Turn[]
   >;
   for (let round = 0; round < ROUNDS; round++) {
-    for (const name of round % 2 === 0 ? names : [...names].reverse())
-      us[name].push(await turns[name]());
+    for (const name of round % 2 === 0 ? names : [...names].reverse()) {
+      if (name === 'peer' && round % PEER_ROUNDS !== 0) continue;
+      const nothing = await measure();
+      turns[name].push({ nothing, under: await ways[name]() });
+    }
   }
   await hearth.stop();
-  /** Against the same round under nothing. */
-  const slowdown = (name: keyof typeof turns): ReturnType<typeof estimate> =>
-    estimate(us[name].map((taken, round) => taken / us.nothing[round]));
-  const under = median(us.offCpu);
-  report('perf bench sched pipe, off-CPU, T = 10 ms', 'us/op', under, 'alone', median(us.nothing));
-  report('the same', 'us/op', under, 'offcputime', median(us.peer));
+  const middle = (name: keyof typeof ways, of: (turn: Turn) => number): number =>
+    median(turns[name].map(of));
+  const under = middle('offCpu', (turn) => turn.under.us);
+  const alone = middle('offCpu', (turn) => turn.nothing.us);
+  report('perf bench sched pipe, off-CPU, T = 10 ms', 'us/op', under, 'alone', alone);
+  const underPeerUs = middle('peer', (turn) => turn.under.us);
+  report('the same', 'us/op', under, 'offcputime', underPeerUs);
   for (const [what, name, limit] of [
-    ['its slowdown', 'offCpu', 1.15],
-    ['slowdown with every latency source too', 'withLatencies', 1.35],
-    [`the same, one in ${MOST_ONE_IN} of all timed`, 'withThinned', 1.35],
+    ['its slowdown', 'offCpu', OFF_CPU_LIMIT],
+    ['slowdown with every latency source too', 'withLatencies', ALL_LIMIT],
+    [`the same, one in ${MOST_ONE_IN} of all timed`, 'withThinned', ALL_LIMIT],
   ] as const) {
-    const { value, error } = slowdown(name);
-    report(`${what} (+- ${error.toFixed(2)})`, 'times', value, 'limit', limit);
+    for (const [kind, key] of [
+      ['', 'us'],
+      [', undisturbed', 'undisturbedUs'],
+    ] as const) {
+      const ratios = turns[name].map((turn) => turn.under[key] / turn.nothing[key]);
+      const { value, error } = estimate(ratios);
+      report(`${what}${kind} (+- ${error.toFixed(2)})`, 'times', value, 'limit', limit);
+    }
   }
   for (const [reason, count] of hearth.losses)
     report(`lost at full speed: ${reason}`, 'events', count, 'limit', 0);
