@@ -13,7 +13,6 @@ import type { CollectorStatus, HostDescription, OffCpuStatus } from '@/profile/s
 import { describeHost } from '@/server/host';
 import type { Filter } from '@/server/wire';
 import { Bell } from './bell';
-import { CostMeter, MapMemory, RunTimeMeter, StealMeter } from './cost';
 import { CpuSampler } from './cpu-sampler';
 import { Epochs } from './epochs';
 import { readKernelText } from './kernel-text';
@@ -35,6 +34,7 @@ import {
   readRecords,
   type StackId,
 } from './record-reader';
+import { StatusMeter } from './status-meter';
 import { Symbolizer } from './symbols/symbolizer';
 import { Unwinder } from './unwinder';
 import { within } from './within';
@@ -60,7 +60,6 @@ export class CollectorError extends Error {
 
 /** Four chunks a second look live; each costs about a millisecond. */
 const TICK_MS = 240;
-const STATUS_MS = 1000;
 /** A heatmap's columns are a second wide at most, five ticks. */
 const LATENCY_NS = 0.9e9;
 const SETTLE_POLL_MS = 20;
@@ -114,10 +113,7 @@ export class Collector {
   #latencyStartNs = monotonicNs();
   /** Processes that ran before, and are not known to the unwinder yet: those that use most CPU time first. */
   #unprepared: Process[] = [];
-  readonly #cost = new CostMeter();
-  readonly #mapMemory = new MapMemory();
-  readonly #steal = new StealMeter();
-  readonly #runTimes: RunTimeMeter;
+  readonly #status: StatusMeter;
   readonly #losses: LossLedger;
   readonly #epochs: Epochs;
   #offCpu: OffCpu | undefined;
@@ -131,8 +127,6 @@ export class Collector {
   #sliceStartNs = monotonicNs();
   /** Until when all events are read. */
   #readNs = monotonicNs();
-  #statusAtMs = Date.now();
-  #samplesAtStatus = 0;
   #samples = 0;
   /** Priorities of unwind tables: of what is mapped now, and of what ran before. */
   #newest = 1;
@@ -144,7 +138,6 @@ export class Collector {
     this.#sampler = sampler;
     this.#symbolizer = symbolizer;
     this.#namer = new Namer(symbolizer);
-    this.#runTimes = new RunTimeMeter(options.measuresBpfAlways);
     this.#losses = new LossLedger(() => {
       const { uncounted, unseen, withoutProcess } = this.#latency.losses;
       return [
@@ -162,6 +155,7 @@ export class Collector {
     });
     this.#processes = new Processes(this.#modules);
     this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });
+    this.#status = new StatusMeter(sampler, this.#latency, options.measuresBpfAlways);
     this.#unwinder = new Unwinder(sampler.unwindMaps(), this.#processes, options.cacheDirectory);
     this.#epochs = new Epochs(this.#processes, readKernelText(), monotonicNs());
     this.#bell = new Bell(sampler.bellMaps(), () => this.#readEarly());
@@ -321,7 +315,7 @@ export class Collector {
 
   /** Frees all but the bell, which is to ring no more before. */
   async #dispose(): Promise<void> {
-    this.#runTimes.dispose();
+    this.#status.dispose();
     this.#mmapEvents.dispose();
     this.#latency.dispose();
     this.#offCpu?.dispose();
@@ -388,7 +382,7 @@ export class Collector {
     for (const { pid } of this.#processes.forgetExited(this.#readNs)) this.#unwinder.exit(pid);
     if (this.#epochs.bound(monotonicNs())) this.#sampler.resendStacks();
     this.#bell.refill();
-    if (Date.now() - this.#statusAtMs >= STATUS_MS) this.#reportStatus();
+    if (this.#status.isDue) this.#reportStatus();
   }
 
   /** `last`: there is none after it, and the waits of `ended` that go on are in it. */
@@ -525,47 +519,19 @@ export class Collector {
   }
 
   #reportStatus(): void {
-    const nowMs = Date.now();
-    const elapsedMs = nowMs - this.#statusAtMs;
     this.#followCpus();
     this.#unwinder.restore();
-    this.#options.onStatus({
-      timeMs: nowMs,
-      frequencyHz: this.#sampler.frequencyHz,
-      cpus: this.#sampler.cpus.length,
-      samplesPerSecond: ((this.#samples - this.#samplesAtStatus) * 1000) / elapsedMs,
-      losses: this.#losses.total,
-      agent: this.#cost.read(),
-      stolen: this.#steal.read(this.#sampler.cpus.length),
-      ...this.#runTimes.read(
-        `${this.#offCpu !== undefined} ${this.#latency.sources} ${this.#latency.stacks} ${this.#latency.oneIn}`,
-        () => [
-          ...this.#sampler.runTimes(),
-          ...this.#latency.runTimes(),
-          ...(this.#offCpu?.runTimes() ?? []),
-        ],
-      ),
-      bpfMapBytes: this.#mapMemory.read([
-        ...new Set([
-          ...this.#sampler.mapFds(),
-          ...this.#latency.mapFds(),
-          ...(this.#offCpu?.mapFds() ?? []),
-        ]),
-      ]),
-      latency: {
-        sources: this.#latency.sources,
-        stacks: this.#latency.stacks,
-        oneIn: this.#latency.oneIn,
-        problems: this.#latency.problems,
-      },
-      offCpu: this.#offCpu?.status(),
-      offCpuProblem: this.#offCpuProblem,
-      unnamed: this.#namer.unnamed(),
-    });
-    this.#statusAtMs = nowMs;
+    this.#options.onStatus(
+      this.#status.read({
+        samples: this.#samples,
+        losses: this.#losses.total,
+        offCpu: this.#offCpu,
+        offCpuProblem: this.#offCpuProblem,
+        unnamed: this.#namer.unnamed(),
+      }),
+    );
     if (++this.#reports % REPORTS_PER_TRIM === 0) trimMemory();
     if (this.#reports % REPORTS_PER_FORGETTING === 0) this.#processes.forgetModules();
-    this.#samplesAtStatus = this.#samples;
   }
 
   #followCpus(): void {
