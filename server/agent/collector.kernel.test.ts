@@ -23,6 +23,7 @@ import {
   samplesOfPid,
 } from '@/bench/workloads/run';
 import { cgroup2Mount } from './cgroups';
+import { Collector } from './collector';
 import { readStolenSeconds } from './cost';
 
 const HZ = 997;
@@ -308,3 +309,29 @@ function loadedSamplers(): number {
     0
   );
 }
+
+describe('what a status tells', () => {
+  it('is told where programs go while their run time is measured', async () => {
+    let statuses = 0;
+    const collector = await Collector.start({
+      frequencyHz: 99,
+      filter: { kind: 'all' },
+      onChunk: () => {},
+      onStatus: () => statuses++,
+    });
+    const nextStatus = async (): Promise<void> => {
+      const before = statuses;
+      while (statuses === before) await sleep(5);
+    };
+    try {
+      await collector.setOffCpu({ thresholdNs: 10e6 });
+      // Other programs than before: a measurement begins with this status, and ends a quarter of a second later.
+      await nextStatus();
+      await collector.setOffCpu(undefined);
+      await nextStatus();
+    } finally {
+      await collector.stop();
+    }
+    expect(statuses).toBeGreaterThan(1);
+  });
+});

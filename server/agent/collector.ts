@@ -155,7 +155,12 @@ export class Collector {
     });
     this.#processes = new Processes(this.#modules);
     this.#latency = new LatencyPrograms({ maps: sampler.sharedMaps() });
-    this.#status = new StatusMeter(sampler, this.#latency, options.measuresBpfAlways);
+    this.#status = new StatusMeter(
+      sampler,
+      this.#latency,
+      () => this.#offCpu,
+      options.measuresBpfAlways,
+    );
     this.#unwinder = new Unwinder(sampler.unwindMaps(), this.#processes, options.cacheDirectory);
     this.#epochs = new Epochs(this.#processes, readKernelText(), monotonicNs());
     this.#bell = new Bell(sampler.bellMaps(), () => this.#readEarly());
@@ -525,7 +530,6 @@ export class Collector {
       this.#status.read({
         samples: this.#samples,
         losses: this.#losses.total,
-        offCpu: this.#offCpu,
         offCpuProblem: this.#offCpuProblem,
         unnamed: this.#namer.unnamed(),
       }),

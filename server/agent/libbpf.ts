@@ -369,12 +369,12 @@ export class BpfObject {
   }
 
   hasMap(name: string): boolean {
-    return libbpf().findMap(this.#pointer, name) !== null;
+    return libbpf().findMap(this.#live, name) !== null;
   }
 
   map(name: string, kind: 'shared' | 'perCpu' = 'shared'): BpfMap {
     return new BpfMap(
-      checkPointer(`map ${name} of ${this.path}`, libbpf().findMap(this.#pointer, name)),
+      checkPointer(`map ${name} of ${this.path}`, libbpf().findMap(this.#live, name)),
       kind === 'perCpu',
     );
   }
@@ -383,9 +383,9 @@ export class BpfObject {
   mapFds(): number[] {
     const fds: number[] = [];
     for (
-      let map = libbpf().nextMap(this.#pointer, null);
+      let map = libbpf().nextMap(this.#live, null);
       map !== null;
-      map = libbpf().nextMap(this.#pointer, map)
+      map = libbpf().nextMap(this.#live, map)
     ) {
       const fd = libbpf().mapFd(map);
       if (fd >= 0) fds.push(fd);
@@ -459,8 +459,14 @@ export class BpfObject {
     this.#pointer = 0n;
   }
 
+  /** libbpf reads freed memory where it is asked for what is gone. */
+  get #live(): Pointer {
+    if (this.#pointer === 0n) throw new Error(`${this.path} has been disposed of`);
+    return this.#pointer;
+  }
+
   #program(name: string): Pointer {
-    return checkPointer(`program ${name}`, libbpf().findProgram(this.#pointer, name));
+    return checkPointer(`program ${name}`, libbpf().findProgram(this.#live, name));
   }
 
   /** Keeps the link until `dispose`, or until the returned function is called. */
@@ -477,9 +483,9 @@ export class BpfObject {
   #programs(): Pointer[] {
     const programs: Pointer[] = [];
     for (
-      let p = libbpf().nextProgram(this.#pointer, null);
+      let p = libbpf().nextProgram(this.#live, null);
       p !== null;
-      p = libbpf().nextProgram(this.#pointer, p)
+      p = libbpf().nextProgram(this.#live, p)
     ) {
       if (libbpf().programFd(p) >= 0) programs.push(p);
     }

@@ -11,12 +11,12 @@ const STATUS_MS = 1000;
 export interface Told extends Pick<CollectorStatus, 'losses' | 'offCpuProblem' | 'unnamed'> {
   /** Since profiling began. */
   readonly samples: number;
-  readonly offCpu: OffCpu | undefined;
 }
 
 export class StatusMeter {
   readonly #sampler: CpuSampler;
   readonly #latency: LatencyPrograms;
+  readonly #offCpu: () => OffCpu | undefined;
   readonly #cost = new CostMeter();
   readonly #mapMemory = new MapMemory();
   readonly #steal = new StealMeter();
@@ -24,10 +24,16 @@ export class StatusMeter {
   #atMs = Date.now();
   #samples = 0;
 
-  /** `measuresBpfAlways`: as in CollectorOptions. */
-  constructor(sampler: CpuSampler, latency: LatencyPrograms, measuresBpfAlways?: boolean) {
+  /** `offCpu`: what there is of it at any moment; `measuresBpfAlways`: as in CollectorOptions. */
+  constructor(
+    sampler: CpuSampler,
+    latency: LatencyPrograms,
+    offCpu: () => OffCpu | undefined,
+    measuresBpfAlways?: boolean,
+  ) {
     this.#sampler = sampler;
     this.#latency = latency;
+    this.#offCpu = offCpu;
     this.#runTimes = new RunTimeMeter(measuresBpfAlways);
   }
 
@@ -35,8 +41,8 @@ export class StatusMeter {
     return Date.now() - this.#atMs >= STATUS_MS;
   }
 
-  read({ samples, losses, offCpu, offCpuProblem, unnamed }: Told): CollectorStatus {
-    const [sampler, latency] = [this.#sampler, this.#latency];
+  read({ samples, losses, offCpuProblem, unnamed }: Told): CollectorStatus {
+    const [sampler, latency, offCpu] = [this.#sampler, this.#latency, this.#offCpu()];
     const nowMs = Date.now();
     const samplesPerSecond = ((samples - this.#samples) * 1000) / (nowMs - this.#atMs);
     this.#atMs = nowMs;
@@ -51,7 +57,8 @@ export class StatusMeter {
       stolen: this.#steal.read(sampler.cpus.length),
       ...this.#runTimes.read(
         `${offCpu !== undefined} ${latency.sources} ${latency.stacks} ${latency.oneIn}`,
-        () => [...sampler.runTimes(), ...latency.runTimes(), ...(offCpu?.runTimes() ?? [])],
+        // A measurement ends later than it begins: off-CPU profiling may be off by then, and its programs gone.
+        () => [...sampler.runTimes(), ...latency.runTimes(), ...(this.#offCpu()?.runTimes() ?? [])],
       ),
       bpfMapBytes: this.#mapMemory.read([
         ...new Set([...sampler.mapFds(), ...latency.mapFds(), ...(offCpu?.mapFds() ?? [])]),
