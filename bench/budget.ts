@@ -9,7 +9,8 @@ import type { LiveStatus } from '@/profile/status';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
 import { DEFAULT_BUDGET } from '@/server/web/budget';
 import { type Bench, median, type Report } from './bench';
-import { LOSSES, pipeMicroseconds } from './off-cpu';
+import { LOSSES } from './off-cpu';
+import { pipeMicroseconds } from './pipe';
 import { Rest } from './rest';
 
 /** Of the pipe when the budget has settled, then without a budget, then alone: one after the other, for the machine's speed drifts. */

@@ -7,6 +7,7 @@ import { LatencyPrograms } from '@/server/agent/latency/latency-programs';
 import { enableRunTimeStatistics } from '@/server/agent/libbpf';
 import { RecordType } from '@/server/agent/records';
 import type { Bench } from './bench';
+import { undisturbedMicroseconds } from './pipe';
 
 const ROUNDS = 10;
 const BATCHES = 100;
@@ -22,14 +23,6 @@ interface Way {
   readonly oneIn?: number;
   readonly statistics?: boolean;
   readonly stacks?: readonly LatencySource[];
-}
-
-/** Microseconds for four bytes there and back between two processes on one CPU: two switches and four system calls. */
-function pipeUs(): number {
-  const output = execFileSync(compileWorkload('ping-pong'), ['1', String(BATCHES)], {
-    encoding: 'utf8',
-  });
-  return Number(output);
 }
 
 /** Median nanoseconds for the first write to a page of fresh memory. */
@@ -69,7 +62,13 @@ export const latencySources: Bench = {
         await programs.set(sources, withStacks);
         await programs.setThinning(oneIn);
         const stop = statistics === true ? enableRunTimeStatistics() : undefined;
-        least.set(name, Math.min(least.get(name) ?? Number.POSITIVE_INFINITY, pipeUs()));
+        least.set(
+          name,
+          Math.min(
+            least.get(name) ?? Number.POSITIVE_INFINITY,
+            await undisturbedMicroseconds(BATCHES),
+          ),
+        );
         stop?.();
         for (const { count } of await programs.take()) events += count;
         sampler.ring.drain(sampler.ring.position(), (at) => {

@@ -1,21 +1,17 @@
 /** What off-CPU profiling costs where threads switch most: `perf bench sched pipe` on one CPU, beside offcputime. */
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { compileWorkload } from '@/bench/workloads/compile';
 import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import { Collector } from '@/server/agent/collector';
 import { endsWithUs } from '@/server/agent/corpus/ends-with-us';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
 import { type Bench, estimate, median, type Report } from './bench';
-
-const execute = promisify(execFile);
+import { pipeMicroseconds, undisturbedMicroseconds } from './pipe';
 
 const ROUNDS = 12;
 /** The peer's turn comes in one round of so many. */
 const PEER_ROUNDS = 3;
-const LOOPS = 500_000;
 const BATCHES = 200;
 /** The run time of new programs has been measured, which makes them slower; as later, a quarter of a second in ten. */
 const SETTLE_MS = 3500;
@@ -33,21 +29,6 @@ const PEERS = ['/usr/sbin/offcputime', '/usr/sbin/offcputime-libbpf', '/usr/bin/
 /** Wakeups are missed where a machine hides some threads from BPF, as the virtual machine of docs/benchmarks.md does. */
 export const LOSSES = ['wait-ring-full', 'wait-stack-failed', 'stack-ring-full', 'wakeup-missed'];
 
-/** Microseconds for each operation, which is two switches. */
-export async function pipeMicroseconds(): Promise<number> {
-  const args = ['-c', '0', 'perf', 'bench', 'sched', 'pipe', '-l', String(LOOPS)];
-  const { stdout } = await execute('taskset', args);
-  const match = /([\d.]+)\s+usecs\/op/.exec(stdout);
-  if (match === null) throw new Error(`perf bench did not say how long it took:\n${stdout}`);
-  return Number(match[1]);
-}
-
-/** The same without what else is on the machine, as far as that goes: what `ping-pong` says. */
-async function undisturbedMicroseconds(): Promise<number> {
-  const { stdout } = await execute(compileWorkload('ping-pong'), ['0', String(BATCHES)]);
-  return Number(stdout);
-}
-
 interface Taken {
   readonly us: number;
   readonly undisturbedUs: number;
@@ -55,7 +36,7 @@ interface Taken {
 
 const measure = async (): Promise<Taken> => ({
   us: await pipeMicroseconds(),
-  undisturbedUs: await undisturbedMicroseconds(),
+  undisturbedUs: await undisturbedMicroseconds(BATCHES),
 });
 
 function findPeer(): string {

@@ -21,7 +21,8 @@ it('tells when BPF programs have come and gone, and only then', async () => {
     const programs = new LatencyPrograms({ onlyPids: [process.pid] });
     expect(await changesDuring(() => programs.set(['faults']))).toBeGreaterThan(0);
     expect(programs.problems).toEqual({});
-    expect(await changesDuring(() => sleep(200))).toBe(0);
+    // Those of others on the machine come and go, too, but not all the time.
+    await expect.poll(() => changesDuring(() => sleep(200)), { timeout: 10_000 }).toBe(0);
     // The kernel frees programs later than they are detached.
     expect(
       await changesDuring(async () => {

@@ -8,7 +8,7 @@ import type { OffCpu } from './off-cpu/off-cpu';
 const STATUS_MS = 1000;
 
 /** What there is to tell of. */
-export interface Told extends Pick<CollectorStatus, 'losses' | 'offCpuProblem' | 'unnamed'> {
+interface Told extends Pick<CollectorStatus, 'losses' | 'offCpuProblem' | 'unnamed'> {
   /** Since profiling began. */
   readonly samples: number;
 }
