@@ -101,17 +101,22 @@ describe('a pair table', () => {
   it('holds what a map would', () => {
     const key = fc.oneof(fc.nat({ max: 20 }), fc.integer({ min: 0xfffffff0, max: NONE }));
     fc.assert(
-      fc.property(fc.array(fc.tuple(key, key, fc.nat()), { maxLength: 500 }), (entries) => {
-        const table = new PairTable();
-        const expected = new Map<string, number>();
-        for (const [a, b, value] of entries) {
-          table.set(a, b, value);
-          expected.set(`${a} ${b}`, value);
-        }
-        expect(table.size).toBe(expected.size);
-        for (const [a, b] of entries) expect(table.get(a, b)).toBe(expected.get(`${a} ${b}`));
-        expect(table.get(12345, 1)).toBe(NONE);
-      }),
+      fc.property(
+        fc.array(fc.tuple(key, key, fc.nat(), fc.boolean()), { maxLength: 500 }),
+        (entries) => {
+          const table = new PairTable();
+          const expected = new Map<string, number>();
+          for (const [a, b, value, replaces] of entries) {
+            const name = `${a} ${b}`;
+            if (replaces || !expected.has(name)) expected.set(name, value);
+            if (replaces) table.set(a, b, value);
+            else expect(table.add(a, b, value)).toBe(expected.get(name));
+          }
+          expect(table.size).toBe(expected.size);
+          for (const [a, b] of entries) expect(table.get(a, b)).toBe(expected.get(`${a} ${b}`));
+          expect(table.get(12345, 1)).toBe(NONE);
+        },
+      ),
     );
   });
 

@@ -29,13 +29,40 @@ export interface FrameSymbol {
   readonly inlinedInto: FrameIndex;
 }
 
+/** The frames of one mapping and kind. */
+export class FramesByOffset {
+  readonly #frames = new Map<number, FrameIndex>();
+
+  constructor(
+    readonly profile: Profile,
+    readonly mapping: MappingIndex,
+    readonly kind: FrameKind,
+  ) {}
+
+  /** The frame at `offset` (>= 0); unnamed until `symbolize`. */
+  at(offset: number): FrameIndex {
+    let index = this.#frames.get(offset);
+    if (index === undefined) {
+      const { mapping, kind } = this;
+      index = this.profile.frames.push({ ...UNNAMED, mapping, offset, kind });
+      this.#frames.set(offset, index);
+    }
+    return index;
+  }
+
+  /** Makes one known that the profile has already. */
+  set(offset: number, index: FrameIndex): void {
+    this.#frames.set(offset, index);
+  }
+}
+
 export const UNNAMED: FrameSymbol = { functionName: NONE, file: NONE, line: 0, inlinedInto: NONE };
 
 export class ProfileBuilder {
   readonly profile: Profile;
   readonly #strings = new Map<string, StringIndex>();
   readonly #mappings = new Map<string, MappingIndex>();
-  readonly #framesByOffset = new Map<number, Map<number, FrameIndex>>();
+  readonly #framesByOffset = new Map<number, FramesByOffset>();
   readonly #framesByName = new Map<string, FrameIndex>();
   readonly #stacks = new PairTable(1024);
   /** What earlier chunks hold already, by table. */
@@ -72,7 +99,7 @@ export class ProfileBuilder {
     }
     const { mapping, offset, kind, functionName, file, line, inlinedInto } = frames.columns;
     for (let i = 0; i < frames.length; i++) {
-      if (offset[i] >= 0) this.#framesIn(mapping[i], kind[i] as FrameKind).set(offset[i], i);
+      if (offset[i] >= 0) this.framesIn(mapping[i], kind[i] as FrameKind).set(offset[i], i);
       else {
         const symbol = {
           functionName: functionName[i],
@@ -121,25 +148,20 @@ export class ProfileBuilder {
     return index;
   }
 
-  /** The frame at `offset` (>= 0) of a mapping; unnamed until `symbolize`. */
+  /** The frame at `offset` (>= 0) of a mapping. */
   frameAt(mapping: MappingIndex, offset: number, kind: FrameKind): FrameIndex {
-    const byOffset = this.#framesIn(mapping, kind);
-    let index = byOffset.get(offset);
-    if (index === undefined) {
-      index = this.profile.frames.push({ ...UNNAMED, mapping, offset, kind });
-      byOffset.set(offset, index);
-    }
-    return index;
+    return this.framesIn(mapping, kind).at(offset);
   }
 
-  #framesIn(mapping: MappingIndex, kind: FrameKind): Map<number, FrameIndex> {
+  /** For looking up many of one mapping. */
+  framesIn(mapping: MappingIndex, kind: FrameKind): FramesByOffset {
     const key = mapping * 8 + kind;
-    let byOffset = this.#framesByOffset.get(key);
-    if (byOffset === undefined) {
-      byOffset = new Map();
-      this.#framesByOffset.set(key, byOffset);
+    let frames = this.#framesByOffset.get(key);
+    if (frames === undefined) {
+      frames = new FramesByOffset(this.profile, mapping, kind);
+      this.#framesByOffset.set(key, frames);
     }
-    return byOffset;
+    return frames;
   }
 
   /** The frame known by its symbol alone: JIT code, imports, inlined-into functions, reasons why unwinding stopped. */
@@ -174,10 +196,9 @@ export class ProfileBuilder {
 
   /** `parent` is the caller's stack, NONE for a root. */
   stack(parent: StackIndex, frame: FrameIndex): StackIndex {
-    const known = this.#stacks.get(parent, frame);
-    if (known !== NONE) return known;
-    const index = this.profile.stacks.push({ parent, frame });
-    this.#stacks.set(parent, frame, index);
+    const { stacks } = this.profile;
+    const index = this.#stacks.add(parent, frame, stacks.length);
+    if (index === stacks.length) stacks.push({ parent, frame });
     return index;
   }
 
@@ -218,21 +239,22 @@ export class ProfileBuilder {
       if (length === base) {
         return { base: this.#cut[name], length: 0, columns: emptyColumns(name) };
       }
-      const copies = Object.fromEntries(
-        Object.entries(columns).map(([column, values]) => [
-          column,
-          (values as Uint32Array).slice(base, length),
-        ]),
-      ) as unknown as Increment<T>['columns'];
-      return { base: this.#cut[name], length: length - base, columns: copies };
+      const copies: Record<string, ArrayLike<number>> = {};
+      for (const column in columns)
+        copies[column] = (columns[column] as Uint32Array).slice(base, length);
+      return {
+        base: this.#cut[name],
+        length: length - base,
+        columns: copies as unknown as Increment<T>['columns'],
+      };
     };
+    const tables: Partial<Record<TableName, unknown>> = {};
+    for (const name of TABLE_NAMES) tables[name] = increment(name);
     const chunk: Chunk = {
       header: { ...header, sequence: this.#sequence++ },
       losses,
       strings: { base: this.#cut.strings, values: profile.strings.slice(this.#cut.strings) },
-      tables: Object.fromEntries(
-        TABLE_NAMES.map((name) => [name, increment(name)]),
-      ) as unknown as Chunk['tables'],
+      tables: tables as Chunk['tables'],
       patch: this.#cutPatch(),
     };
     this.#cut.strings = profile.strings.length;

@@ -117,28 +117,33 @@ const pad8 = (n: number): number => Math.ceil(n / 8) * 8;
 export function encodeChunk(chunk: Chunk): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();
   const texts = chunk.strings.values.map((value) => encoder.encode(value));
-  const textBytes = texts.reduce((sum, text) => sum + text.length, 0);
+  const text = joined(texts);
+  const lengths = Uint32Array.from(texts, ({ length }) => length);
+  const sections = [bytesOf(lengths, lengths.length), text];
+  const tables: Partial<Record<TableName, readonly [number, number]>> = {};
+  for (const name of TABLE_NAMES) {
+    const { base, length, columns } = chunk.tables[name];
+    tables[name] = [base, length];
+    if (length === 0) continue;
+    for (const column in SCHEMA[name])
+      sections.push(bytesOf((columns as Readonly<Record<string, Uint32Array>>)[column], length));
+  }
+  const patch = chunk.patch.frame.length;
+  if (patch > 0) {
+    for (const column of PATCH_COLUMNS) sections.push(bytesOf(chunk.patch[column], patch));
+  }
   const encodedHeader: EncodedHeader = {
     header: chunk.header,
     losses: chunk.losses,
-    strings: [chunk.strings.base, texts.length, textBytes],
-    tables: Object.fromEntries(
-      TABLE_NAMES.map((name) => [name, [chunk.tables[name].base, chunk.tables[name].length]]),
-    ) as unknown as EncodedHeader['tables'],
-    patch: chunk.patch.frame.length,
+    strings: [chunk.strings.base, texts.length, text.length],
+    tables,
+    patch,
   };
   const headerText = encoder.encode(JSON.stringify(encodedHeader));
   const headerBytes = pad8(headerText.length);
 
-  let size = PREFIX_BYTES + headerBytes + pad8(texts.length * 4) + pad8(textBytes);
-  const filled = TABLE_NAMES.filter((name) => chunk.tables[name].length > 0);
-  for (const name of filled) {
-    for (const type of Object.values(SCHEMA[name])) {
-      size += pad8(chunk.tables[name].length * COLUMN_BYTES[type]);
-    }
-  }
-  size += PATCH_COLUMNS.length * pad8(encodedHeader.patch * 4);
-
+  let size = PREFIX_BYTES + headerBytes;
+  for (const section of sections) size += pad8(section.length);
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, MAGIC, true);
@@ -147,31 +152,32 @@ export function encodeChunk(chunk: Chunk): Uint8Array<ArrayBuffer> {
   view.setUint32(12, headerBytes, true);
   bytes.fill(0x20, PREFIX_BYTES, PREFIX_BYTES + headerBytes);
   bytes.set(headerText, PREFIX_BYTES);
-
   let at = PREFIX_BYTES + headerBytes;
-  const put = (
-    column: Uint8Array | Uint16Array | Uint32Array | Float64Array,
-    length: number,
-  ): void => {
-    const byteLength = length * column.BYTES_PER_ELEMENT;
-    bytes.set(new Uint8Array(column.buffer, column.byteOffset, byteLength), at);
-    at += pad8(byteLength);
-  };
-  put(
-    Uint32Array.from(texts, (text) => text.length),
-    texts.length,
-  );
-  for (const text of texts) {
-    bytes.set(text, at);
-    at += text.length;
+  for (const section of sections) {
+    bytes.set(section, at);
+    at += pad8(section.length);
   }
-  at += pad8(textBytes) - textBytes;
-  for (const name of filled) {
-    const columns = chunk.tables[name].columns as Readonly<Record<string, Uint32Array>>;
-    for (const column of Object.keys(SCHEMA[name])) put(columns[column], chunk.tables[name].length);
-  }
-  for (const column of PATCH_COLUMNS) put(chunk.patch[column], encodedHeader.patch);
   return bytes;
+}
+
+/** The first `length` values of a column. */
+function bytesOf(
+  column: ArrayBufferView & { BYTES_PER_ELEMENT: number },
+  length: number,
+): Uint8Array {
+  return new Uint8Array(column.buffer, column.byteOffset, length * column.BYTES_PER_ELEMENT);
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 /**

@@ -36,6 +36,19 @@ export class PairTable {
     this.#slots[slot + 2] = value;
   }
 
+  /** The value of (a, b), which is `value` from now on where it had none. */
+  add(a: number, b: number, value: number): number {
+    if (this.#size >= (this.#mask + 1) * 0.6) this.#grow();
+    const slot = this.#find(a, b);
+    const known = this.#slots[slot + 2];
+    if (known !== NONE) return known;
+    this.#size++;
+    this.#slots[slot] = a;
+    this.#slots[slot + 1] = b;
+    this.#slots[slot + 2] = value;
+    return value;
+  }
+
   #find(a: number, b: number): number {
     // Murmur3's finalizer over both halves: neighbouring indices must not probe into each other.
     let h = (Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b)) >>> 0;

@@ -47,6 +47,27 @@ describe('MappingTable', () => {
     );
   });
 
+  it('finds the same whatever was looked for before, and tells whether all of the first addresses are in a mapping', () => {
+    fc.assert(
+      fc.property(
+        fc.array(mapping, { maxLength: 12 }),
+        fc.array(fc.nat(90), { maxLength: 40 }),
+        fc.nat(40),
+        (mappings, addresses, most) => {
+          const make = (): MappingTable =>
+            mappings.reduce((table, one) => table.with(one), MappingTable.EMPTY);
+          const table = make();
+          const found = addresses.map((address) => table.find(address)?.start);
+          expect(found).toEqual(addresses.map((address) => make().find(address)?.start));
+          const count = Math.min(most, addresses.length);
+          expect(table.holds(Float64Array.from(addresses), count)).toBe(
+            !found.slice(0, count).includes(undefined),
+          );
+        },
+      ),
+    );
+  });
+
   it('leaves the table that it was made from as it was', () => {
     const before = MappingTable.of([{ start: 0, end: 10, fileOffset: 0, module: module('a') }]);
     before.with({ start: 5, end: 15, fileOffset: 0, module: module('b') });

@@ -13,6 +13,8 @@ export interface Mapping {
 export class MappingTable {
   static readonly EMPTY = new MappingTable([]);
   readonly #byStart: readonly Mapping[];
+  /** Found last: a frame's caller is mostly in the same mapping. */
+  #last: Mapping | undefined;
 
   private constructor(byStart: readonly Mapping[]) {
     this.#byStart = byStart;
@@ -33,6 +35,8 @@ export class MappingTable {
 
   /** The mapping that holds an address, or undefined. */
   find(address: number): Mapping | undefined {
+    const last = this.#last;
+    if (last !== undefined && last.start <= address && address < last.end) return last;
     let low = 0;
     let high = this.#byStart.length;
     while (low < high) {
@@ -41,7 +45,15 @@ export class MappingTable {
       else high = middle;
     }
     const mapping = this.#byStart[low - 1];
-    return mapping !== undefined && address < mapping.end ? mapping : undefined;
+    if (mapping === undefined || address >= mapping.end) return undefined;
+    this.#last = mapping;
+    return mapping;
+  }
+
+  /** Whether each of the first `count` addresses is in a mapping. */
+  holds(addresses: Float64Array, count: number): boolean {
+    for (let i = 0; i < count; i++) if (this.find(addresses[i]) === undefined) return false;
+    return true;
   }
 
   /**

@@ -100,8 +100,9 @@ describe('the namer', () => {
     const { symbolizer, namer, builder, pending, names } = setUp(16, 32, 48);
     symbolizer.knownFrames.set(`${MODULE.key} 32`, { functionName: 'known' });
     symbolizer.answer = () => naming(false, 'first', 'third');
-    await namer.name(builder, [pending], 0);
+    const named = namer.name(builder, [pending], 0);
     expect(names()).toEqual([undefined, 'known', undefined]);
+    await named;
     await namer.settled(WAIT_MS);
     expect(symbolizer.asked).toEqual([[16, 48]]);
     expect(names()).toEqual(['first', 'known', 'third']);
@@ -119,21 +120,28 @@ describe('the namer', () => {
     expect(symbolizer.asked).toHaveLength(1);
   });
 
-  it('asks at once for many, and for few on the next full second, together', async () => {
-    const many = setUp(...Array.from({ length: 20 }, (_, i) => i));
-    many.symbolizer.answer = () => naming(false);
-    await many.namer.name(many.builder, [many.pending], WAIT_MS);
-    expect(many.symbolizer.asked).toHaveLength(1);
-
+  it('asks at once after a silent second, then once a second for all, and at once for many', async () => {
     vi.useFakeTimers({ now: 5100, toFake: ['Date'] });
     const { symbolizer, namer, builder, pending } = setUp(16, 32);
     symbolizer.answer = () => naming(false);
-    await namer.name(builder, [pending], WAIT_MS);
-    await namer.name(builder, [{ ...pending, addresses: [48, 64] }], WAIT_MS);
-    expect(symbolizer.asked).toEqual([]);
+    const ask = (...addresses: number[]): Promise<void> =>
+      namer.name(builder, [{ ...pending, frames: addresses, addresses }], WAIT_MS);
+    await ask(16, 32);
+    expect(symbolizer.asked).toEqual([[16, 32]]);
+    await ask(48, 64);
+    await ask(80, 96);
+    expect(symbolizer.asked).toHaveLength(1);
     vi.setSystemTime(6010);
     await namer.name(builder, [], WAIT_MS);
-    expect(symbolizer.asked).toEqual([[16, 32, 48, 64]]);
+    expect(symbolizer.asked).toEqual([
+      [16, 32],
+      [48, 64, 80, 96],
+    ]);
+    await ask(112, 128);
+    expect(symbolizer.asked).toHaveLength(2);
+    await ask(...Array.from({ length: 200 }, (_, i) => i));
+    expect(symbolizer.asked).toHaveLength(3);
+    expect(symbolizer.asked[2]).toHaveLength(202);
   });
 
   it('says why a file could not be read', async () => {

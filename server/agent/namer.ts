@@ -13,8 +13,8 @@ import { within } from './within';
 /** JIT compilers write their maps when they like: frames without a name are asked for so many times, on full seconds. */
 const JIT_TRIES = 5;
 const ROUND_MS = 1000;
-/** So few new addresses wait for the next full second too: to wake the worker for them costs more than to name them. */
-const FEW = 16;
+/** So many new addresses don't wait: a program has started. To wake the worker for fewer costs more than to name them. */
+const MANY = 128;
 /** Processes without names for their JIT code that are remembered. */
 const MAX_NAMELESS = 1000;
 /** Modules with unnamed frames that a status tells of. */
@@ -45,6 +45,7 @@ export class Namer {
   #questions: Question[] = [];
   #builder: ProfileBuilder | undefined;
   readonly #asked = new Set<Promise<void>>();
+  #lastAskedMs = Number.NEGATIVE_INFINITY;
   readonly #unnamed = new UnnamedFrames();
   /** Processes of which no JIT code could be named when it was tried last, and why not. */
   readonly #nameless = new Map<number, string>();
@@ -62,7 +63,7 @@ export class Namer {
 
   /**
    * Names those of `pending` that need no question, takes note of the others, and asks for what is due: at once where it is
-   * much, else on the next full second. Resolves when the names that were asked for are there, or after `waitMs`; what comes
+   * much, or nothing was asked for in the last second, else on the next full second. Resolves when the names that were asked for are there, or after `waitMs`; what comes
    * later is written then.
    */
   async name(
@@ -88,13 +89,16 @@ export class Namer {
       0,
     );
     const now = Date.now();
+    const isAtOnce = count >= MANY || now - this.#lastAskedMs >= ROUND_MS;
     const isDue = (question: Question): boolean =>
       question.atMs <= now ||
       // A perf map can be read as long as its process lives.
-      (isNew(question) && (count >= FEW || question.pending.source.kind === 'jit'));
+      (isNew(question) && (isAtOnce || question.pending.source.kind === 'jit'));
     const due = this.#questions.filter(isDue);
     this.#questions = this.#questions.filter((question) => !isDue(question));
-    if (due.length > 0) await within(Promise.all(this.#askAll(due)), waitMs);
+    if (due.length === 0) return;
+    this.#lastAskedMs = now;
+    await within(Promise.all(this.#askAll(due)), waitMs);
   }
 
   /** Where frames have no name, and why: the modules with most of them. */

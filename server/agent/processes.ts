@@ -238,16 +238,16 @@ export class Processes {
   }
 
   /**
-   * The mappings, read again where one of `addresses` is in none of them: events can be lost. Not more than once a second,
-   * for there are addresses that are in none.
+   * The mappings, read again where one of the first `count` addresses is in none of them: events can be lost. Not more than
+   * once a second, for there are addresses that are in none.
    */
-  mappingsFor(process: Process, addresses: Float64Array): MappingTable {
+  mappingsFor(process: Process, addresses: Float64Array, count: number): MappingTable {
     const known = this.mappings(process);
     const now = Date.now();
     if (
       process.exitedNs !== undefined ||
       now - process.mappingsReadMs < REREAD_MS ||
-      addresses.every((address) => known.find(address) !== undefined)
+      known.holds(addresses, count)
     ) {
       return known;
     }

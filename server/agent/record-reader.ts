@@ -102,7 +102,7 @@ const decoder = new TextDecoder();
 
 /** Reads the ring up to position `end`. */
 export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): void {
-  const { view, bytes } = ring;
+  const { view, bytes, u32: words } = ring;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const u32 = (at: number): number => view.getUint32(at, true);
   const u64 = (at: number): number =>
@@ -143,10 +143,11 @@ export function readRecords(ring: Ring, end: number, receiver: RecordReceiver): 
         break;
       case RecordType.Stack: {
         const addresses = new Float64Array(view.getUint16(at + STACK.count, true));
+        let word = (at + STACK.addresses) / 4;
         for (let i = 0; i < addresses.length; i++) {
-          const address = at + STACK.addresses + i * 8;
           // The high half as signed: kernel addresses become small negative numbers, which a double holds exactly.
-          addresses[i] = u32(address) + view.getInt32(address + 4, true) * HIGH;
+          addresses[i] = words[word] + (words[word + 1] | 0) * HIGH;
+          word += 2;
         }
         receiver.time(u64(at + STACK.time_ns));
         receiver.stack({

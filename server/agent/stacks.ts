@@ -4,16 +4,9 @@
  */
 
 import { basename } from 'node:path';
-import type { ProfileBuilder } from '@/profile/builder';
+import type { FramesByOffset, ProfileBuilder } from '@/profile/builder';
 import { PairTable } from '@/profile/pair-table';
-import {
-  type FrameIndex,
-  FrameKind,
-  type MappingIndex,
-  MappingKind,
-  NONE,
-  type StackIndex,
-} from '@/profile/schema';
+import { type FrameIndex, FrameKind, MappingKind, NONE, type StackIndex } from '@/profile/schema';
 import type { KernelText } from './kernel-text';
 import type { MappingTable } from './mappings';
 import type { Module } from './modules';
@@ -42,6 +35,14 @@ export interface RawStack {
   readonly addresses: Float64Array;
 }
 
+/** Where the frames of one module, or of the kernel, are in the profile. */
+interface Place {
+  readonly kind: FrameKind;
+  readonly frames: FramesByOffset;
+  /** Undefined for the kernel. */
+  readonly module: Module | undefined;
+}
+
 /** A user stack whose rows are known. */
 interface Resolved {
   readonly end: number;
@@ -68,8 +69,8 @@ export class Stacks {
   readonly #userStacks: StackIndex[] = [];
   readonly #combined = new PairTable(4096);
   #pending = new Map<string, PendingSymbols>();
-  readonly #mappings = new WeakMap<Module, MappingIndex>();
-  #kernelMapping: MappingIndex | undefined;
+  readonly #places = new WeakMap<Module, Place>();
+  #kernelPlace: Place | undefined;
   /** A process's next stack is mostly one of these but for a few frames. */
   readonly #last = new Map<Process, LastStacks>();
 
@@ -120,26 +121,13 @@ export class Stacks {
   }
 
   #resolveKernel(raw: RawStack): FrameIndex[] {
-    this.#kernelMapping ??= this.builder.mapping(
-      this.kernel.buildId,
-      '[kernel]',
-      MappingKind.Kernel,
-    );
+    const place = this.#kernel();
     const frames: FrameIndex[] = [];
     for (let i = raw.addresses.length - 1; i >= 0; i--) {
       // All but the leaf are return addresses: the call is before them.
       const address = raw.addresses[i] - (i === 0 ? 0 : 1);
-      const frame = this.#frame(
-        this.#kernelMapping,
-        address - this.kernel.textStart,
-        FrameKind.Kernel,
-        address,
-        'kernel',
-        {
-          kind: 'kernel',
-        },
-      );
-      frames.push(frame);
+      const offset = Math.max(0, address - this.kernel.textStart);
+      frames.push(this.#frame(place, offset, address));
     }
     return frames;
   }
@@ -152,24 +140,23 @@ export class Stacks {
     const last = this.#lastOf(process, known).get(addresses[count - 2]);
     let shared =
       last === undefined || last.end !== end ? 0 : sharedFrames(addresses, last.addresses);
-    const mappings = this.processes.mappingsFor(process, addresses.subarray(0, count - shared));
+    const mappings = this.processes.mappingsFor(process, addresses, count - shared);
     if (mappings !== known) shared = 0;
 
     const rows = new Uint32Array(count);
     if (last !== undefined) rows.set(last.rows.subarray(0, shared));
     let stack: StackIndex = shared === 0 ? this.#stop(raw, mappings) : rows[shared - 1];
+    let place: Place | undefined;
     for (let depth = shared; depth < count; depth++) {
       const address = addresses[count - 1 - depth];
       const mapping = mappings.find(address);
       const module = mapping?.module ?? this.processes.modules.anonymous(raw.pid);
-      const frame =
-        module.kind === MappingKind.Jit || mapping === undefined
-          ? this.#frame(this.#mappingOf(module), address, FrameKind.Jit, address, module.key, {
-              kind: 'jit',
-              process,
-            })
-          : this.#moduleFrame(module, address - mapping.start + mapping.fileOffset);
-      stack = this.builder.stack(stack, frame);
+      if (place?.module !== module) place = this.#placeOf(module);
+      const offset =
+        mapping === undefined || place.kind === FrameKind.Jit
+          ? Math.max(0, address)
+          : address - mapping.start + mapping.fileOffset;
+      stack = this.builder.stack(stack, this.#frame(place, offset, address, process));
       rows[depth] = stack;
     }
     const byBeginning = this.#lastOf(process, mappings);
@@ -198,42 +185,53 @@ export class Stacks {
     return byBeginning;
   }
 
-  #moduleFrame(module: Module, offset: number): FrameIndex {
-    return this.#frame(this.#mappingOf(module), offset, FrameKind.Native, offset, module.key, {
-      kind: 'module',
-      module,
-    });
-  }
-
-  #mappingOf(module: Module): MappingIndex {
-    let mapping = this.#mappings.get(module);
-    if (mapping === undefined) {
-      mapping = this.builder.mapping(module.buildId, module.path, module.kind);
-      this.#mappings.set(module, mapping);
+  #kernel(): Place {
+    if (this.#kernelPlace === undefined) {
+      const mapping = this.builder.mapping(this.kernel.buildId, '[kernel]', MappingKind.Kernel);
+      const frames = this.builder.framesIn(mapping, FrameKind.Kernel);
+      this.#kernelPlace = { kind: FrameKind.Kernel, frames, module: undefined };
     }
-    return mapping;
+    return this.#kernelPlace;
   }
 
-  #frame(
-    mapping: number,
-    offset: number,
-    kind: FrameKind,
-    address: number,
-    key: string,
-    source: PendingSymbols['source'],
-  ): FrameIndex {
+  #placeOf(module: Module): Place {
+    let place = this.#places.get(module);
+    if (place === undefined) {
+      const { buildId, path, kind } = module;
+      const mapping = this.builder.mapping(buildId, path, kind);
+      const frameKind = kind === MappingKind.Jit ? FrameKind.Jit : FrameKind.Native;
+      place = { kind: frameKind, frames: this.builder.framesIn(mapping, frameKind), module };
+      this.#places.set(module, place);
+    }
+    return place;
+  }
+
+  /** `process`: in which user code runs. */
+  #frame(place: Place, offset: number, address: number, process?: Process): FrameIndex {
     const known = this.builder.profile.frames.length;
-    const frame = this.builder.frameAt(mapping, Math.max(0, offset), kind);
+    const frame = place.frames.at(offset);
     if (frame === known) {
-      let pending = this.#pending.get(key);
-      if (pending === undefined) {
-        pending = { source, frames: [], addresses: [] };
-        this.#pending.set(key, pending);
-      }
-      pending.frames.push(frame);
-      pending.addresses.push(address);
+      this.#nameLater(place, frame, place.kind === FrameKind.Native ? offset : address, process);
     }
     return frame;
+  }
+
+  /** Takes note of a frame that is to be named. */
+  #nameLater({ module, kind }: Place, frame: FrameIndex, address: number, process?: Process): void {
+    const key = module?.key ?? 'kernel';
+    let pending = this.#pending.get(key);
+    if (pending === undefined) {
+      const source: PendingSymbols['source'] =
+        module === undefined
+          ? { kind: 'kernel' }
+          : kind === FrameKind.Jit && process !== undefined
+            ? { kind: 'jit', process }
+            : { kind: 'module', module };
+      pending = { source, frames: [], addresses: [] };
+      this.#pending.set(key, pending);
+    }
+    pending.frames.push(frame);
+    pending.addresses.push(address);
   }
 
   #stopFrame(text: string): FrameIndex {
