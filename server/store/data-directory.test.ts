@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { dataDirectory, makeDataDirectory } from './data-directory';
+import { DataDirectoryError, dataDirectory, makeDataDirectory } from './data-directory';
 
 const choose = (environment: Record<string, string>, isRoot: boolean, asked?: string): string =>
   dataDirectory({ asked, environment, isRoot });
@@ -33,12 +33,15 @@ describe('the data directory', () => {
     expect(choose({}, true, 'data')).toBe(join(process.cwd(), 'data'));
   });
 
-  it('is made for its owner alone', () => {
+  it('is made for its owner alone, and where it can not be says so', () => {
     const parent = mkdtempSync(join(tmpdir(), 'hearth-data-directory-'));
     try {
       makeDataDirectory(join(parent, 'a/b'));
       expect(statSync(join(parent, 'a/b')).mode & 0o777).toBe(0o700);
       makeDataDirectory(join(parent, 'a/b'));
+      writeFileSync(join(parent, 'file'), '');
+      for (const path of ['file', 'file/a'])
+        expect(() => makeDataDirectory(join(parent, path))).toThrow(DataDirectoryError);
     } finally {
       rmSync(parent, { recursive: true });
     }

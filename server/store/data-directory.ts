@@ -1,5 +1,5 @@
 /** Where Hearth keeps what it must not forget: sessions and the access token. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 
@@ -26,9 +26,25 @@ export function dataDirectory(choice: DataDirectoryChoice = {}): string {
   return join(environment.HOME || homedir(), '.local/share/hearth');
 }
 
-/** Makes the directory where it is missing, for its owner alone: what it will hold names everything that runs here. */
+/** The message says what to do. */
+export class DataDirectoryError extends Error {
+  override readonly name = 'DataDirectoryError';
+}
+
+/**
+ * Makes the directory where it is missing, for its owner alone: what it will hold names everything that runs here. Throws
+ * DataDirectoryError.
+ */
 export function makeDataDirectory(path: string): void {
-  if (existsSync(path)) return;
-  mkdirSync(dirname(path), { recursive: true });
-  mkdirSync(path, { mode: 0o700 });
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(path, { mode: 0o700 });
+  } catch (cause) {
+    throw new DataDirectoryError(
+      `The data directory ${path} can't be made: ${(cause as Error).message}. ` +
+        'Name another one with --data-dir or HEARTH_DATA_DIR.',
+      { cause },
+    );
+  }
 }

@@ -66,10 +66,7 @@ export async function openStore(directory: string): Promise<Store> {
   try {
     makeDataDirectory(directory);
   } catch (cause) {
-    throw new StoreError(
-      `The data directory ${directory} can't be made: ${(cause as Error).message}`,
-      { cause },
-    );
+    throw new StoreError((cause as Error).message, { cause });
   }
   const file = await DuckDbFile.open(join(directory, FILE_NAME), async (connection) => {
     await connection.run(TABLES);
