@@ -217,6 +217,19 @@ describe('a call tree', () => {
     ]);
   });
 
+  it('has one node for a function of which only the beginning is known, and says that it has no name', () => {
+    const { profile } = new TestProfile()
+      .add({ stack: ['main', '?@libz.so#20'] })
+      .add({ stack: ['main', '?@libz.so#24'] })
+      .rename('?@libz.so#20', 'libz.so+0x10')
+      .rename('?@libz.so#24', 'libz.so+0x10');
+    const { tree, labels } = treeOf(profile);
+    const leaf = tree.length - 1;
+    expect(labels.text[tree.label[leaf]]).toBe('libz.so+0x10');
+    expect(labels.named[tree.label[leaf]]).toBe(false);
+    expect(tree.selfSamples[leaf]).toBe(2);
+  });
+
   it('keeps a function apart from its namesake in another module', () => {
     const { profile } = new TestProfile()
       .add({ stack: ['main', 'init@liba.so'] })

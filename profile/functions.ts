@@ -8,7 +8,7 @@
  *     main+0x22                       main
  */
 import { type LabelIndex, LabelKind, LabelTable } from './labels';
-import { frameName, moduleName, processName, STACK_LOST } from './names';
+import { frameName, hasName, moduleName, processName, STACK_LOST } from './names';
 import { PairRows } from './pair-rows';
 import type { Profile } from './profile';
 import {
@@ -125,13 +125,13 @@ export class FunctionTable {
   }
 
   #labelOf(frame: FrameIndex): LabelIndex {
-    const { functionName, inlinedInto, mapping, kind } = this.profile.frames.columns;
+    const { inlinedInto, mapping, kind } = this.profile.frames.columns;
     return this.labels.intern({
       text: frameName(this.profile, frame),
       module: this.#moduleName(mapping[frame]),
       kind: kind[frame] as FrameKind,
       inlined: inlinedInto[frame] !== NONE,
-      named: functionName[frame] !== NONE || kind[frame] === FrameKind.Stop,
+      named: kind[frame] === FrameKind.Stop || hasName(this.profile, frame),
     });
   }
 

@@ -17,7 +17,7 @@ export interface Label {
   readonly kind: LabelKind;
   /** The function was inlined into its parent. */
   readonly inlined: boolean;
-  /** The text is a name, not `module+0xoffset`. */
+  /** As `hasName`. */
   readonly named: boolean;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { frameName, isImport, moduleName, processName } from './names';
+import { frameName, hasName, isImport, moduleName, processName } from './names';
 import { TestProfile } from './profiles-for-tests';
 import { FrameKind, MappingKind, NONE } from './schema';
 
@@ -22,6 +22,16 @@ describe('the name of a frame', () => {
     const { builder } = test;
     const nowhere = builder.frameAt(NONE, 0x7f0012345678, FrameKind.Native);
     expect(frameName(test.profile, nowhere)).toBe('[unknown]+0x7f0012345678');
+  });
+
+  it('is no name of its own where it says only where the function begins', () => {
+    const isNamed = (text: string): boolean => hasName(test.profile, test.frame(text));
+    expect(isNamed('?@libz.so#6699')).toBe(false);
+    expect(isNamed('main@libz.so')).toBe(true);
+    test.rename('?@libz.so#20', 'libz.so+0x10').rename('?@libz.so#21', 'liby.so+0x10');
+    expect(nameOf('?@libz.so#20')).toBe('libz.so+0x10');
+    expect(isNamed('?@libz.so#20')).toBe(false);
+    expect(isNamed('?@libz.so#21')).toBe(true);
   });
 });
 

@@ -11,7 +11,10 @@ import {
 
 export const STACK_LOST = '[stack lost]';
 
-/** A frame's function name; `module+0x1a2b` (hexadecimal offset in the module's file) while it has none. */
+/**
+ * A frame's function name. While it has none, `module+0x1a2b`: the hexadecimal offset in the module's file at which its
+ * function begins, where that is known, else its own.
+ */
 export function frameName(profile: Profile, frame: FrameIndex): string {
   const { functionName, mapping, offset, kind } = profile.frames.columns;
   if (functionName[frame] !== NONE) return profile.string(functionName[frame]) || '[unnamed]';
@@ -25,6 +28,16 @@ export function frameName(profile: Profile, frame: FrameIndex): string {
     default:
       return `[unknown]${at}`;
   }
+}
+
+/** Whether its function has a name of its own, and not `module+0x1a2b`, which stands for one. */
+export function hasName(profile: Profile, frame: FrameIndex): boolean {
+  const { functionName, mapping } = profile.frames.columns;
+  if (functionName[frame] === NONE) return false;
+  if (mapping[frame] === NONE) return true;
+  const name = profile.string(functionName[frame]);
+  const at = name.lastIndexOf('+0x');
+  return at <= 0 || name.slice(0, at) !== moduleName(profile, mapping[frame]);
 }
 
 /** The file's name without its folder; 'kernel', '[jit]', '[vdso]', '[unknown]' for what is no file; '' for NONE. */

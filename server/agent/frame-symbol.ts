@@ -1,7 +1,8 @@
 /** From the symbolizer's answers to rows of the profile. */
 import type { FrameSymbol, ProfileBuilder } from '@/profile/builder';
+import { moduleName } from '@/profile/names';
 import { type FrameIndex, type FrameKind, NONE } from '@/profile/schema';
-import type { SourcePlace, SymbolizedFrame } from './symbols/protocol';
+import { isPlaceName, type SourcePlace, type SymbolizedFrame } from './symbols/protocol';
 
 /** The symbol columns of a frame; functions that it was inlined into become frames of their own. */
 export function frameSymbol(
@@ -11,7 +12,11 @@ export function frameSymbol(
 ): FrameSymbol {
   const { mapping, kind } = builder.profile.frames.columns;
   const place = (at: SourcePlace, inlinedInto: FrameIndex): FrameSymbol => ({
-    functionName: builder.string(at.functionName),
+    functionName: builder.string(
+      isPlaceName(at.functionName)
+        ? moduleName(builder.profile, mapping[frame]) + at.functionName
+        : at.functionName,
+    ),
     file: at.file === undefined ? NONE : builder.string(at.file),
     line: at.line ?? 0,
     inlinedInto,

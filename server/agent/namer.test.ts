@@ -144,6 +144,25 @@ describe('the namer', () => {
     expect(symbolizer.asked[2]).toHaveLength(202);
   });
 
+  it('says of functions of which only the beginning is known that they have no name, and why', async () => {
+    const { symbolizer, namer, builder, pending, names } = setUp(16, 32, 48);
+    symbolizer.knownFrames.set(`${MODULE.key} 16`, { functionName: '+0x10' });
+    symbolizer.answer = () => naming(false, '+0x10', 'exported', '+0x30');
+    await namer.name(builder, [pending], WAIT_MS);
+    await namer.settled(WAIT_MS);
+    // The first time it is asked why.
+    expect(symbolizer.asked).toEqual([[16, 32, 48]]);
+    expect(names()).toEqual(['a.so+0x10', 'exported', 'a.so+0x30']);
+    const unnamed = (frames: number) => [{ module: '/lib/a.so', frames, reason: 'it is stripped' }];
+    expect(namer.unnamed()).toEqual(unnamed(2));
+    const frame = builder.frameAt(0, 20, FrameKind.Native);
+    symbolizer.knownFrames.set(`${MODULE.key} 20`, { functionName: '+0x10' });
+    await namer.name(builder, [{ ...pending, frames: [frame], addresses: [20] }], WAIT_MS);
+    await namer.settled(WAIT_MS);
+    expect(symbolizer.asked).toHaveLength(1);
+    expect(namer.unnamed()).toEqual(unnamed(3));
+  });
+
   it('says why a file could not be read', async () => {
     const { symbolizer, namer, builder, pending, names } = setUp(16, 32);
     symbolizer.answer = () => {

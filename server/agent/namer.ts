@@ -5,7 +5,7 @@ import { frameSymbol } from './frame-symbol';
 import { isReadable, keptOpen } from './modules';
 import type { PendingSymbols } from './stacks';
 import { hasPerfMap } from './symbols/perf-map';
-import { type Naming, SymbolError } from './symbols/protocol';
+import { isPlaceName, type Naming, SymbolError, type SymbolizedFrame } from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
 import { UnnamedFrames } from './unnamed-frames';
 import { within } from './within';
@@ -120,7 +120,16 @@ export class Namer {
     if (source.kind === 'jit') return group;
     const key = source.kind === 'module' ? source.module.key : undefined;
     const symbols = this.#symbolizer.known(key, group.addresses);
-    return writeNames(builder, group, symbols);
+    const module = moduleOf(group);
+    const isWhyKnown = this.#unnamed.has(module);
+    const { unknown, nameless } = writeNames(
+      builder,
+      group,
+      // Of what has no name it is asked once why.
+      isWhyKnown ? symbols : symbols.map((symbol) => (isNameless(symbol) ? undefined : symbol)),
+    );
+    this.#unnamed.add(module, nameless);
+    return unknown;
   }
 
   #askAll(questions: readonly Question[]): Promise<void>[] {
@@ -134,23 +143,20 @@ export class Namer {
   async #answer({ builder, pending: group, triesLeft, unnamed: counted }: Question): Promise<void> {
     const addresses = Float64Array.from(group.addresses);
     const naming = await this.#request(group, addresses);
-    const unnamed = writeNames(builder, group, naming.frames);
-    if (builder === this.#builder) {
-      const change = unnamed.frames.length - counted;
-      this.#unnamed.add(moduleOf(group), change, naming.unnamedReason);
-    }
-    if (naming.isFetching) {
-      this.#wait({ builder, pending: group, unnamed: unnamed.frames.length });
-    }
+    const { unknown, nameless } = writeNames(builder, group, naming.frames);
+    const unnamed = unknown.frames.length + nameless;
+    if (builder === this.#builder)
+      this.#unnamed.add(moduleOf(group), unnamed - counted, naming.unnamedReason);
+    if (naming.isFetching) this.#wait({ builder, pending: group, unnamed });
     if (group.source.kind !== 'jit') return;
     const { pid } = group.source.process;
-    if (unnamed.frames.length < group.frames.length) this.#nameless.delete(pid);
+    if (unnamed < group.frames.length) this.#nameless.delete(pid);
     else if (this.#nameless.size < MAX_NAMELESS) this.#nameless.set(pid, naming.unnamedReason);
-    if (unnamed.frames.length > 0 && triesLeft > 1 && builder === this.#builder) {
+    if (unnamed > 0 && triesLeft > 1 && builder === this.#builder) {
       this.#questions.push({
         builder,
-        pending: unnamed,
-        unnamed: unnamed.frames.length,
+        pending: unknown,
+        unnamed,
         atMs: nextRound(),
         triesLeft: triesLeft - 1,
       });
@@ -213,23 +219,36 @@ export class Namer {
   }
 }
 
-/** Writes the names that are there, one for each frame; returns the frames without one. */
+/** What could not be named. */
+interface Unnamed {
+  /** Nothing is known of these frames. */
+  readonly unknown: PendingSymbols;
+  /** How many are of functions of which only the beginning is known. */
+  readonly nameless: number;
+}
+
+const isNameless = (symbol: SymbolizedFrame | undefined): boolean =>
+  symbol !== undefined && isPlaceName(symbol.functionName);
+
+/** Writes the names that are there, one for each frame. */
 function writeNames(
   builder: ProfileBuilder,
   { source, frames, addresses }: PendingSymbols,
   symbols: Naming['frames'],
-): PendingSymbols {
-  const unnamed: PendingSymbols = { source, frames: [], addresses: [] };
+): Unnamed {
+  const unknown: PendingSymbols = { source, frames: [], addresses: [] };
+  let nameless = 0;
   frames.forEach((frame, i) => {
     const symbol = symbols[i];
     if (symbol !== undefined) {
       builder.symbolize(frame, frameSymbol(builder, frame, symbol));
+      if (isNameless(symbol)) nameless++;
     } else {
-      unnamed.frames.push(frame);
-      unnamed.addresses.push(addresses[i]);
+      unknown.frames.push(frame);
+      unknown.addresses.push(addresses[i]);
     }
   });
-  return unnamed;
+  return { unknown, nameless };
 }
 
 /** Those of one source as one: what is due on the same second came in several ticks. */

@@ -4,12 +4,13 @@
  */
 import { statSync } from 'node:fs';
 import type { ProfileBuilder } from '@/profile/builder';
+import { hasName } from '@/profile/names';
 import { type FrameIndex, type MappingIndex, MappingKind, NONE } from '@/profile/schema';
 import type { SymbolizedModule, SymbolizingReport } from '@/profile/symbolizing';
 import { ElfError, ElfFile } from './elf/elf-file';
 import { frameSymbol } from './frame-symbol';
 import { readKernelText } from './kernel-text';
-import { SymbolError, type SymbolQuery } from './symbols/protocol';
+import { isPlaceName, SymbolError, type SymbolQuery } from './symbols/protocol';
 import type { SymbolService } from './symbols/symbol-service';
 import { toFrames } from './symbols/to-frames';
 
@@ -76,8 +77,7 @@ function nameModule(
   options: SessionSymbolsOptions,
 ): SymbolizedModule {
   const { profile } = builder;
-  const isUnnamed = (frame: FrameIndex): boolean =>
-    profile.frames.columns.functionName[frame] === NONE;
+  const isUnnamed = (frame: FrameIndex): boolean => !hasName(profile, frame);
   const unnamedBefore = frames.reduce((sum, frame) => sum + (isUnnamed(frame) ? 1 : 0), 0);
   let changed = 0;
   let reason = '';
@@ -90,6 +90,7 @@ function nameModule(
     frames.forEach((frame, i) => {
       const symbol = symbols[i];
       if (symbol === undefined) return;
+      if (isPlaceName(symbol.functionName)) return;
       // What dynamic linking needs is no better than what was known when the session was recorded.
       if (result.isPoor && !isUnnamed(frame)) return;
       const generation = profile.symbolGeneration;

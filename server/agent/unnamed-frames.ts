@@ -8,17 +8,22 @@ const MAX_REASON = 400;
 export class UnnamedFrames {
   readonly #modules = new Map<string, { frames: number; reason: string }>();
 
-  /** `change` more frames of the module have no name, or fewer if it is negative; `reason` is the latest. */
-  add(module: string, change: number, reason: string): void {
+  /** Whether it is known why frames of the module have none. */
+  has(module: string): boolean {
+    return this.#modules.has(module);
+  }
+
+  /** `change` more frames of the module have no name, or fewer if it is negative; `reason` is the latest, if it is another. */
+  add(module: string, change: number, reason?: string): void {
     if (change === 0) return;
     const known = this.#modules.get(module);
     if (known === undefined) {
       if (change < 0 || this.#modules.size >= MAX_MODULES) return;
-      this.#modules.set(module, { frames: change, reason: reason.slice(0, MAX_REASON) });
+      this.#modules.set(module, { frames: change, reason: (reason ?? '').slice(0, MAX_REASON) });
       return;
     }
     known.frames += change;
-    known.reason = reason.slice(0, MAX_REASON);
+    if (reason !== undefined) known.reason = reason.slice(0, MAX_REASON);
     if (known.frames <= 0) this.#modules.delete(module);
   }
 

@@ -126,6 +126,12 @@ describe('whatever is in a file', { timeout: 120_000 }, () => {
     damage(path, 600, '.symtab', '.strtab', '.dynsym', '.dynstr', '.note.gnu.build-id');
   });
 
+  it('a stripped program with a damaged table of functions', () => {
+    const path = folder.compile('bounds.c', C, '-O1');
+    run('strip', [path]);
+    damage(path, 600, '.eh_frame_hdr', '.eh_frame');
+  });
+
   it('a program with damaged debug information, compressed or not', () => {
     const sections = ['info', 'abbrev', 'line', 'str', 'line_str', 'rnglists', 'ranges', 'aranges'];
     const names = sections.map((name) => `.debug_${name}`);

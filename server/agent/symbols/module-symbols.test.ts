@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ElfError, ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
 import { ModuleSymbols } from './module-symbols';
+import { placeName } from './protocol';
 import { run, TestFolder } from './test-binaries';
 import { toFrames } from './to-frames';
 import { readVdso } from './vdso';
@@ -85,7 +86,44 @@ describe('a module', () => {
     run('strip', ['-o', path, program]);
     const module = ModuleSymbols.load({ key: 'stripped', path });
     expect(module.report.notes.join()).toMatch(/stripped/);
-    expect(namesAt(module, offsetsOf(program, 'hidden_helper'))).toEqual([undefined]);
+    module.close();
+  });
+
+  it('that is stripped has the beginnings of functions for names, and no one function has two', () => {
+    const path = join(folder.path, 'nameless');
+    run('strip', ['-o', path, program]);
+    const module = ModuleSymbols.load({ key: 'nameless', path });
+    for (const at of offsetsOf(program, ...FUNCTIONS)) {
+      expect(namesAt(module, [at, at + 1, at + 3])).toEqual(Array(3).fill(placeName(at)));
+    }
+    const { nameExtents } = module.symbolize(Float64Array.of(), demangler);
+    expect(nameExtents).toHaveLength(2 * FUNCTIONS.length);
+    module.close();
+  });
+
+  it('that is stripped keeps the names that it has: what is known of a function ends where they begin', () => {
+    const source = `
+      .globl shown
+      .text
+      .cfi_startproc
+      nop; nop; nop; nop
+      .type shown, @function
+      shown: nop; nop
+      .size shown, . - shown
+      nop; nop
+      .cfi_endproc
+      nop`;
+    const path = folder.compile('around.s', source, '-shared', '-nostdlib');
+    const [shown] = offsetsOf(path, 'shown');
+    run('strip', [path]);
+    const module = ModuleSymbols.load({ key: 'around', path });
+    const place = placeName(shown - 4);
+    const { nameExtents } = module.symbolize(Float64Array.of(shown - 2), demangler);
+    expect([...nameExtents]).toEqual([shown - 4, shown]);
+    expect(namesAt(module, [shown - 4, shown, shown + 1, shown + 2, shown + 3, shown + 4])).toEqual(
+      [place, 'shown', 'shown', place, place, undefined],
+    );
+    module.close();
   });
 
   it('may be the vDSO', () => {

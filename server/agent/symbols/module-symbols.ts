@@ -1,5 +1,6 @@
 /** All that is known of the names of one module's code. */
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
+import { FunctionBounds } from '../elf/function-bounds';
 import { openBuild } from '../elf/open-build';
 import { type DebugFile, findDebugFile } from './debug-files';
 import type { Demangler } from './demangle';
@@ -14,6 +15,7 @@ import {
   type ModuleReport,
   NAMED,
   NONE,
+  placeName,
   type SentNames,
 } from './protocol';
 import type { SymbolCache } from './symbol-cache';
@@ -39,11 +41,12 @@ const NAMELESS = '[inlined function]';
 
 export class ModuleSymbols {
   readonly #reference: ModuleReference;
-  /** For going from file offsets to addresses; the file is closed. */
+  /** For going from file offsets to addresses; the file may be closed. */
   readonly #elf: ElfFile;
   readonly #table: SymbolTable;
   readonly #symbols: number;
   readonly #dwarf: Dwarf | undefined;
+  readonly #bounds: FunctionBounds | undefined;
   readonly #sources: readonly string[];
   readonly #notes: readonly string[];
   /** Demangled names, and which is each range's; NONE where it was not asked for yet. */
@@ -51,6 +54,8 @@ export class ModuleSymbols {
   #nameOfRange: Uint32Array | undefined;
   /** The same of ranges of which debug information describes a part. */
   readonly #nameOfDescribed = new Map<number, number>();
+  /** What stands for the names of functions that have none, by their start. */
+  readonly #nameOfPlace = new Map<number, number>();
 
   /**
    * Reads a module's symbols. Throws ElfError where the file can't be read, or is none that could have any; a module
@@ -65,6 +70,7 @@ export class ModuleSymbols {
       return new ModuleSymbols(reference, loader, table);
     } catch (error) {
       loader.dwarf?.close();
+      loader.bounds?.close();
       throw error;
     } finally {
       loader.closeFiles(table?.names);
@@ -77,6 +83,7 @@ export class ModuleSymbols {
     this.#table = table;
     this.#symbols = loader.symbols;
     this.#dwarf = loader.dwarf;
+    this.#bounds = loader.bounds;
     this.#sources = loader.sources;
     this.#notes = loader.notes;
   }
@@ -135,6 +142,7 @@ export class ModuleSymbols {
   close(): void {
     this.#table.names.close();
     this.#dwarf?.close();
+    this.#bounds?.close();
   }
 
   /** The frames at these file offsets, for one who has the module's names below `firstName`. Throws ElfError. */
@@ -142,7 +150,7 @@ export class ModuleSymbols {
     const rows = new FrameRows();
     const result = new Uint32Array(fileOffsets.length).fill(NONE);
     const named = this.#namesOfRanges();
-    const [unnamed, described]: [number[], number[]] = [[], []];
+    const [unnamed, described, nameless]: [number[], number[], number[]] = [[], [], []];
     for (let i = 0; i < fileOffsets.length; i++) {
       const address = this.#elf.addressOfFileOffset(fileOffsets[i]);
       if (address === undefined) continue;
@@ -152,10 +160,15 @@ export class ModuleSymbols {
       if (name !== NONE) result[i] = NAMED + name;
       else if (this.#dwarf?.describes(address)) described.push(i);
       else if (range >= 0 && !this.#table.isGap(range)) unnamed.push(i);
+      else nameless.push(i);
     }
     this.#table.names.prepare(unnamed.length + described.length);
     try {
       for (const i of unnamed) result[i] = NAMED + this.#demangle(fileOffsets[i], demangler);
+      for (const i of nameless) {
+        const place = this.#placeOf(fileOffsets[i]);
+        if (place !== NONE) result[i] = NAMED + place;
+      }
       // By address: debug information is read unit by unit, each once.
       described.sort((a, b) => fileOffsets[a] - fileOffsets[b]);
       for (const i of described) {
@@ -210,10 +223,30 @@ export class ModuleSymbols {
     return name;
   }
 
+  /** The number of what stands for the name of the function at `fileOffset`; NONE where it is not known where that begins. */
+  #placeOf(fileOffset: number): number {
+    const address = this.#elf.addressOfFileOffset(fileOffset)!;
+    const bounds = this.#bounds?.find(address);
+    if (bounds === undefined) return NONE;
+    const [start, end] = bounds;
+    const known = this.#nameOfPlace.get(start);
+    if (known !== undefined) return known;
+    const bias = fileOffset - address;
+    // Some of its code may have a name.
+    const [from, to] = this.#table.gapAround(address);
+    const name = this.#names.add(
+      (sink) => sink.appendText(placeName(start + bias)),
+      [Math.max(start, from) + bias, Math.min(end, to) + bias],
+    );
+    this.#nameOfPlace.set(start, name);
+    return name;
+  }
+
   #forgetNames(): void {
     this.#names = new NameList();
     this.#nameOfRange = undefined;
     this.#nameOfDescribed.clear();
+    this.#nameOfPlace.clear();
   }
 }
 
@@ -250,6 +283,8 @@ class Loader {
   readonly sources: string[] = [];
   readonly notes: string[] = [];
   dwarf: Dwarf | undefined;
+  /** Only where functions without a symbol are to be expected. */
+  bounds: FunctionBounds | undefined;
   /** Functions in the tables. */
   symbols = 0;
   readonly #path: string;
@@ -275,6 +310,8 @@ class Loader {
     if (debugFile !== undefined) this.#openDwarf(debugFile.path, debugFile.elf);
     if (this.dwarf === undefined && hasOwnDwarf) this.#openDwarf('', elf);
     if (this.dwarf !== undefined) this.sources.push('.debug_info');
+    if (isStripped && debugFile === undefined)
+      this.bounds = this.#attempt('.eh_frame_hdr', () => FunctionBounds.open(elf));
     return table;
   }
 
@@ -313,7 +350,8 @@ class Loader {
   /** Closes the files that are not used any more: debug information and the names of symbols may stay in theirs. */
   closeFiles(names: SymbolNames | undefined): void {
     for (const file of this.#files) {
-      if (file !== this.dwarf?.elf && file !== names?.file) file.close();
+      if (file !== this.dwarf?.elf && file !== names?.file && file !== this.bounds?.elf)
+        file.close();
     }
   }
 

@@ -140,6 +140,14 @@ export class SymbolTable {
     const end = range + 1 < this.length ? this.starts[range + 1] : NONE;
     return [this.base + this.starts[range], this.base + end];
   }
+
+  /** The addresses [start, end) around one that no symbol has, up to where the code of the next ones begins. */
+  gapAround(address: number): readonly [start: number, end: number] {
+    const range = this.rangeAt(address);
+    if (range >= 0) return this.range(range);
+    const first = this.length === 0 ? Number.POSITIVE_INFINITY : this.base + this.starts[0];
+    return [Number.NEGATIVE_INFINITY, address < first ? first : Number.POSITIVE_INFINITY];
+  }
 }
 
 /** So that a page has a few ranges on average. */
