@@ -25,8 +25,9 @@ export function UnnamedPanel({
         <span className="text-lg font-semibold">
           {formatShare(of === 0 ? 0 : (of - count) / of)}
         </span>{' '}
-        of {formatCount(of)} frames in the samples that are shown have no function’s name, and are
-        called by their file and offset.
+        of {formatCount(of)} frames in the samples that are shown have no function’s name. They are
+        called by their file and where in it their function begins, or, where that is not known
+        either, where they are.
       </p>
       {unnamed.length === 0 ? null : (
         <ul
