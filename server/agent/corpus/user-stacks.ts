@@ -1,4 +1,5 @@
 /** The user stacks of a profile, and what can be said of them: how many are complete, and whether known calls are in them. */
+import { hasName } from '@/profile/names';
 import type { Profile } from '@/profile/profile';
 import { type FrameIndex, FrameKind, NONE, type StackIndex } from '@/profile/schema';
 
@@ -65,7 +66,8 @@ function readStack(profile: Profile, stack: StackIndex, samples: number): UserSt
   let stop = stack === NONE ? 'no stack' : undefined;
   for (let at = stack; at !== NONE; at = profile.stacks.columns.parent[at]) {
     const frame = physicalFrame(profile, profile.stacks.columns.frame[at]);
-    const name = textOf(profile, profile.frames.columns.functionName[frame]);
+    const { functionName } = profile.frames.columns;
+    const name = hasName(profile, frame) ? textOf(profile, functionName[frame]) : '';
     const kind = profile.frames.columns.kind[frame];
     if (kind === FrameKind.Stop) stop = name;
     else if (kind !== FrameKind.Kernel) {
