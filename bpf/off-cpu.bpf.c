@@ -180,17 +180,23 @@ static __always_inline void add_time(struct thread *thread, __u32 state, __u64 n
 	thread->count[state] += 1;
 }
 
-/* Begins to follow a thread, if it isn't followed yet; NULL where there is no room. */
+/*
+ * Begins to follow a thread, if it isn't followed yet; NULL where there is no room, or another CPU begins to in this moment:
+ * the reading of all threads comes by while they are switched.
+ */
 static __always_inline struct thread *follow(struct task_struct *task, enum thread_state state, bool may_allocate)
 {
 	struct thread *thread = thread_of(task) ?: room_for(task, may_allocate);
 
-	if (thread && thread->id == 0) {
-		thread->id = __sync_fetch_and_add(&last_thread_id, 1) + 1;
-		thread->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
-		thread->state = state;
-		thread->since_ns = thread->ran_ns = bpf_ktime_get_ns();
-	}
+	if (!thread || thread->id)
+		return thread;
+	if (__sync_val_compare_and_swap(&thread->begun, 0, 1))
+		return NULL;
+	thread->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
+	thread->state = state;
+	thread->since_ns = thread->ran_ns = bpf_ktime_get_ns();
+	barrier();
+	thread->id = __sync_fetch_and_add(&last_thread_id, 1) + 1;
 	return thread;
 }
 
@@ -202,7 +208,9 @@ static __always_inline struct thread *known(struct task_struct *task, enum threa
 {
 	struct thread *thread = thread_of(task);
 
-	return thread ?: follow(task, state, takes_stacks_late);
+	if (!thread)
+		return follow(task, state, takes_stacks_late);
+	return thread->id ? thread : NULL;
 }
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -471,6 +479,14 @@ static __always_inline bool is_dead(struct task_struct *task)
 	return seen->__state & TASK_DEAD;
 }
 
+/* Nobody has been told of it yet: `on_new_thread` will begin to follow it. */
+static __always_inline bool is_new(struct task_struct *task)
+{
+	const struct task_struct___state *seen = (void *)task;
+
+	return seen->__state & TASK_NEW;
+}
+
 /* State of a thread that is seen for the first time. A wait that is under way counts from now on. */
 static __always_inline enum thread_state present_state(struct task_struct *task)
 {
@@ -516,7 +532,7 @@ int read_threads(struct bpf_iter__task *ctx)
 	__u64 now, elapsed;
 	__u32 version, i;
 
-	if (!task || !config || task->pid == 0)
+	if (!task || !config || task->pid == 0 || is_new(task))
 		return 0;
 	thread = is_dead(task) ? thread_of(task) : follow(task, present_state(task), true);
 	if (!thread)
@@ -532,8 +548,8 @@ int read_threads(struct bpf_iter__task *ctx)
 		if (!(version & 1) && version == *(volatile __u32 *)&thread->version)
 			break;
 	}
-	/* Gone, or it is being switched all the time: then with the next reading. */
-	if (i == 4 || record.state == STATE_DEAD)
+	/* It is being begun, or switched all the time: then with the next reading. Or gone, and its room may be another's. */
+	if (i == 4 || record.state == STATE_DEAD || record.id == 0 || thread_of(task) != thread)
 		return 0;
 	now = bpf_ktime_get_ns();
 	record.time_ns = now;

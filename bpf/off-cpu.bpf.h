@@ -19,7 +19,7 @@ struct early_stacks {
 };
 
 struct thread {
-	__u32 version;		/* odd while the sums are being changed */
+	__u32 version;		/* odd while it is being changed; the only thing that stays when its room becomes another's */
 	__u32 state;		/* enum thread_state, or STATE_BLOCKED, STATE_DEAD */
 	__u64 since_ns;		/* when the state began */
 	__u64 ran_ns;		/* when it last got a CPU */
@@ -33,12 +33,13 @@ struct thread {
 	__u64 waker_kernel;
 	__u64 waker_user;
 	__u64 random;
-	__u64 id;
+	__u64 id;		/* 0 until all is set at the beginning */
 	__u64 long_block_since_ns;	/* the block that `long_block_stack` belongs to */
 	__u64 long_block_stack;
 	__u32 long_block_generation;	/* under which it was sent */
 	__u32 long_block_state;	/* enum thread_state */
 	__u32 wanted;		/* passed the filter when it was last looked at */
+	__u32 begun;		/* some CPU sets it */
 	__u64 ns[STATE_MAX];
 	__u64 count[STATE_MAX];
 	struct early_stacks early;

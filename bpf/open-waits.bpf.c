@@ -79,8 +79,8 @@ int read_open_waits(struct bpf_iter__task *ctx)
 		if (!(version & 1) && version == *(volatile __u32 *)&thread->version)
 			break;
 	}
-	/* It is being switched all the time, and its present wait is short. */
-	if (i < 4)
+	/* Else it is being switched all the time, and its present wait is short; or it is gone, and its room may be another's. */
+	if (i < 4 && thread_of(task) == thread)
 		bpf_seq_write(seq, &record, sizeof(record));
 	return 0;
 }

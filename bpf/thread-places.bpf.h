@@ -48,7 +48,7 @@ static __always_inline struct thread_place *place_of(__u64 owner)
 	return bpf_map_lookup_elem(&thread_places, &index);
 }
 
-/* NULL where the thread is not followed yet. */
+/* NULL where the thread is not followed yet. With an ID of 0, another CPU begins to, or ceases, in this moment. */
 static __always_inline struct thread *thread_of(struct task_struct *task)
 {
 	__u64 owner = identity_of(task);
@@ -65,8 +65,13 @@ static __always_inline struct thread *room_for(struct task_struct *task, bool ma
 	__u64 owner = identity_of(task);
 	struct thread_place *place = place_of(owner);
 
-	if (place && __sync_val_compare_and_swap(&place->owner, 0, owner) == 0)
-		return &place->thread;
+	if (place) {
+		__u64 before = __sync_val_compare_and_swap(&place->owner, 0, owner);
+
+		/* Another CPU may have come first. */
+		if (before == 0 || before == owner)
+			return &place->thread;
+	}
 	return may_allocate ? bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE) : NULL;
 }
 
@@ -75,11 +80,17 @@ static __always_inline void leave_place(struct task_struct *task)
 {
 	__u64 owner = identity_of(task);
 	struct thread_place *place = place_of(owner);
+	struct thread *thread;
 
 	if (!place || place->owner != owner)
 		return;
-	/* Whoever has it next begins anew. */
-	__builtin_memset(&place->thread, 0, sizeof(place->thread));
+	thread = &place->thread;
+	/* Who reads it meanwhile has to see that; whoever has it next begins anew. */
+	thread->version++;
+	barrier();
+	__builtin_memset((void *)thread + sizeof(thread->version), 0, sizeof(*thread) - sizeof(thread->version));
+	barrier();
+	thread->version++;
 	__sync_val_compare_and_swap(&place->owner, owner, 0);
 }
 

@@ -14,6 +14,7 @@
 #define TASK_RUNNING 0
 #define TASK_STOPPED_OR_TRACED 0xc
 #define TASK_DEAD 0x80
+#define TASK_NEW 0x800
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000

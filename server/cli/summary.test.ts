@@ -61,7 +61,7 @@ it('a recording is summed up: how much, how long, what was lost, how far to trus
 it('a recording without samples says why that may be', () => {
   expect(describeRecording(profileOf([]), FACTS)).toEqual([
     '0 samples, 0 lost, in 2.0 s at 99 Hz, written to out.txt',
-    'no sample was taken: what was profiled used no CPU time, or ended before sampling began',
+    'no sample was taken: what was profiled used no CPU time, or less than there is between two samples (10.1 ms), or ended before sampling began',
   ]);
 });
 

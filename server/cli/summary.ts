@@ -34,7 +34,8 @@ export function describeRecording(profile: Profile, facts: RecordingFacts): stri
   ];
   if (length === 0) {
     lines.push(
-      'no sample was taken: what was profiled used no CPU time, or ended before sampling began',
+      'no sample was taken: what was profiled used no CPU time, or less than there is between two samples ' +
+        `(${formatLatency(1e9 / facts.frequencyHz, 'nanoseconds')}), or ended before sampling began`,
     );
     return lines;
   }
