@@ -146,8 +146,10 @@ static __always_inline void begin_event(struct thread_event *event, struct timin
 			return;
 		}
 	}
-	timing->times = one_in;
 	timing->start_ns = read_clock(now);
+	/* A thread may be woken by another CPU in the moment in which it is switched out: what is under way has its start. */
+	barrier();
+	timing->times = one_in;
 }
 
 /* How often the event that ends now counts, 0 for not at all; if it does, its length, and the clock has been read. */

@@ -284,6 +284,8 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 	} else {
 		thread->prev_state = prev_state;
 		thread->blocked_weight_ns = 0;
+		/* Another CPU may wake it in this moment. */
+		barrier();
 		thread->state = STATE_BLOCKED;
 	}
 	barrier();
