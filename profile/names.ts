@@ -11,6 +11,12 @@ import {
 
 export const STACK_LOST = '[stack lost]';
 
+const PLACE = '+0x';
+
+/** Stands, behind its module's, for the name of code that has none: where it is in the file, or where its function begins. */
+export const placeName = (fileOffset: number): string => `${PLACE}${fileOffset.toString(16)}`;
+export const isPlaceName = (name: string): boolean => name.startsWith(PLACE);
+
 /**
  * A frame's function name. While it has none, `module+0x1a2b`: the hexadecimal offset in the module's file at which its
  * function begins, where that is known, else its own.
@@ -18,7 +24,7 @@ export const STACK_LOST = '[stack lost]';
 export function frameName(profile: Profile, frame: FrameIndex): string {
   const { functionName, mapping, offset, kind } = profile.frames.columns;
   if (functionName[frame] !== NONE) return profile.string(functionName[frame]) || '[unnamed]';
-  const at = offset[frame] < 0 ? '' : `+0x${offset[frame].toString(16)}`;
+  const at = offset[frame] < 0 ? '' : placeName(offset[frame]);
   if (mapping[frame] !== NONE) return moduleName(profile, mapping[frame]) + at;
   switch (kind[frame]) {
     case FrameKind.Kernel:
@@ -36,7 +42,7 @@ export function hasName(profile: Profile, frame: FrameIndex): boolean {
   if (functionName[frame] === NONE) return false;
   if (mapping[frame] === NONE) return true;
   const name = profile.string(functionName[frame]);
-  const at = name.lastIndexOf('+0x');
+  const at = name.lastIndexOf(PLACE);
   return at <= 0 || name.slice(0, at) !== moduleName(profile, mapping[frame]);
 }
 

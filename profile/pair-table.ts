@@ -31,9 +31,7 @@ export class PairTable {
     if (this.#size >= (this.#mask + 1) * 0.6) this.#grow();
     const slot = this.#find(a, b);
     if (this.#slots[slot + 2] === NONE) this.#size++;
-    this.#slots[slot] = a;
-    this.#slots[slot + 1] = b;
-    this.#slots[slot + 2] = value;
+    this.#put(slot, a, b, value);
   }
 
   /** The value of (a, b), which is `value` from now on where it had none. */
@@ -43,10 +41,14 @@ export class PairTable {
     const known = this.#slots[slot + 2];
     if (known !== NONE) return known;
     this.#size++;
+    this.#put(slot, a, b, value);
+    return value;
+  }
+
+  #put(slot: number, a: number, b: number, value: number): void {
     this.#slots[slot] = a;
     this.#slots[slot + 1] = b;
     this.#slots[slot + 2] = value;
-    return value;
   }
 
   #find(a: number, b: number): number {
@@ -68,10 +70,7 @@ export class PairTable {
     this.#slots = new Uint32Array(slots * 3).fill(NONE);
     for (let i = 0; i < old.length; i += 3) {
       if (old[i + 2] === NONE) continue;
-      const slot = this.#find(old[i], old[i + 1]);
-      this.#slots[slot] = old[i];
-      this.#slots[slot + 1] = old[i + 1];
-      this.#slots[slot + 2] = old[i + 2];
+      this.#put(this.#find(old[i], old[i + 1]), old[i], old[i + 1], old[i + 2]);
     }
   }
 }

@@ -1,8 +1,8 @@
 /** From the symbolizer's answers to rows of the profile. */
 import type { FrameSymbol, ProfileBuilder } from '@/profile/builder';
-import { moduleName } from '@/profile/names';
+import { isPlaceName, moduleName } from '@/profile/names';
 import { type FrameIndex, type FrameKind, NONE } from '@/profile/schema';
-import { isPlaceName, type SourcePlace, type SymbolizedFrame } from './symbols/protocol';
+import type { SourcePlace, SymbolizedFrame } from './symbols/protocol';
 
 /** The symbol columns of a frame; functions that it was inlined into become frames of their own. */
 export function frameSymbol(

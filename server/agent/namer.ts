@@ -1,11 +1,12 @@
 /** Has frames named by the symbolizer, off this thread, and writes the names into the profile's tables. */
 import type { ProfileBuilder } from '@/profile/builder';
+import { isPlaceName } from '@/profile/names';
 import type { UnnamedCode } from '@/profile/status';
 import { frameSymbol } from './frame-symbol';
 import { isReadable, keptOpen } from './modules';
 import type { PendingSymbols } from './stacks';
 import { hasPerfMap } from './symbols/perf-map';
-import { isPlaceName, type Naming, SymbolError, type SymbolizedFrame } from './symbols/protocol';
+import { type Naming, SymbolError, type SymbolizedFrame } from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
 import { UnnamedFrames } from './unnamed-frames';
 import { within } from './within';
@@ -63,8 +64,8 @@ export class Namer {
 
   /**
    * Names those of `pending` that need no question, takes note of the others, and asks for what is due: at once where it is
-   * much, or nothing was asked for in the last second, else on the next full second. Resolves when the names that were asked for are there, or after `waitMs`; what comes
-   * later is written then.
+   * much, or nothing was asked for in the last second, else on the next full second. Resolves when the names that were asked
+   * for are there, or after `waitMs`; what comes later is written then.
    */
   async name(
     builder: ProfileBuilder,

@@ -4,13 +4,13 @@
  */
 import { statSync } from 'node:fs';
 import type { ProfileBuilder } from '@/profile/builder';
-import { hasName } from '@/profile/names';
+import { hasName, isPlaceName } from '@/profile/names';
 import { type FrameIndex, type MappingIndex, MappingKind, NONE } from '@/profile/schema';
 import type { SymbolizedModule, SymbolizingReport } from '@/profile/symbolizing';
 import { ElfError, ElfFile } from './elf/elf-file';
 import { frameSymbol } from './frame-symbol';
 import { readKernelText } from './kernel-text';
-import { isPlaceName, SymbolError, type SymbolQuery } from './symbols/protocol';
+import { SymbolError, type SymbolQuery } from './symbols/protocol';
 import type { SymbolService } from './symbols/symbol-service';
 import { toFrames } from './symbols/to-frames';
 

@@ -10,10 +10,10 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { placeName } from '@/profile/names';
 import { ElfError, ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
 import { ModuleSymbols } from './module-symbols';
-import { placeName } from './protocol';
 import { run, TestFolder } from './test-binaries';
 import { toFrames } from './to-frames';
 import { readVdso } from './vdso';

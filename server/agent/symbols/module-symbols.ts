@@ -1,4 +1,5 @@
 /** All that is known of the names of one module's code. */
+import { placeName } from '@/profile/names';
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
 import { FunctionBounds } from '../elf/function-bounds';
 import { openBuild } from '../elf/open-build';
@@ -15,7 +16,6 @@ import {
   type ModuleReport,
   NAMED,
   NONE,
-  placeName,
   type SentNames,
 } from './protocol';
 import type { SymbolCache } from './symbol-cache';

@@ -6,16 +6,12 @@ export const NONE = 0xffffffff;
 
 /** A place in source code; file and line only where debug information has them. */
 export interface SourcePlace {
-  /** Demangled, with its argument list and template parameters; of a function without a name, where it begins: `placeName`. */
+  /** Demangled, with its argument list and template parameters; of a function without a name, `placeName` of where it begins. */
   readonly functionName: string;
   readonly file?: string;
   /** From 1. */
   readonly line?: number;
 }
-
-/** Stands for the name of a function that has none: where it begins in its module's file. */
-export const placeName = (fileOffset: number): string => `+0x${fileOffset.toString(16)}`;
-export const isPlaceName = (name: string): boolean => name.startsWith('+0x');
 
 /**
  * What is at an address: the innermost function, and the functions that it was inlined into there, nearest caller

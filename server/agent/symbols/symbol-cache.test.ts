@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { isPlaceName } from '@/profile/names';
 import { ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
 import { ModuleSymbols } from './module-symbols';
-import { isPlaceName } from './protocol';
 import { SymbolCache } from './symbol-cache';
 import { run, TestFolder } from './test-binaries';
 import { toFrames } from './to-frames';
