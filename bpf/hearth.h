@@ -6,6 +6,7 @@
 #ifndef HEARTH_H
 #define HEARTH_H
 
+#define UNKNOWN_NS (~0ULL)
 #define MAX_FRAMES 255
 #define MAX_KERNEL_FRAMES 127	/* the kernel's own bound, unless its administrator has raised it */
 #define COMM_LEN 16
@@ -182,6 +183,9 @@ struct record_thread {
 	__u32 waker_tid;
 	__u64 ns[STATE_MAX];
 	__u64 count[STATE_MAX];	/* of intervals that have ended */
+	/* By the scheduler's own account: on a CPU, and runnable or throttled. UNKNOWN_NS where the kernel has none. */
+	__u64 scheduler_run_ns;
+	__u64 scheduler_queue_ns;
 };
 
 /* A wait that goes on: read by an iterator. */

@@ -14,6 +14,7 @@
 #include "draw.bpf.h"
 #include "late-stack.bpf.h"
 #include "off-cpu.bpf.h"
+#include "scheduler-account.bpf.h"
 #include "stack-room.bpf.h"
 #include "task-stack.bpf.h"
 #include "thread-places.bpf.h"
@@ -168,6 +169,7 @@ static __always_inline void fill_record(struct record_thread *record, struct tas
 	record->waker_tid = thread->waker;
 	__builtin_memcpy(record->ns, thread->ns, sizeof(record->ns));
 	__builtin_memcpy(record->count, thread->count, sizeof(record->count));
+	fill_account(record, task, thread);
 }
 
 static __always_inline void add_time(struct thread *thread, __u32 state, __u64 ns)
@@ -195,6 +197,7 @@ static __always_inline struct thread *follow(struct task_struct *task, enum thre
 	thread->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
 	thread->state = state;
 	thread->since_ns = thread->ran_ns = bpf_ktime_get_ns();
+	begin_account(task, thread);
 	barrier();
 	thread->id = __sync_fetch_and_add(&last_thread_id, 1) + 1;
 	return thread;
@@ -213,17 +216,6 @@ static __always_inline struct thread *known(struct task_struct *task, enum threa
 	return thread->id ? thread : NULL;
 }
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct sched_entity___run {
-	__u64 sum_exec_runtime;
-	__u64 prev_sum_exec_runtime;
-};
-
-struct task_struct___run {
-	struct sched_entity___run se;
-};
-#pragma clang attribute pop
-
 /*
  * Makes good for a switch-in that was not seen: some machines hide the switches of some threads, and with them who comes
  * next. The scheduler knows how long the thread that goes now has run. Where it sat the wait out, nothing can be drawn. What
@@ -231,8 +223,7 @@ struct task_struct___run {
  */
 static __always_inline void catch_up(struct task_struct *task, struct thread *thread, __u64 now)
 {
-	const struct task_struct___run *run = (void *)task;
-	__u64 came = now - (run->se.sum_exec_runtime - run->se.prev_sum_exec_runtime);
+	__u64 came = now - latest_run_ns(task);
 	__u64 since = thread->since_ns;
 	__u32 state = thread->state;
 
@@ -578,6 +569,7 @@ int read_threads(struct bpf_iter__task *ctx)
 	barrier_var(i);
 	if (i < STATE_MAX)
 		record.ns[i] += elapsed;
+	add_present(&record, task, elapsed);
 	bpf_seq_write(seq, &record, sizeof(record));
 	return 0;
 }

@@ -42,6 +42,9 @@ struct thread {
 	__u32 begun;		/* some CPU sets it */
 	__u64 ns[STATE_MAX];
 	__u64 count[STATE_MAX];
+	/* What the scheduler had accounted to it when it was begun to be followed. */
+	__u64 run_before_ns;
+	__u64 queue_before_ns;
 	struct early_stacks early;
 };
 

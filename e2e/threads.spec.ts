@@ -78,6 +78,7 @@ const COLUMNS = [
   'fault',
   'other',
   'residual',
+  'scheduler',
 ] as const;
 type Times = Readonly<Record<(typeof COLUMNS)[number], number>>;
 
@@ -105,7 +106,7 @@ const WAKEUP = 20e-6;
 const IDLE_WAKEUP = 60e-6;
 
 function expectSum(times: Times, what: string): void {
-  const { elapsed, residual, ...states } = times;
+  const { elapsed, residual, scheduler, ...states } = times;
   const sum = Object.values(states).reduce((all, value) => all + value, 0);
   expect(Math.abs(sum - elapsed), `${what}: ${sum} of ${elapsed} s`).toBeLessThan(
     elapsed * 0.02 + ROUNDING,
@@ -206,6 +207,11 @@ test('all of each thread’s time is in the ledger, live and in a recording', as
           Math.abs(actual - expected),
           `${what}, ${part}: ${actual} of ${expected} s, ${blocks} blocks`,
         ).toBeLessThan(lifetimeSeconds * bound + blocks * wakeup + ROUNDING);
+      const differences = [times.cpu - runNs / 1e9, times.queue - queueNs / 1e9];
+      expect(
+        Math.abs(times.scheduler) / 100,
+        `${what}: difference to the scheduler, of ${differences} s`,
+      ).toBeCloseTo(Math.max(...differences.map(Math.abs)) / lifetimeSeconds, 2);
       close(times.elapsed, lifetimeSeconds, 'elapsed', { bound: 0.02 });
       close(times.cpu, runNs / 1e9, 'on CPU', { wakeup: IDLE_WAKEUP });
       close(times.queue, queueNs / 1e9, 'run queue', { wakeup: IDLE_WAKEUP });
@@ -376,7 +382,7 @@ test('tens of thousands of threads are searched and sorted', async ({ page }) =>
       process: processes[i % PROCESSES],
       name: builder.string(`worker-${i}`),
     });
-    const row = { timeNs: 10e9, thread, count: 1 };
+    const row = { timeNs: 10e9, thread, count: 1, schedulerNs: 0 };
     builder.threadTime({ ...row, state: ThreadState.Running, ns: 1e5 + i });
     builder.threadTime({ ...row, state: ThreadState.Disk, ns: 10e9 - 1e5 - i });
   }

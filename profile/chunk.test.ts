@@ -249,6 +249,14 @@ describe('bytes that are no chunk', () => {
     expect(profileOf([chunk]).threadTimes.length).toBe(0);
   });
 
+  it('have the scheduler’s account of threads, which up to version 6 was not known', () => {
+    const chunk = new TestProfile().addTimes(10, 1, { Running: 10 }, { Running: 9 }).cut();
+    const account = (bytes: Uint8Array): number =>
+      decodeChunk(bytes).tables.threadTimes.columns.schedulerNs[0];
+    expect(account(encodeChunk(chunk))).toBe(9);
+    expect(account(inVersion(6, chunk, ['threadTimes.schedulerNs']))).toBe(-1);
+  });
+
   it('keep the cgroups of processes, which up to version 5 were not known', () => {
     const source = new TestProfile().add({ stack: ['main'], cgroup: '/web.service' });
     const chunk = source.cut();

@@ -93,9 +93,10 @@ const MAGIC = 0x48545248; // "HRTH"
 /**
  * Version 1 had no waits and no thread times, version 2 no latency samples: a table that the header doesn't name is empty.
  * Up to version 3 all latencies were timed, and had no column that says so. Up to version 4 no stored session starts over.
- * Up to version 5 neither the cgroups of processes nor the lengths of intervals of latencies were known.
+ * Up to version 5 neither the cgroups of processes nor the lengths of intervals of latencies were known, up to version 6 not the
+ * scheduler's own account of threads.
  */
-export const CHUNK_VERSION = 6;
+export const CHUNK_VERSION = 7;
 /** Columns that older chunks don't have, and what stands in them instead. */
 const ADDED_COLUMNS: readonly {
   readonly table: TableName;
@@ -106,6 +107,7 @@ const ADDED_COLUMNS: readonly {
   { table: 'latencies', column: 'oneIn', version: 4, instead: 1 },
   { table: 'processes', column: 'cgroup', version: 6, instead: NONE },
   { table: 'latencies', column: 'durationNs', version: 6, instead: 0 },
+  { table: 'threadTimes', column: 'schedulerNs', version: 7, instead: -1 },
 ];
 const PREFIX_BYTES = 16;
 const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;

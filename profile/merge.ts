@@ -149,6 +149,7 @@ export class Merger {
         state: columns.state[i],
         ns: columns.ns[i],
         count: columns.count[i],
+        schedulerNs: columns.schedulerNs[i],
       });
     }
   }

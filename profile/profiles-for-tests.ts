@@ -110,20 +110,23 @@ export class TestProfile {
     return this;
   }
 
-  /** A slice of a thread's time that ends at `timeNs`. */
+  /** A slice of a thread's time that ends at `timeNs`, and what the scheduler says of it. */
   addTimes(
     timeNs: number,
     tid: number,
     ns: Partial<Record<keyof typeof ThreadState, number>>,
+    scheduler: Partial<Record<keyof typeof ThreadState, number>> = {},
   ): this {
     const thread = this.#thread({ tid, stack: undefined });
-    for (const [state, value] of Object.entries(ns)) {
+    for (const [name, value] of Object.entries(ns)) {
+      const state = name as keyof typeof ThreadState;
       this.builder.threadTime({
         timeNs,
         thread,
-        state: ThreadState[state as keyof typeof ThreadState],
+        state: ThreadState[state],
         ns: value,
         count: 1,
+        schedulerNs: scheduler[state] ?? 0,
       });
     }
     return this;

@@ -146,9 +146,17 @@ export const SCHEMA = {
   /**
    * What threads' time was spent on, all of it, to the nanosecond: rows of the same thread and `timeNs` are one slice that
    * ends then, is as long as their sum, and follows the thread's slice before. They are next to each other. `state` is a ThreadState; `count` how many
-   * intervals of it ended in the slice.
+   * intervals of it ended in the slice. `schedulerNs`: of Running, and of Runnable together with Throttled, what the scheduler's own account
+   * (schedstat) says for the slice, 0 for all other states; -1 where it is not known.
    */
-  threadTimes: { timeNs: 'f64', thread: 'u32', state: 'u8', ns: 'f64', count: 'u32' },
+  threadTimes: {
+    timeNs: 'f64',
+    thread: 'u32',
+    state: 'u8',
+    ns: 'f64',
+    count: 'u32',
+    schedulerNs: 'f64',
+  },
   /**
    * Latencies, counted in the kernel: events of one process in one bucket (latency/buckets.ts), in the interval that starts at
    * `timeNs` and is `durationNs` long: about a second, more where the machine was too busy to read them (0: not known). `source` and `label` are strings: what was measured (latency/sources.ts), and of what. `process`

@@ -4,7 +4,16 @@ import { ProfileBuilder } from './builder';
 import type { Profile } from './profile';
 import { TestProfile } from './profiles-for-tests';
 import { NONE, type ThreadIndex, ThreadState } from './schema';
-import { ledgerOf, residualPercent, stateSums, THREAD_STATES, threadSlices } from './thread-ledger';
+import {
+  largestDifference,
+  ledgerOf,
+  residualPercent,
+  stateSums,
+  THREAD_STATES,
+  threadLedger,
+  threadSlices,
+} from './thread-ledger';
+import type { TimeRange } from './view';
 
 const sum = (values: Iterable<number>): number => {
   let total = 0;
@@ -31,7 +40,14 @@ class Renamed {
   }
 
   run(thread: ThreadIndex, timeNs: number, ns: number): void {
-    this.builder.threadTime({ timeNs, thread, state: ThreadState.Running, ns, count: 1 });
+    this.builder.threadTime({
+      timeNs,
+      thread,
+      state: ThreadState.Running,
+      ns,
+      count: 1,
+      schedulerNs: ns - 1,
+    });
   }
 
   get profile(): Profile {
@@ -93,7 +109,34 @@ describe('a ledger', () => {
     expect(ledger.thread[0]).toBe(second);
     expect([...ledger.entryOf]).toEqual([1, 1]);
     expect(sum(ledger.ns)).toBe(250e6);
+    expect([...ledger.schedulerNs]).toEqual([250e6 - 2, 0]);
     expect(ledger.endNs[0] - ledger.startNs[0]).toBe(250e6);
+  });
+
+  it('says by how much it differs from what the scheduler accounts', () => {
+    const test = new TestProfile()
+      .addTimes(
+        1000,
+        1,
+        { Running: 500, Runnable: 20, Throttled: 30, Sleep: 450 },
+        { Running: 510, Runnable: 10 },
+      )
+      .addTimes(1000, 2, { Running: 400, Runnable: 600 }, { Running: 400, Runnable: -1 })
+      .addTimes(1000, 3, { Running: 400, Sleep: 600 }, { Running: -1 })
+      .addTimes(2000, 1, { Sleep: 1000 });
+    const differences = (range?: TimeRange) =>
+      threadLedger(test.profile, range).map(({ schedulerDifference: difference }) => [
+        difference.onCpu,
+        difference.runQueue,
+        largestDifference(difference),
+      ]);
+    expect(differences()).toEqual([
+      [0, Number.NaN, 0],
+      [-0.5, 2, 2],
+      [Number.NaN, 0, Number.NaN],
+    ]);
+    // Of half of a slice, half.
+    expect(differences({ startNs: 500, endNs: 1000 })[1]).toEqual([-1, 4, 4]);
   });
 
   it('takes threads that had the same number one after the other for two', () => {

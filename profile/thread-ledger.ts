@@ -5,6 +5,8 @@ import type { TimeRange } from './view';
 import { ALL_TIME } from './weights';
 
 export const THREAD_STATES = Object.keys(ThreadState).length;
+/** Of the scheduler: on a CPU, in the run queue. */
+export const ACCOUNTS = 2;
 
 /** A thread that has got another name, or another program, goes on where its row before ended; times are not exact. */
 const SEAM_NS = 10e6;
@@ -23,6 +25,11 @@ export interface ThreadLedger {
   readonly ns: Float64Array<ArrayBuffer>;
   /** Intervals that ended, likewise. */
   readonly count: Float64Array<ArrayBuffer>;
+  /**
+   * What the scheduler's own account says, likewise: on a CPU (`schedulerNs[entry * 2]`), and in the run queue (+ 1), throttled or not.
+   * NaN where it is not known.
+   */
+  readonly schedulerNs: Float64Array<ArrayBuffer>;
   /** The entry of a row of the profile's threads, + 1; 0 for those without time in the range. */
   readonly entryOf: Uint32Array<ArrayBuffer>;
 }
@@ -36,6 +43,13 @@ export interface LedgerEntry {
   readonly count: Float64Array;
   /** What is missing to the elapsed time, or too much of it (negative), in percent. */
   readonly residualPercent: number;
+  readonly schedulerDifference: SchedulerDifference;
+}
+
+/** By how much a thread's time is more than the scheduler's own account says, in percent of the elapsed time; NaN where that has none. */
+export interface SchedulerDifference {
+  readonly onCpu: number;
+  readonly runQueue: number;
 }
 
 /** Slices of some entries of a ledger, in columns: those of the i-th are rows offset[i] to offset[i + 1], in the order of time. */
@@ -67,12 +81,13 @@ function eachSlice(
 
 /** One entry per thread that has time in the range, in no order. */
 export function ledgerOf(profile: Profile, range: TimeRange = ALL_TIME): ThreadLedger {
-  const { state, ns, count } = profile.threadTimes.columns;
+  const { state, ns, count, schedulerNs } = profile.threadTimes.columns;
   const entryOf = new Uint32Array(profile.threads.length);
   const found: ThreadIndex[] = [];
   const [startNs, endNs]: [number[], number[]] = [[], []];
   let sums = new Float64Array(64 * THREAD_STATES);
   let counts = new Float64Array(64 * THREAD_STATES);
+  let accounts = new Float64Array(64 * ACCOUNTS);
   eachSlice(profile, range, (thread, from, to, first, last) => {
     if (entryOf[thread] === 0) {
       entryOf[thread] = found.push(thread);
@@ -81,6 +96,7 @@ export function ledgerOf(profile: Profile, range: TimeRange = ALL_TIME): ThreadL
       if (found.length * THREAD_STATES > sums.length) {
         sums = grown(sums);
         counts = grown(counts);
+        accounts = grown(accounts);
       }
     }
     const entry = entryOf[thread] - 1;
@@ -89,11 +105,14 @@ export function ledgerOf(profile: Profile, range: TimeRange = ALL_TIME): ThreadL
     for (let row = first; row < last; row++) {
       sums[entry * THREAD_STATES + state[row]] += ns[row] * share;
       counts[entry * THREAD_STATES + state[row]] += count[row] * share;
+      if (state[row] <= ThreadState.Throttled)
+        accounts[entry * ACCOUNTS + Math.min(state[row], ThreadState.Runnable)] +=
+          schedulerNs[row] < 0 ? Number.NaN : schedulerNs[row] * share;
     }
     startNs[entry] = Math.min(startNs[entry], start);
     endNs[entry] = Math.max(endNs[entry], end);
   });
-  return joinRenamed(profile, { found, startNs, endNs, sums, counts, entryOf });
+  return joinRenamed(profile, { found, startNs, endNs, sums, counts, accounts, entryOf });
 }
 
 interface Unjoined {
@@ -102,18 +121,20 @@ interface Unjoined {
   readonly endNs: number[];
   readonly sums: Float64Array<ArrayBuffer>;
   readonly counts: Float64Array<ArrayBuffer>;
+  readonly accounts: Float64Array<ArrayBuffer>;
   readonly entryOf: Uint32Array<ArrayBuffer>;
 }
 
 /** Makes one entry of those of the same number that follow one another without a gap: one thread with several rows. */
 function joinRenamed(profile: Profile, unjoined: Unjoined): ThreadLedger {
-  const { found, startNs, endNs, sums, counts, entryOf } = unjoined;
+  const { found, startNs, endNs, entryOf } = unjoined;
   const { tid, process } = profile.threads.columns;
   const { pid } = profile.processes.columns;
   const kept: number[] = [];
   /** By entry: the one into which it went. */
   const target = new Uint32Array(found.length);
   const lastOf = new Map<number, number>();
+  const joined: [into: number, from: number][] = [];
   for (let entry = 0; entry < found.length; entry++) {
     const key = pid[process[found[entry]]] * TIDS + tid[found[entry]];
     const before = lastOf.get(key);
@@ -125,17 +146,16 @@ function joinRenamed(profile: Profile, unjoined: Unjoined): ThreadLedger {
     target[entry] = target[before];
     found[before] = found[entry];
     endNs[before] = Math.max(endNs[before], endNs[entry]);
-    for (let state = 0; state < THREAD_STATES; state++) {
-      sums[before * THREAD_STATES + state] += sums[entry * THREAD_STATES + state];
-      counts[before * THREAD_STATES + state] += counts[entry * THREAD_STATES + state];
-    }
+    joined.push([before, entry]);
   }
-  const perState = (values: Float64Array): Float64Array<ArrayBuffer> => {
-    const picked = new Float64Array(kept.length * THREAD_STATES);
-    for (let i = 0; i < kept.length; i++) {
-      const from = kept[i] * THREAD_STATES;
-      picked.set(values.subarray(from, from + THREAD_STATES), i * THREAD_STATES);
-    }
+  /** The kept entries' `width` values each, with those of the entries that went into them. */
+  const keep = (values: Float64Array, width: number): Float64Array<ArrayBuffer> => {
+    for (const [into, from] of joined)
+      for (let i = 0; i < width; i++) values[into * width + i] += values[from * width + i];
+    const picked = new Float64Array(kept.length * width);
+    kept.forEach((entry, i) => {
+      picked.set(values.subarray(entry * width, (entry + 1) * width), i * width);
+    });
     return picked;
   };
   for (let row = 0; row < entryOf.length; row++)
@@ -145,8 +165,9 @@ function joinRenamed(profile: Profile, unjoined: Unjoined): ThreadLedger {
     thread: Uint32Array.from(kept, (entry) => found[entry]),
     startNs: Float64Array.from(kept, (entry) => startNs[entry]),
     endNs: Float64Array.from(kept, (entry) => endNs[entry]),
-    ns: perState(sums),
-    count: perState(counts),
+    ns: keep(unjoined.sums, THREAD_STATES),
+    count: keep(unjoined.counts, THREAD_STATES),
+    schedulerNs: keep(unjoined.accounts, ACCOUNTS),
     entryOf,
   };
 }
@@ -170,6 +191,11 @@ export function threadLedger(profile: Profile, range: TimeRange = ALL_TIME): Led
       ns,
       count: ledger.count.subarray(entry * THREAD_STATES, (entry + 1) * THREAD_STATES),
       residualPercent: residualPercent(ns, endNs - startNs),
+      schedulerDifference: schedulerDifference(
+        ns,
+        ledger.schedulerNs.subarray(entry * ACCOUNTS, (entry + 1) * ACCOUNTS),
+        endNs - startNs,
+      ),
     });
   }
   const busy = ({ ns }: LedgerEntry): number => ns[ThreadState.Running] + ns[ThreadState.Runnable];
@@ -181,6 +207,26 @@ export function residualPercent(ns: Float64Array, elapsedNs: number): number {
   let sum = 0;
   for (const value of ns) sum += value;
   return ((elapsedNs - sum) / elapsedNs) * 100;
+}
+
+/** `ns` by ThreadState, `schedulerNs` on a CPU and in the run queue. */
+export function schedulerDifference(
+  ns: Float64Array,
+  schedulerNs: Float64Array,
+  elapsedNs: number,
+): SchedulerDifference {
+  const { Running, Runnable, Throttled } = ThreadState;
+  const [onCpu, runQueue] = schedulerNs;
+  return {
+    onCpu: ((ns[Running] - onCpu) / elapsedNs) * 100,
+    runQueue: ((ns[Runnable] + ns[Throttled] - runQueue) / elapsedNs) * 100,
+  };
+}
+
+/** The larger of the two, whichever way; NaN where neither is known. */
+export function largestDifference({ onCpu, runQueue }: SchedulerDifference): number {
+  if (Number.isNaN(runQueue)) return onCpu;
+  return Math.abs(runQueue) > Math.abs(onCpu) ? runQueue : onCpu;
 }
 
 /**

@@ -62,23 +62,25 @@ export function waitsOf(profile: Profile, pid: number): ReadWait[] {
   return read;
 }
 
-/** Nanoseconds and counts by state of one thread. */
+/** Nanoseconds and counts by state of one thread, and what the scheduler accounted. */
 export function timesOf(
   profile: Profile,
   pid: number,
   tid: number,
-): { ns: number[]; count: number[] } {
+): { ns: number[]; count: number[]; schedulerNs: number[] } {
   const { threadTimes, threads } = profile;
   const isIn = threadsOf(profile, pid);
   const size = Object.keys(ThreadState).length;
-  const [ns, count] = [new Array<number>(size).fill(0), new Array<number>(size).fill(0)];
+  const zeros = (): number[] => new Array<number>(size).fill(0);
+  const [ns, count, schedulerNs] = [zeros(), zeros(), zeros()];
   for (let row = 0; row < threadTimes.length; row++) {
     const { thread, state, ...columns } = threadTimes.columns;
     if (!isIn(thread[row]) || threads.columns.tid[thread[row]] !== tid) continue;
     ns[state[row]] += columns.ns[row];
     count[state[row]] += columns.count[row];
+    schedulerNs[state[row]] += columns.schedulerNs[row];
   }
-  return { ns, count };
+  return { ns, count, schedulerNs };
 }
 
 interface StateSums {

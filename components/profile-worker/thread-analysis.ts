@@ -48,6 +48,7 @@ export interface ThreadList {
   readonly endNs: Float64Array<ArrayBuffer>;
   readonly ns: Float64Array<ArrayBuffer>;
   readonly count: Float64Array<ArrayBuffer>;
+  readonly schedulerNs: Float64Array<ArrayBuffer>;
   /** What the list is of, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
   readonly range: TimeRange;
   readonly wallOffsetNs: number;
@@ -168,7 +169,7 @@ function listFrom(profile: Profile, ledger: ThreadLedger, range: TimeRange): Thr
     }
     return place;
   };
-  const { length, thread, startNs, endNs, ns, count } = ledger;
+  const { length, thread, startNs, endNs, ns, count, schedulerNs } = ledger;
   // Moved to the page: the ledger's own columns are still needed only for `entryOf`.
   return {
     length,
@@ -182,6 +183,7 @@ function listFrom(profile: Profile, ledger: ThreadLedger, range: TimeRange): Thr
     endNs,
     ns,
     count,
+    schedulerNs,
     range,
     wallOffsetNs: profile.header?.wallOffsetNs ?? 0,
   };

@@ -34,7 +34,12 @@ export const TIME_COLUMNS = [
   { key: 'other', name: 'Other', title: 'On anything else', states: [Other] },
 ] as const satisfies readonly TimeColumn[];
 
-export type SortColumn = 'thread' | 'elapsed' | 'residual' | (typeof TIME_COLUMNS)[number]['key'];
+export type SortColumn =
+  | 'thread'
+  | 'elapsed'
+  | 'residual'
+  | 'scheduler'
+  | (typeof TIME_COLUMNS)[number]['key'];
 
 /** All columns that can be sorted by, in their order on the screen. */
 export const SORT_COLUMNS: readonly { readonly key: SortColumn; readonly name: string }[] = [
@@ -42,6 +47,7 @@ export const SORT_COLUMNS: readonly { readonly key: SortColumn; readonly name: s
   { key: 'elapsed', name: 'Elapsed' },
   ...TIME_COLUMNS,
   { key: 'residual', name: 'Residual' },
+  { key: 'scheduler', name: 'Scheduler' },
 ];
 
 export function isSortColumn(text: string): text is SortColumn {
@@ -56,8 +62,9 @@ export function formatSeconds(ns: number): string {
   return seconds.toFixed(seconds < 10_000 ? 3 : 0);
 }
 
-/** A residual in percent, with its sign. */
-export function formatResidual(percent: number): string {
+/** A residual or difference in percent, with its sign; a dash where it is not known. */
+export function formatPercent(percent: number): string {
+  if (Number.isNaN(percent)) return '–';
   const text = percent.toFixed(2);
   return text === '-0.00' ? '0.00%' : `${text}%`;
 }

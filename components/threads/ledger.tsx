@@ -4,15 +4,23 @@
 import { useRovingRows } from '@/components/ui/use-roving-rows';
 import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { formatLatency } from '@/profile/latency/format';
-import { residualPercent, THREAD_STATES } from '@/profile/thread-ledger';
-import { formatResidual, formatSeconds, type SortColumn, TIME_COLUMNS } from './columns';
+import {
+  largestDifference,
+  residualPercent,
+  type SchedulerDifference,
+  schedulerDifference,
+  THREAD_STATES,
+} from '@/profile/thread-ledger';
+import { formatPercent, formatSeconds, type SortColumn, TIME_COLUMNS } from './columns';
 import { RowName, type ThreadRowsProps } from './row-name';
-import { type Group, residualOf, rowKey } from './rows';
+import { differenceOf, type Group, residualOf, rowKey } from './rows';
 import { shareBar } from './states';
 
 const ROW_HEIGHT = 24;
 /** Above so many percent the sum is not what it should be. */
 const LARGE_RESIDUAL = 2;
+/** Above so many percent a thread is not what the scheduler says. */
+const LARGE_DIFFERENCE = 1;
 
 export interface LedgerProps extends ThreadRowsProps {
   readonly sort: SortColumn;
@@ -51,12 +59,12 @@ export function Ledger(props: LedgerProps) {
       <table
         aria-label="Ledger of threads, in seconds"
         aria-rowcount={rows.rows.length + 1}
-        className="w-full min-w-250 table-fixed border-separate border-spacing-0 text-sm"
+        className="w-full min-w-265 table-fixed border-separate border-spacing-0 text-sm"
       >
         <colgroup>
           <col className="w-36 sm:w-52" />
           <col className="w-18" />
-          <col span={TIME_COLUMNS.length + 2} />
+          <col span={TIME_COLUMNS.length + 3} />
         </colgroup>
         <thead className="sticky top-0 z-10 text-xs">
           <tr aria-rowindex={1}>
@@ -77,6 +85,11 @@ export function Ledger(props: LedgerProps) {
               'residual',
               'Residual',
               'What is missing to the elapsed time; negative where it is too much',
+            )}
+            {heading(
+              'scheduler',
+              'Scheduler',
+              'By how much the time on CPU or in the run queue, whichever differs more, is above what the kernel’s scheduler accounts itself (schedstat), in percent of the elapsed time',
             )}
           </tr>
         </thead>
@@ -102,6 +115,7 @@ export function Ledger(props: LedgerProps) {
                 ns={ns}
                 elapsedNs={elapsedNs}
                 residual={residualOf(list, row)}
+                difference={differenceOf(list, row)}
                 index={index}
               >
                 {name}
@@ -116,7 +130,7 @@ export function Ledger(props: LedgerProps) {
 }
 
 function GroupRow({
-  group: { ns, elapsedNs },
+  group: { ns, schedulerNs, elapsedNs },
   index,
   children,
 }: {
@@ -129,6 +143,7 @@ function GroupRow({
       ns={ns}
       elapsedNs={elapsedNs}
       residual={residualPercent(ns, elapsedNs)}
+      difference={schedulerDifference(ns, schedulerNs, elapsedNs)}
       index={index}
       isGroup
     >
@@ -141,6 +156,7 @@ function Times({
   ns,
   elapsedNs,
   residual,
+  difference,
   index,
   isGroup = false,
   children,
@@ -148,11 +164,13 @@ function Times({
   readonly ns: Float64Array;
   readonly elapsedNs: number;
   readonly residual: number;
+  readonly difference: SchedulerDifference;
   readonly index: number;
   readonly isGroup?: boolean;
   /** The name. */
   readonly children: React.ReactNode;
 }) {
+  const largest = largestDifference(difference);
   const background = isGroup ? 'bg-surface-2' : 'bg-surface';
   const cell = `truncate py-0 pr-2 text-right ${background} group-hover/row:bg-surface-2`;
   return (
@@ -189,8 +207,20 @@ function Times({
         className={`${cell} ${Math.abs(residual) > LARGE_RESIDUAL ? 'font-semibold text-warn' : 'text-dim'}`}
         title={formatLatency(Math.abs((residual / 100) * elapsedNs), 'nanoseconds')}
       >
-        {formatResidual(residual)}
+        {formatPercent(residual)}
+      </td>
+      <td
+        className={`${cell} ${Math.abs(largest) > LARGE_DIFFERENCE ? 'font-semibold text-warn' : 'text-dim'}`}
+        title={differenceText(difference)}
+      >
+        {formatPercent(largest)}
       </td>
     </tr>
   );
+}
+
+/** Why it may differ, too. */
+function differenceText({ onCpu, runQueue }: SchedulerDifference): string {
+  if (Number.isNaN(onCpu)) return 'What the scheduler accounted is not in this recording';
+  return `On CPU ${formatPercent(onCpu)}, run queue ${formatPercent(runQueue)} of the elapsed time above what the scheduler accounts. It begins to count when a thread is in a queue, which is later than its wakeup, and leaves out what the host of a virtual machine takes.`;
 }

@@ -15,6 +15,8 @@ interface Thread {
   readonly process?: string;
   readonly name?: string;
   readonly ns?: Partial<Record<keyof typeof ThreadState, number>>;
+  /** On a CPU, by the scheduler; as long as it was if not said. */
+  readonly scheduler?: number;
 }
 
 /** The list of threads, each with one slice that ends at 1000. */
@@ -26,6 +28,7 @@ function listOf(threads: readonly Thread[]): ThreadList {
     process = `p${pid}`,
     name = `t${tid}`,
     ns = { Running: 100 },
+    scheduler = ns.Running ?? 0,
   } of threads) {
     const row = builder.process({
       pid,
@@ -44,6 +47,7 @@ function listOf(threads: readonly Thread[]): ThreadList {
         state: ThreadState[state as keyof typeof ThreadState],
         ns: value,
         count: 1,
+        schedulerNs: state === 'Running' ? scheduler : 0,
       });
   }
   const { profile } = builder;
@@ -88,6 +92,16 @@ describe('rows of threads', () => {
     expect(textOf(list, { sort: 'lock' })).toBe('p3:2 3 33 2 p1:2 1 11');
     expect(textOf(list, { sort: 'thread' })).toBe('p1:2 11 1 2 p3:2 3 33');
     expect(textOf(list, { isGrouped: false })).toBe('2 11 1 33 3');
+  });
+
+  it('are by how much they differ from the scheduler, either way; those of which it is not known come last', () => {
+    const list = listOf([
+      { pid: 1, tid: 1, scheduler: 99 },
+      { pid: 1, tid: 11, scheduler: -1 },
+      { pid: 2, tid: 2, scheduler: 97 },
+      { pid: 3, tid: 3, scheduler: 105 },
+    ]);
+    expect(textOf(list, { sort: 'scheduler' })).toBe('3 2 p1:2 1 11');
   });
 
   it('leave out the threads of a process that is closed, but count them', () => {

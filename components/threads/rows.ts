@@ -1,7 +1,13 @@
 /** Which threads are listed in what order, by process or alone. */
 import type { ThreadList } from '@/components/profile-worker/thread-analysis';
 import { HeldOrder } from '@/components/ui/held-order';
-import { THREAD_STATES } from '@/profile/thread-ledger';
+import {
+  ACCOUNTS,
+  largestDifference,
+  type SchedulerDifference,
+  schedulerDifference,
+  THREAD_STATES,
+} from '@/profile/thread-ledger';
 import { type SortColumn, TIME_COLUMNS } from './columns';
 
 export interface Group {
@@ -15,6 +21,8 @@ export interface Group {
   readonly elapsedNs: number;
   /** By ThreadState. */
   readonly ns: Float64Array;
+  /** By the scheduler: on a CPU, in the run queue. */
+  readonly schedulerNs: Float64Array;
 }
 
 export interface Rows {
@@ -50,6 +58,8 @@ function sortKeys(list: ThreadList, sort: SortColumn): Float64Array {
     const elapsed = list.endNs[entry] - list.startNs[entry];
     if (sort === 'elapsed') keys[entry] = elapsed;
     else if (sort === 'residual') keys[entry] = Math.abs(residualOf(list, entry));
+    else if (sort === 'scheduler')
+      keys[entry] = Math.abs(largestDifference(differenceOf(list, entry))) || 0;
     else keys[entry] = columnNs(list.ns, entry, sort);
   }
   return keys;
@@ -61,6 +71,15 @@ export function residualOf(list: ThreadList, entry: number): number {
   let sum = 0;
   for (let at = entry * THREAD_STATES; at < (entry + 1) * THREAD_STATES; at++) sum += list.ns[at];
   return ((elapsed - sum) / elapsed) * 100;
+}
+
+/** How an entry differs from the scheduler's own account. */
+export function differenceOf(list: ThreadList, entry: number): SchedulerDifference {
+  return schedulerDifference(
+    list.ns.subarray(entry * THREAD_STATES, (entry + 1) * THREAD_STATES),
+    list.schedulerNs.subarray(entry * ACCOUNTS, (entry + 1) * ACCOUNTS),
+    list.endNs[entry] - list.startNs[entry],
+  );
 }
 
 /** The time of one column, of entry `entry` of sums by entry and state. */
@@ -175,16 +194,18 @@ function groupSortKey(keys: Float64Array, group: readonly number[], sort: SortCo
     sum += keys[entry];
     most = Math.max(most, keys[entry]);
   }
-  return sort === 'residual' ? most : sum;
+  return sort === 'residual' || sort === 'scheduler' ? most : sum;
 }
 
 function groupOf(list: ThreadList, { key, entries }: Process): Group {
   const ns = new Float64Array(THREAD_STATES);
+  const schedulerNs = new Float64Array(ACCOUNTS);
   let elapsedNs = 0;
   for (const entry of entries) {
     elapsedNs += list.endNs[entry] - list.startNs[entry];
     for (let state = 0; state < THREAD_STATES; state++)
       ns[state] += list.ns[entry * THREAD_STATES + state];
+    for (let i = 0; i < ACCOUNTS; i++) schedulerNs[i] += list.schedulerNs[entry * ACCOUNTS + i];
   }
   const [first] = entries;
   return {
@@ -194,6 +215,7 @@ function groupOf(list: ThreadList, { key, entries }: Process): Group {
     threads: entries.length,
     elapsedNs,
     ns,
+    schedulerNs,
   };
 }
 

@@ -7,10 +7,11 @@ import { Button } from '@/components/ui/button';
 import { formatCount } from '@/components/ui/format';
 import { useHeld } from '@/components/ui/use-held';
 import { STATE_NAMES } from '@/profile/schema';
-import { formatResidual, SORT_COLUMNS, type SortColumn } from './columns';
+import { largestDifference } from '@/profile/thread-ledger';
+import { formatPercent, SORT_COLUMNS, type SortColumn } from './columns';
 import { Ledger } from './ledger';
 import type { ThreadRowsProps } from './row-name';
-import { HeldRows, residualOf, rowsOf } from './rows';
+import { differenceOf, HeldRows, residualOf, rowsOf } from './rows';
 import { STATE_CSS } from './states';
 import type { ThreadId, ThreadsView } from './threads-view';
 import { Timeline } from './timeline';
@@ -91,7 +92,7 @@ function Facts({
   const { startNs, endNs } = list.range;
   const clock = (timeNs: number): string =>
     clockText((timeNs + list.wallOffsetNs) / 1e6, (endNs - startNs) / 1e6);
-  const residuals = useMemo(() => residualsOf(list), [list]);
+  const checks = useMemo(() => checksOf(list), [list]);
   const [pid] = view.pids;
   return (
     <div className="flex min-h-9 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-3 py-1 text-sm">
@@ -106,8 +107,16 @@ function Facts({
         className="text-dim"
         title="What is missing to threads’ elapsed times: of all together, and of the one where it is most"
       >
-        residual {formatResidual(residuals.all)}, at most {formatResidual(residuals.most)}
+        residual {formatPercent(checks.all)}, at most {formatPercent(checks.most)}
       </span>
+      {Number.isNaN(checks.scheduler) ? null : (
+        <span
+          className="text-dim"
+          title="By how much times on CPU and in the run queue differ from what the kernel’s scheduler accounts itself, of the thread where it is most, in percent of its elapsed time"
+        >
+          scheduler differs by at most {formatPercent(Math.abs(checks.scheduler))}
+        </span>
+      )}
       {view.range === undefined ? null : (
         <span className="text-dim">slices at its edges count in proportion</span>
       )}
@@ -151,16 +160,27 @@ function Facts({
   );
 }
 
-function residualsOf(list: ThreadList): { readonly all: number; readonly most: number } {
-  let [elapsed, missing, most] = [0, 0, 0];
+interface Checks {
+  /** Residuals in percent: of all together, and of the thread where it is most. */
+  readonly all: number;
+  readonly most: number;
+  /** The difference to the scheduler of the thread where it is most; NaN where it is known of none. */
+  readonly scheduler: number;
+}
+
+function checksOf(list: ThreadList): Checks {
+  let [elapsed, missing, most, scheduler] = [0, 0, 0, Number.NaN];
   for (let entry = 0; entry < list.length; entry++) {
     const residual = residualOf(list, entry);
     const length = list.endNs[entry] - list.startNs[entry];
     elapsed += length;
     missing += (residual / 100) * length;
     if (Math.abs(residual) > Math.abs(most)) most = residual;
+    const difference = largestDifference(differenceOf(list, entry));
+    if (Number.isNaN(scheduler) || Math.abs(difference) > Math.abs(scheduler))
+      scheduler = difference;
   }
-  return { all: elapsed === 0 ? 0 : (missing / elapsed) * 100, most };
+  return { all: elapsed === 0 ? 0 : (missing / elapsed) * 100, most, scheduler };
 }
 
 function Legend() {

@@ -105,8 +105,10 @@ export const THREAD = {
   waker_tid: 52,
   ns: 56,
   count: 144,
+  scheduler_run_ns: 232,
+  scheduler_queue_ns: 240,
 } as const;
-export const THREAD_BYTES = 232;
+export const THREAD_BYTES = 248;
 
 export const OPEN_WAIT = {
   pid: 0,

@@ -8,7 +8,7 @@ import type { Profile } from '@/profile/profile';
 import { quality, type Share } from '@/profile/quality';
 import { STATE_NAMES, ThreadState } from '@/profile/schema';
 import { LOSS_REASONS, type OffCpuStatus } from '@/profile/status';
-import { threadLedger } from '@/profile/thread-ledger';
+import { largestDifference, threadLedger } from '@/profile/thread-ledger';
 import { weighSamples } from '@/profile/weights';
 
 export interface RecordingFacts {
@@ -162,10 +162,19 @@ function ledgerLines(profile: Profile): string[] {
     ).toFixed(3);
   const { Running, Runnable, Throttled } = ThreadState;
   const blocked = Object.values(ThreadState).filter((state) => state > Throttled);
-  const worst = Math.max(...ledger.map(({ residualPercent }) => Math.abs(residualPercent)));
+  const most = (percents: readonly number[]): number =>
+    percents.reduce((worst, percent) => Math.max(worst, Math.abs(percent)), 0);
+  const worst = most(ledger.map(({ residualPercent }) => residualPercent));
+  const differences = ledger
+    .map(({ schedulerDifference }) => largestDifference(schedulerDifference))
+    .filter((difference) => !Number.isNaN(difference));
+  const checked =
+    differences.length === 0
+      ? ''
+      : `, nor from the scheduler's own account by more than ${most(differences).toFixed(2)}%`;
   return [
     `exactly, over ${withCommas(ledger.length)} ${ledger.length === 1 ? 'thread' : 'threads'}: ${sum(Running)} s on CPU, ${sum(Runnable, Throttled)} s waiting for one, ` +
-      `${sum(...blocked)} s blocked; no thread's time is off by more than ${worst.toFixed(2)}%`,
+      `${sum(...blocked)} s blocked; no thread's time is off by more than ${worst.toFixed(2)}%${checked}`,
   ];
 }
 

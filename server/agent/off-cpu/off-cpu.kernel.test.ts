@@ -81,7 +81,7 @@ async function profileWaits<R = Result>(
  * clock stands still between a wakeup and the switch: it takes these microseconds for running, not for waiting.)
  */
 function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs }: Stolen): void {
-  const { ns, count } = timesOf(profile, pid, worker.tid);
+  const { ns, count, schedulerNs } = timesOf(profile, pid, worker.tid);
   const running = ns[ThreadState.Running];
   const queued = ns[ThreadState.Runnable] + ns[ThreadState.Throttled];
   const { runNs, queueNs } = worker;
@@ -89,6 +89,18 @@ function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs 
   const slackNs = (worker.lifetimeSeconds - worker.elapsedSeconds) * 1e9 + 10e6;
   const switchesNs = count[ThreadState.Running] * SWITCH_NS;
   const both = runNs + queueNs;
+  expectWithin(
+    schedulerNs[ThreadState.Running],
+    runNs,
+    slackNs + runNs * 0.001,
+    `${worker.name} on CPU by the scheduler, as recorded`,
+  );
+  expectWithin(
+    schedulerNs[ThreadState.Runnable],
+    queueNs,
+    slackNs + queueNs * 0.001,
+    `${worker.name} run queue by the scheduler, as recorded`,
+  );
   // What the scheduler counts as blocked still: the way from the wakeup to the queue of another CPU. Of tens of thousands few
   // are long: in sum, 3 to 15 us each were seen.
   const wakeups = count[ThreadState.Running];

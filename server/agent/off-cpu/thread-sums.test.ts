@@ -3,7 +3,9 @@ import { ThreadState } from '@/profile/schema';
 import { THREAD, THREAD_BYTES } from '../records';
 import { ThreadSums } from './thread-sums';
 
-type Sums = Partial<Record<keyof typeof ThreadState, readonly [ns: number, count: number]>>;
+type Sums = Partial<
+  Record<keyof typeof ThreadState, readonly [ns: number, count: number, schedulerNs?: number]>
+>;
 
 function reading(id: number, timeNs: number, sums: Sums): DataView {
   const view = new DataView(new ArrayBuffer(THREAD_BYTES));
@@ -12,6 +14,8 @@ function reading(id: number, timeNs: number, sums: Sums): DataView {
   u64(THREAD.time_ns, timeNs);
   view.setUint32(THREAD.pid, 7, true);
   view.setUint32(THREAD.tid, id, true);
+  u64(THREAD.scheduler_run_ns, sums.Running?.[2] ?? 0);
+  u64(THREAD.scheduler_queue_ns, sums.Runnable?.[2] ?? 0);
   for (const [state, [ns, count]] of Object.entries(sums)) {
     u64(THREAD.ns + ThreadState[state as keyof typeof ThreadState] * 8, ns);
     u64(THREAD.count + ThreadState[state as keyof typeof ThreadState] * 8, count);
@@ -31,8 +35,8 @@ describe('sums of threads', () => {
       pid: 7,
       tid: 1,
       rows: [
-        { timeNs: 200, state: Running, ns: 30, count: 1 },
-        { timeNs: 200, state: ThreadState.Sleep, ns: 70, count: 0 },
+        { timeNs: 200, state: Running, ns: 30, count: 1, schedulerNs: 0 },
+        { timeNs: 200, state: ThreadState.Sleep, ns: 70, count: 0, schedulerNs: 0 },
       ],
     });
   });
@@ -43,9 +47,9 @@ describe('sums of threads', () => {
     expect(sums.read(reading(1, 200, { Running: [100, 1], Poll: [100, 0] }), 0).rows).toEqual([]);
     expect(sums.read(reading(1, 300, { Running: [100, 1], Poll: [200, 0] }), 0).rows).toEqual([]);
     expect(sums.read(reading(1, 400, { Running: [150, 2], Poll: [250, 1] }), 0).rows).toEqual([
-      { timeNs: 300, state: Poll, ns: 200, count: 0 },
-      { timeNs: 400, state: Running, ns: 50, count: 1 },
-      { timeNs: 400, state: Poll, ns: 50, count: 1 },
+      { timeNs: 300, state: Poll, ns: 200, count: 0, schedulerNs: 0 },
+      { timeNs: 400, state: Running, ns: 50, count: 1, schedulerNs: 0 },
+      { timeNs: 400, state: Poll, ns: 50, count: 1, schedulerNs: 0 },
     ]);
   });
 
@@ -55,9 +59,9 @@ describe('sums of threads', () => {
     sums.read(reading(1, 200, { Running: [100, 1], Poll: [100, 0] }), 0);
     const next = reading(1, 300, { Running: [150, 2], Poll: [150, 1] });
     const rows = [
-      { timeNs: 200, state: Poll, ns: 100, count: 0 },
-      { timeNs: 300, state: Running, ns: 50, count: 1 },
-      { timeNs: 300, state: Poll, ns: 50, count: 1 },
+      { timeNs: 200, state: Poll, ns: 100, count: 0, schedulerNs: 0 },
+      { timeNs: 300, state: Running, ns: 50, count: 1, schedulerNs: 0 },
+      { timeNs: 300, state: Poll, ns: 50, count: 1, schedulerNs: 0 },
     ];
     expect(sums.peek(next, 0).rows).toEqual(rows);
     expect(sums.read(next, 0).rows).toEqual(rows);
@@ -80,8 +84,8 @@ describe('sums of threads', () => {
     sums.read(reading(1, 100, { Disk: [100, 0] }), 0, true);
     const { rows } = sums.read(reading(1, 200, { Disk: [50, 1], Poll: [150, 1] }), 0, true);
     expect(rows).toEqual([
-      { timeNs: 200, state: ThreadState.Disk, ns: 0, count: 1 },
-      { timeNs: 200, state: Poll, ns: 100, count: 1 },
+      { timeNs: 200, state: ThreadState.Disk, ns: 0, count: 1, schedulerNs: 0 },
+      { timeNs: 200, state: Poll, ns: 100, count: 1, schedulerNs: 0 },
     ]);
   });
 
@@ -92,7 +96,26 @@ describe('sums of threads', () => {
     const late = sums.read(reading(1, 150, { Running: [100, 2], Poll: [50, 2] }), 0, true);
     expect(late.rows.map(({ ns }) => ns)).toEqual([90, 0]);
     const next = sums.read(reading(1, 250, { Running: [100, 2], Poll: [150, 3] }), 0, true);
-    expect(next.rows).toEqual([{ timeNs: 250, state: Poll, ns: 60, count: 1 }]);
+    expect(next.rows).toEqual([{ timeNs: 250, state: Poll, ns: 60, count: 1, schedulerNs: 0 }]);
+  });
+
+  it('have what the scheduler accounted, which may seem to go back a little', () => {
+    const sums = new ThreadSums();
+    sums.read(reading(1, 100, { Running: [60, 2, 50], Runnable: [40, 1, 41] }), 0);
+    const accounts = (timeNs: number, run: number, queue: number): readonly number[] =>
+      sums
+        .read(reading(1, timeNs, { Running: [timeNs, 2, run], Runnable: [40, 1, queue] }), 0)
+        .rows.map(({ schedulerNs }) => schedulerNs);
+    expect(accounts(200, 70, 41)).toEqual([20]);
+    expect(accounts(300, 68, 45)).toEqual([0, 4]);
+    expect(accounts(400, 90, 45)).toEqual([20]);
+  });
+
+  it('say where the kernel does not account how long threads wait for a CPU', () => {
+    const sums = new ThreadSums();
+    const view = reading(1, 100, { Running: [60, 2, 50], Runnable: [40, 1] });
+    view.setBigUint64(THREAD.scheduler_queue_ns, 2n ** 64n - 1n, true);
+    expect(sums.read(view, 0).rows.map((row) => row.schedulerNs)).toEqual([50, -1]);
   });
 
   it('show a thread at once when it is first seen', () => {

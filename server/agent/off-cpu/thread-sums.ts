@@ -8,6 +8,8 @@ import { THREAD } from '../records';
 
 const STATES = Object.keys(ThreadState).length;
 const HIGH = 2 ** 32;
+/** UNKNOWN_NS of bpf/hearth.h. */
+const UNKNOWN_NS = 2 ** 64;
 /** So long may a wait be without a row. */
 const LONGEST_WAIT_NS = 10e9;
 
@@ -15,7 +17,7 @@ type SliceRow = Omit<Row<'threadTimes'>, 'thread'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Thread {
-  /** By state: nanoseconds, then counts, as they were last read. */
+  /** By state: nanoseconds, then counts, then the scheduler's nanoseconds, as they were last read. */
   readonly known: Float64Array;
   /** Nanoseconds that were given out under a state that they turned out not to belong to. */
   owed: number;
@@ -78,7 +80,7 @@ const u64 = (view: DataView, offset: number): number =>
 const idAt = (view: DataView, at: number): number => u64(view, at + THREAD.id);
 
 const newThread = (): Thread => ({
-  known: new Float64Array(STATES * 2),
+  known: new Float64Array(STATES * 3),
   owed: 0,
   waiting: undefined,
   seenInPass: 0,
@@ -97,6 +99,7 @@ function readInto(thread: Thread, view: DataView, at: number, isLast: boolean): 
       state,
       ns: ns - known[state],
       count: Math.max(0, count - known[STATES + state]),
+      schedulerNs: schedulerNs(thread, view, at, state),
     };
     known[state] = ns;
     known[STATES + state] = count;
@@ -108,13 +111,29 @@ function readInto(thread: Thread, view: DataView, at: number, isLast: boolean): 
     read.push(row);
   }
   payBack(thread, read);
-  const rows = read.filter(({ ns, count }) => ns > 0 || count > 0);
+  const rows = read.filter(({ ns, count, schedulerNs }) => ns > 0 || count > 0 || schedulerNs > 0);
   return {
     pid: view.getUint32(at + THREAD.pid, true),
     tid: view.getUint32(at + THREAD.tid, true),
     // A thread that is seen for the first time is shown at once.
     rows: isLast || isFirst ? [...takeWaiting(thread), ...rows] : joinWaits(thread, rows),
   };
+}
+
+const SCHEDULER_SUMS: Readonly<Record<number, number>> = {
+  [ThreadState.Running]: THREAD.scheduler_run_ns,
+  [ThreadState.Runnable]: THREAD.scheduler_queue_ns,
+};
+
+/** What the scheduler has accounted since the reading before. It may go back a little: then it is made good by the next. */
+function schedulerNs({ known }: Thread, view: DataView, at: number, state: number): number {
+  const offset = SCHEDULER_SUMS[state];
+  if (offset === undefined) return 0;
+  const ns = u64(view, at + offset);
+  if (ns === UNKNOWN_NS) return -1;
+  const before = known[STATES * 2 + state];
+  known[STATES * 2 + state] = Math.max(before, ns);
+  return Math.max(0, ns - before);
 }
 
 /**

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the scheduler itself accounts to a thread, which /proc/PID/task/TID/schedstat shows, too: with it, the sums of
+ * off-CPU profiling are checked. Its clock leaves out what the host of a virtual machine takes.
+ */
+#ifndef HEARTH_SCHEDULER_ACCOUNT_BPF_H
+#define HEARTH_SCHEDULER_ACCOUNT_BPF_H
+
+#include "kernel.h"
+#include "hearth.h"
+#include "off-cpu.bpf.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct sched_entity___run {
+	__u64 sum_exec_runtime;
+	__u64 prev_sum_exec_runtime;
+};
+
+struct sched_info___run {
+	unsigned long long run_delay;
+};
+
+struct task_struct___run {
+	struct sched_entity___run se;
+	struct sched_info___run sched_info;
+	int prio;
+	unsigned int policy;
+};
+#pragma clang attribute pop
+
+#define MAX_RT_PRIO 100
+#define SCHED_EXT 7
+
+/* Only the fair scheduler remembers what a thread that runs had before it got its CPU. */
+static __always_inline bool is_fair(struct task_struct *task)
+{
+	const struct task_struct___run *run = (void *)task;
+
+	return run->prio >= MAX_RT_PRIO && run->policy != SCHED_EXT;
+}
+
+/* For how long a thread has run that is about to be switched out. */
+static __always_inline __u64 latest_run_ns(struct task_struct *task)
+{
+	const struct task_struct___run *run = (void *)task;
+
+	return run->se.sum_exec_runtime - run->se.prev_sum_exec_runtime;
+}
+
+/* Without what is under way: in a kernel without this account, UNKNOWN_NS. */
+static __always_inline __u64 queue_sum(struct task_struct *task)
+{
+	const struct task_struct___run *run = (void *)task;
+
+	return bpf_core_field_exists(run->sched_info.run_delay) ? run->sched_info.run_delay : UNKNOWN_NS;
+}
+
+static __always_inline void begin_account(struct task_struct *task, struct thread *thread)
+{
+	const struct task_struct___run *run = (void *)task;
+
+	/* Of a thread that runs, as of the last tick. */
+	thread->run_before_ns = run->se.sum_exec_runtime;
+	thread->queue_before_ns = queue_sum(task);
+}
+
+/* Up to when the thread's present state began. */
+static __always_inline void fill_account(struct record_thread *record, struct task_struct *task,
+					 const struct thread *thread)
+{
+	const struct task_struct___run *run = (void *)task;
+	__u64 before = run->se.prev_sum_exec_runtime, ran = run->se.sum_exec_runtime;
+
+	/* Else the compiler makes one load of two addresses of it, which the verifier refuses. */
+	barrier_var(before);
+	barrier_var(ran);
+	if (record->state == STATE_RUNNING) {
+		if (thread->count[STATE_RUNNING] == 0)
+			ran = thread->run_before_ns;
+		else if (is_fair(task))
+			ran = before;
+	}
+	record->scheduler_run_ns = elapsed_ns(thread->run_before_ns, ran);
+	record->scheduler_queue_ns = thread->queue_before_ns == UNKNOWN_NS ?
+					     UNKNOWN_NS :
+					     elapsed_ns(thread->queue_before_ns, queue_sum(task));
+}
+
+/* Adds the present state, of which both accounts will have the same. */
+static __always_inline void add_present(struct record_thread *record, struct task_struct *task, __u64 elapsed)
+{
+	if (record->state == STATE_RUNNING && is_fair(task))
+		record->scheduler_run_ns += elapsed;
+	else if ((record->state == STATE_RUNNABLE || record->state == STATE_THROTTLED) &&
+		 record->scheduler_queue_ns != UNKNOWN_NS)
+		record->scheduler_queue_ns += elapsed;
+}
+
+#endif
