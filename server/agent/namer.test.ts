@@ -3,7 +3,7 @@ import { ProfileBuilder } from '@/profile/builder';
 import { FrameKind, MappingKind, NONE } from '@/profile/schema';
 import { Namer } from './namer';
 import type { PendingSymbols } from './stacks';
-import { type Naming, SymbolError } from './symbols/protocol';
+import { type Naming, NO_NAME, SymbolError } from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
 
 const WAIT_MS = 1000;
@@ -108,6 +108,23 @@ describe('the namer', () => {
     expect(names()).toEqual(['first', 'known', 'third']);
     await namer.settled(WAIT_MS);
     expect(symbolizer.asked).toHaveLength(1);
+  });
+
+  it('asks once why code has no name of which it is known that it has none', async () => {
+    const { symbolizer, namer, builder, pending, names } = setUp(16, 32);
+    for (const at of pending.addresses) symbolizer.knownFrames.set(`${MODULE.key} ${at}`, NO_NAME);
+    symbolizer.answer = () => naming(false, undefined);
+    const [first, second] = [0, 1].map((i) => ({
+      ...pending,
+      frames: [pending.frames[i]],
+      addresses: [pending.addresses[i]],
+    }));
+    await namer.name(builder, [first], WAIT_MS);
+    await namer.name(builder, [second], WAIT_MS);
+    await namer.settled(WAIT_MS);
+    expect(symbolizer.asked).toEqual([[16]]);
+    expect(namer.unnamed()).toEqual([{ module: '/lib/a.so', frames: 2, reason: 'it is stripped' }]);
+    expect(names()).toEqual([undefined, undefined]);
   });
 
   it('does not ask again where no debug file is to be had', async () => {

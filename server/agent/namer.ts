@@ -6,7 +6,13 @@ import { frameSymbol } from './frame-symbol';
 import { isReadable, keptOpen } from './modules';
 import type { PendingSymbols } from './stacks';
 import { hasPerfMap } from './symbols/perf-map';
-import { type Naming, SymbolError, type SymbolizedFrame } from './symbols/protocol';
+import {
+  type JitProcess,
+  type Naming,
+  NO_NAME,
+  SymbolError,
+  type SymbolizedFrame,
+} from './symbols/protocol';
 import type { Symbolizer } from './symbols/symbolizer';
 import { UnnamedFrames } from './unnamed-frames';
 import { within } from './within';
@@ -50,6 +56,8 @@ export class Namer {
   readonly #unnamed = new UnnamedFrames();
   /** Processes of which no JIT code could be named when it was tried last, and why not. */
   readonly #nameless = new Map<number, string>();
+  /** Which of them have a map by now: each is looked for once for all that is asked for together. */
+  readonly #perfMaps = new Map<number, boolean>();
 
   /** Frames whose module's debug file is being fetched, by the module's key. */
   readonly #waiting = new Map<string, Waiting[]>();
@@ -134,6 +142,7 @@ export class Namer {
   }
 
   #askAll(questions: readonly Question[]): Promise<void>[] {
+    this.#perfMaps.clear();
     return joined(questions).map((question) => {
       const asked = this.#answer(question).finally(() => this.#asked.delete(asked));
       this.#asked.add(asked);
@@ -186,6 +195,14 @@ export class Namer {
     }
   }
 
+  #hasPerfMap(process: JitProcess): boolean {
+    const known = this.#perfMaps.get(process.pid);
+    if (known !== undefined) return known;
+    const has = hasPerfMap(process);
+    this.#perfMaps.set(process.pid, has);
+    return has;
+  }
+
   /** A module that can't be read leaves its frames unnamed: they show as module+0xoffset. */
   async #request({ source }: PendingSymbols, addresses: Float64Array): Promise<Naming> {
     try {
@@ -196,7 +213,7 @@ export class Namer {
           const { pid, namespacePid } = source.process;
           const why = this.#nameless.get(pid);
           // To look whether a map has come costs less than to wake the worker.
-          if (why !== undefined && !hasPerfMap({ pid, namespacePid }))
+          if (why !== undefined && !this.#hasPerfMap({ pid, namespacePid }))
             return { ...UNNAMED, unnamedReason: why };
           return await this.#symbolizer.jit({ pid, namespacePid }, addresses);
         }
@@ -224,12 +241,12 @@ export class Namer {
 interface Unnamed {
   /** Nothing is known of these frames. */
   readonly unknown: PendingSymbols;
-  /** How many are of functions of which only the beginning is known. */
+  /** How many are known to have no name, or are of functions of which only the beginning is known. */
   readonly nameless: number;
 }
 
 const isNameless = (symbol: SymbolizedFrame | undefined): boolean =>
-  symbol !== undefined && isPlaceName(symbol.functionName);
+  symbol !== undefined && (symbol === NO_NAME || isPlaceName(symbol.functionName));
 
 /** Writes the names that are there, one for each frame. */
 function writeNames(
@@ -242,7 +259,7 @@ function writeNames(
   frames.forEach((frame, i) => {
     const symbol = symbols[i];
     if (symbol !== undefined) {
-      builder.symbolize(frame, frameSymbol(builder, frame, symbol));
+      if (symbol !== NO_NAME) builder.symbolize(frame, frameSymbol(builder, frame, symbol));
       if (isNameless(symbol)) nameless++;
     } else {
       unknown.frames.push(frame);

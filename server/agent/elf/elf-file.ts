@@ -231,6 +231,13 @@ export class ElfFile {
     return rounded && offset - rounded.offset + rounded.address;
   }
 
+  /** The file offsets [start, end) of the segment of code that has one; undefined where it is in none. */
+  codeAround(offset: number): readonly [start: number, end: number] | undefined {
+    for (const { offset: start, fileSize } of this.#code)
+      if (offset >= start && offset < start + fileSize) return [start, start + fileSize];
+    return undefined;
+  }
+
   /** Where in the file the byte at an address is; undefined where no segment has it in the file. */
   fileOffsetOfAddress(address: number): number | undefined {
     for (const segment of this.segments) {

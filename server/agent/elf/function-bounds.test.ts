@@ -27,11 +27,17 @@ describe('the bounds of functions', () => {
       for (const [i, [start, end]] of entries.entries()) {
         if (end <= start) continue;
         for (const address of [start, (start + end) >>> 1, end - 1])
-          expect(bounds.find(address)).toEqual([start, end]);
+          expect(bounds.find(address)).toEqual({ start, end, isFunction: true });
         const next = entries[i + 1]?.[0] ?? Number.POSITIVE_INFINITY;
-        if (end < next) expect(bounds.find(end)).toBeUndefined();
+        if (end < next)
+          expect(bounds.find(end)).toEqual({ start: end, end: next, isFunction: false });
       }
-      expect(bounds.find(entries[0][0] - 1)).toBeUndefined();
+      const [[first]] = entries;
+      expect(bounds.find(first - 1)).toEqual({
+        start: Number.NEGATIVE_INFINITY,
+        end: first,
+        isFunction: false,
+      });
       bounds.close();
     },
   );

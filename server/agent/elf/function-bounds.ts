@@ -12,6 +12,13 @@ const ROW_BYTES = 8;
 /** Length, where what is common to many is, the function's start, its length. */
 const ENTRY_BYTES = 16;
 
+/** Addresses [start, end) of a function, or of code between two in which none is known. */
+export interface Bounds {
+  readonly start: number;
+  readonly end: number;
+  readonly isFunction: boolean;
+}
+
 export class FunctionBounds {
   readonly elf: ElfFile;
   /** Of the header: its address, and where it is in the file. */
@@ -41,8 +48,8 @@ export class FunctionBounds {
     this.#count = count;
   }
 
-  /** [start, end) of the function that has an address; undefined where that is in none. Throws ElfError. */
-  find(address: number): readonly [start: number, end: number] | undefined {
+  /** The function that has an address, or the gap between functions that does; undefined where neither is known. Throws ElfError. */
+  find(address: number): Bounds | undefined {
     let low = 0;
     let high = this.#count;
     while (low < high) {
@@ -50,7 +57,8 @@ export class FunctionBounds {
       if (this.#start(middle) <= address) low = middle + 1;
       else high = middle;
     }
-    if (low === 0) return undefined;
+    const next = low === this.#count ? Number.POSITIVE_INFINITY : this.#start(low);
+    if (low === 0) return { start: Number.NEGATIVE_INFINITY, end: next, isFunction: false };
     const start = this.#start(low - 1);
     const entry = this.#address + this.#view.getInt32(4, true);
     const offset = this.elf.fileOffsetOfAddress(entry);
@@ -59,7 +67,9 @@ export class FunctionBounds {
     // Nearly all say so where they begin. Where one does it in another way, its length is not where it is looked for.
     if (entry + 8 + this.#view.getInt32(8, true) !== start) return undefined;
     const end = start + this.#view.getUint32(12, true);
-    return address < end ? [start, end] : undefined;
+    return address < end
+      ? { start, end, isFunction: true }
+      : { start: end, end: next, isFunction: false };
   }
 
   close(): void {

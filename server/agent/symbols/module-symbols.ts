@@ -1,7 +1,7 @@
 /** All that is known of the names of one module's code. */
 import { placeName } from '@/profile/names';
 import { ElfError, ElfFile, SectionType } from '../elf/elf-file';
-import { FunctionBounds } from '../elf/function-bounds';
+import { type Bounds, FunctionBounds } from '../elf/function-bounds';
 import { openBuild } from '../elf/open-build';
 import { type DebugFile, findDebugFile } from './debug-files';
 import type { Demangler } from './demangle';
@@ -15,6 +15,7 @@ import {
   type ModuleReference,
   type ModuleReport,
   NAMED,
+  NO_NAME,
   NONE,
   type SentNames,
 } from './protocol';
@@ -38,6 +39,12 @@ const FETCHED = 'debuginfod';
 const NO_SYMBOLS = 'the file is stripped: it has no symbols';
 /** For an inlined function whose name is in a file that we don't read. */
 const NAMELESS = '[inlined function]';
+/** Nothing is known of where functions are. */
+const UNBOUNDED: Bounds = {
+  start: Number.NEGATIVE_INFINITY,
+  end: Number.POSITIVE_INFINITY,
+  isFunction: false,
+};
 
 export class ModuleSymbols {
   readonly #reference: ModuleReference;
@@ -54,7 +61,7 @@ export class ModuleSymbols {
   #nameOfRange: Uint32Array | undefined;
   /** The same of ranges of which debug information describes a part. */
   readonly #nameOfDescribed = new Map<number, number>();
-  /** What stands for the names of functions that have none, by their start. */
+  /** What stands for the names of functions that have none, by their start, or that of the code of which nothing is known. */
   readonly #nameOfPlace = new Map<number, number>();
 
   /**
@@ -223,22 +230,27 @@ export class ModuleSymbols {
     return name;
   }
 
-  /** The number of what stands for the name of the function at `fileOffset`; NONE where it is not known where that begins. */
+  /**
+   * The number of what stands for a name at `fileOffset`, where there is none: where its function begins, or NO_NAME, of all the
+   * code around it of which nothing is known. NONE where it is not known how far that goes.
+   */
   #placeOf(fileOffset: number): number {
     const address = this.#elf.addressOfFileOffset(fileOffset)!;
-    const bounds = this.#bounds?.find(address);
-    if (bounds === undefined) return NONE;
-    const [start, end] = bounds;
-    const known = this.#nameOfPlace.get(start);
-    if (known !== undefined) return known;
+    const found = this.#bounds === undefined ? UNBOUNDED : this.#bounds.find(address);
+    const code = this.#elf.codeAround(fileOffset);
+    if (found === undefined || code === undefined) return NONE;
     const bias = fileOffset - address;
     // Some of its code may have a name.
     const [from, to] = this.#table.gapAround(address);
-    const name = this.#names.add(
-      (sink) => sink.appendText(placeName(start + bias)),
-      [Math.max(start, from) + bias, Math.min(end, to) + bias],
-    );
-    this.#nameOfPlace.set(start, name);
+    const start = Math.max(found.start, from, code[0] - bias);
+    const end = Math.min(found.end, to, code[1] - bias);
+    const key = found.isFunction ? found.start : start;
+    const known = this.#nameOfPlace.get(key);
+    if (known !== undefined) return known;
+    if (!found.isFunction && this.#dwarf?.describesSome(start, end) === true) return NONE;
+    const text = found.isFunction ? placeName(found.start + bias) : NO_NAME.functionName;
+    const name = this.#names.add((sink) => sink.appendText(text), [start + bias, end + bias]);
+    this.#nameOfPlace.set(key, name);
     return name;
   }
 

@@ -24,6 +24,9 @@ export interface SymbolizedFrame extends SourcePlace {
   readonly kernelModule?: string;
 }
 
+/** Of code of which it is known that it has no name, and that asking again brings none. */
+export const NO_NAME: SymbolizedFrame = { functionName: '' };
+
 /** The answer to a request for names. */
 export interface Naming {
   /** One for each address, undefined where it has no name. */

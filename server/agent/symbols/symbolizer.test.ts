@@ -5,8 +5,9 @@ import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ROOT } from '../../root';
 import { ElfFile } from '../elf/elf-file';
+import { NO_NAME } from './protocol';
 import { SymbolError, Symbolizer } from './symbolizer';
-import { TestFolder } from './test-binaries';
+import { run, TestFolder } from './test-binaries';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -73,7 +74,7 @@ describe('the symbolizer', () => {
     const known = symbolizer.known('known', all);
     const { frames } = await symbolizer.module(module, Float64Array.from(all));
     const named = known.filter((frame, i) => {
-      if (frame !== undefined) expect(frame).toEqual(frames[i]);
+      if (frame !== undefined) expect(frame === NO_NAME ? undefined : frame).toEqual(frames[i]);
       return frame !== undefined;
     });
     expect(named.length).toBeGreaterThan(some.length);
@@ -95,6 +96,37 @@ describe('the symbolizer', () => {
       if (frame !== undefined) expect(frame).toEqual(kernel.frames[i]);
     });
     expect(symbolizer.known(undefined, [addresses[0]])).toEqual([kernel.frames[0]]);
+  });
+
+  it('knows without asking where code without names is', async () => {
+    const source = `
+      int __attribute__((noinline)) named(int a) { return a * 3 + 1; }
+      int main(int argc, char **argv) { return named(argc); }`;
+    // Without a symbol, and where functions begin is known of all, or only of those of the C library's startup files.
+    for (const flag of ['-fasynchronous-unwind-tables', '-fno-asynchronous-unwind-tables']) {
+      const path = join(folder.path, `stripped${flag}`);
+      run('strip', ['-o', path, folder.compile('gaps.c', source, '-O1', flag)]);
+      const module = { key: path, path };
+      const { offset, size } = ElfFile.open(path).section('.text')!;
+      const all = Array.from({ length: size }, (_, i) => offset + i);
+      symbolizer = await Symbolizer.start({ workerFile });
+      const { frames } = await symbolizer.module(module, Float64Array.from(all));
+      const known = symbolizer.known(path, all);
+      expect(known.map((frame) => (frame === NO_NAME ? undefined : frame))).toEqual(frames);
+      expect(known).toContain(NO_NAME);
+      // No code, which nobody has asked for.
+      expect(symbolizer.known(path, [0, offset + 1e6])).toEqual([undefined, undefined]);
+      await symbolizer.dispose();
+
+      symbolizer = await Symbolizer.start({ workerFile });
+      await symbolizer.module(module, Float64Array.of(all[frames.indexOf(undefined)]));
+      const nameless = symbolizer.known(path, all).map((frame) => frame === NO_NAME);
+      expect(nameless.filter(Boolean).length).toBeGreaterThan(1);
+      nameless.forEach((isNameless, i) => {
+        if (isNameless) expect(frames[i]).toBeUndefined();
+      });
+      await symbolizer.dispose();
+    }
   });
 
   it('names code of a module, the kernel and JIT compilers from its worker', async () => {

@@ -133,7 +133,7 @@ export class Symbolizer {
 
   /**
    * What is at addresses of the kernel, or at offsets in the file of the module with this key, as far as that is known without
-   * asking: of functions that were named before. Undefined says only that it has to be asked for.
+   * asking: of functions that were named before, and of code without a name (NO_NAME). Undefined says only that it has to be asked for.
    */
   known(key: string | undefined, addresses: readonly number[]): (SymbolizedFrame | undefined)[] {
     return addresses.map((address) => this.#functions.find(key ?? KERNEL, address));

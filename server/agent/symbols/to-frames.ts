@@ -1,6 +1,13 @@
 /** From an answer's columns to objects. */
 import { FrameTexts } from './frame-rows';
-import { type FrameColumns, NAMED, NONE, type SourcePlace, type SymbolizedFrame } from './protocol';
+import {
+  type FrameColumns,
+  NAMED,
+  NO_NAME,
+  NONE,
+  type SourcePlace,
+  type SymbolizedFrame,
+} from './protocol';
 
 /**
  * One for each address, undefined where it has no name; equal rows are one object. `known` has the frames of which only the
@@ -14,16 +21,20 @@ export function toFrames(
   const names = new FrameTexts(nameText, nameEnds);
   for (let i = 0; i < nameEnds.length; i++) {
     // Objects that were given out stay the same.
-    known[firstName + i] ??= { functionName: names.at(i) };
+    known[firstName + i] ??= frameOf(names.at(i));
   }
   const rows = rowsOf(columns);
   const result: (SymbolizedFrame | undefined)[] = new Array(frame.length);
   for (let i = 0; i < frame.length; i++) {
     const at = frame[i];
-    result[i] = at < NAMED ? rows[at] : at === NONE ? undefined : known[at - NAMED];
+    const found = at < NAMED ? rows[at] : at === NONE ? undefined : known[at - NAMED];
+    result[i] = found === NO_NAME ? undefined : found;
   }
   return result;
 }
+
+const frameOf = (functionName: string): SymbolizedFrame =>
+  functionName === NO_NAME.functionName ? NO_NAME : { functionName };
 
 function rowsOf(columns: FrameColumns): readonly SymbolizedFrame[] {
   const { functionName, file, line, outer, kernelModule, text, textEnds } = columns;
