@@ -1,4 +1,4 @@
-import { defineConfig } from '@playwright/test';
+import { defineConfig } from 'playwright/test';
 import { CHROMIUM } from './e2e/chromium';
 
 // One worker: the tests profile this machine, and must not share its CPUs with each other.

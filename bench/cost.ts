@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Browser, chromium, type Page } from '@playwright/test';
+import { type Browser, chromium, type Page } from 'playwright/test';
 import { CHROMIUM } from '@/e2e/chromium';
 import { type RealServer, startServer } from '@/e2e/real-server';
 import { endsWithUs } from '@/server/agent/corpus/ends-with-us';

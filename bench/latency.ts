@@ -1,6 +1,6 @@
 /** From the sample in the kernel to the message in the browser. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from '@playwright/test';
+import { chromium } from 'playwright/test';
 import parser from 'socket.io-msgpack-parser';
 import { CHROMIUM } from '@/e2e/chromium';
 import { startServer } from '@/e2e/real-server';

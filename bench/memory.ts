@@ -1,6 +1,6 @@
 /** Resident memory of agent and web while they record the machine. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from '@playwright/test';
+import { chromium } from 'playwright/test';
 import { CHROMIUM } from '@/e2e/chromium';
 import { startServer } from '@/e2e/real-server';
 import { type Bench, median } from './bench';

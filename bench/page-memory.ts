@@ -1,6 +1,6 @@
 /** What a page takes in Chromium: its processes' memory as the kernel counts it, and its heaps as V8 does. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, CDPSession, Page } from '@playwright/test';
+import type { Browser, CDPSession, Page } from 'playwright/test';
 import { ownBytes, residentBytes } from './processes';
 
 /** Workers are announced right after they were asked for; this is ample. */

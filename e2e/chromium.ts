@@ -1,5 +1,5 @@
 /** Debian's Chromium, headless: Playwright's own browsers can't be had everywhere, and are not needed. */
-import type { LaunchOptions } from '@playwright/test';
+import type { LaunchOptions } from 'playwright/test';
 
 export const CHROMIUM: LaunchOptions = {
   executablePath: '/usr/bin/chromium',

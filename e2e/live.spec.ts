@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, type Page, test } from '@playwright/test';
+import { expect, type Page, test } from 'playwright/test';
 import { scheduledSeconds } from '@/bench/processes';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';

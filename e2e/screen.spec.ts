@@ -1,4 +1,4 @@
-import { expect, type JSHandle, type Locator, type Page, test } from '@playwright/test';
+import { expect, type JSHandle, type Locator, type Page, test } from 'playwright/test';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';
 import { type RealServer, startServer } from './real-server';

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from '@playwright/test';
+import { expect, test } from 'playwright/test';
 import { compileWorkload, FRAME_POINTERS } from '@/bench/workloads/compile';
 import { RunningWorkload } from '@/bench/workloads/run';
 import { ROOT } from '@/server/root';

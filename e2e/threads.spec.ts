@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, type Locator, type Page, test } from '@playwright/test';
+import { expect, type Locator, type Page, test } from 'playwright/test';
 import { compileWorkload } from '@/bench/workloads/compile';
 import { ProfileBuilder } from '@/profile/builder';
 import { encodeChunk } from '@/profile/chunk';
