@@ -168,9 +168,9 @@ describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stac
           ? 1
           : Math.min(1, (mean / sum(slept.map((w) => w.weight))) * slept.length);
       const drawn = (worker.count * mean ** 2 * (1 - probability)) / probability;
-      // The first wait of a thread is one of 64 whose stacks are taken before, and so stands for 64 or for none.
-      const first = stackTime === 'early' ? 63 * mean ** 2 : 0;
-      const variance = drawn + first;
+      // After each shorter wait, for a CPU say, an eighth fewer stacks are taken before: (1 - p) / p is 1/7, and more after several.
+      const shorter = stackTime === 'early' ? count[ThreadState.Running] - worker.count : 0;
+      const variance = drawn + (shorter / 5) * mean ** 2;
       expectWithin(
         weight,
         ns[ThreadState.Sleep],
