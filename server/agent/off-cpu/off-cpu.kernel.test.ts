@@ -17,6 +17,7 @@ import {
   expectAllInHistograms,
   expectWithin,
   HZ,
+  type ReadWait,
   type Result,
   sum,
   THRESHOLD_NS,
@@ -132,6 +133,18 @@ function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs 
   expectWithin(blocks, worker.blocks, 2 + unseen, `${worker.name} blocks`);
 }
 
+/**
+ * The variance of the sum of weights of `count` waits that take `ns`: the sum of d (T - d) of those shorter than T. It is most
+ * where all are of one length. Where some are far longer that is too little, and what was drawn says more.
+ */
+function varianceOf(ns: number, count: number, drawn: readonly ReadWait[]): number {
+  const ofEqual = ns * (THRESHOLD_NS - ns / count);
+  return Math.max(
+    ofEqual,
+    sum(drawn.map((wait) => wait.weight * Math.max(0, wait.weight - wait.durationNs))),
+  );
+}
+
 /** The process's mappings and tables were known: it takes an instant after its start. */
 const isSettled = (stack: readonly string[]): boolean =>
   stack.length > 0 && !/newly mapped code|still being made/.test(stack[0]);
@@ -234,7 +247,7 @@ describe('waits for the disk', () => {
       ] as const) {
         const worker = result.threads.find((thread) => thread.name === name) as Worker;
         expectLedger(profile, pid, worker, result);
-        const { ns } = timesOf(profile, pid, worker.tid);
+        const { ns, count } = timesOf(profile, pid, worker.tid);
         // What it measured itself has its time on a CPU, and waiting for one, in it.
         const blocked = ns[ThreadState.Disk];
         const others = ns[ThreadState.Running] + ns[ThreadState.Runnable];
@@ -243,7 +256,7 @@ describe('waits for the disk', () => {
         const mine = waits.filter(
           ({ tid, waitClass }) => tid === worker.tid && waitClass === ThreadState.Disk,
         );
-        const variance = sum(mine.map((w) => w.weight * Math.max(0, w.weight - w.durationNs)));
+        const variance = varianceOf(blocked, count[ThreadState.Disk], mine);
         const weight = sum(mine.map((wait) => wait.weight));
         expectWithin(weight, blocked, 3 * Math.sqrt(variance) + blocked * 0.01, `${name} weight`);
         const known = mine.filter(({ stack }) => isSettled(stack) && hasUserPart(stack));
@@ -276,10 +289,11 @@ describe('exact times', () => {
     );
     for (const worker of result.threads) {
       expectLedger(profile, pid, worker, result);
-      const runnable = timesOf(profile, pid, worker.tid).ns[ThreadState.Runnable];
+      const { ns, count } = timesOf(profile, pid, worker.tid);
+      const runnable = ns[ThreadState.Runnable];
       const mine = waits.filter(({ tid }) => tid === worker.tid);
       const weight = sum(mine.map((wait) => wait.weight));
-      const variance = sum(mine.map((w) => w.weight * Math.max(0, w.weight - w.durationNs)));
+      const variance = varianceOf(runnable, count[ThreadState.Runnable], mine);
       expectWithin(weight, runnable, 3 * Math.sqrt(variance) + runnable * 0.005, 'runnable weight');
       const known = mine.filter(({ stack }) => isSettled(stack));
       const burning = known.filter(({ stack }) => stack.includes('burn'));
