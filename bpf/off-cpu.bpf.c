@@ -198,7 +198,7 @@ static __always_inline struct thread *follow(struct task_struct *task, enum thre
 	thread->state = state;
 	thread->since_ns = thread->ran_ns = bpf_ktime_get_ns();
 	begin_account(task, thread);
-	/* Stacks of its first five waits are taken, however short they are: else its first long one would stand for 64, or for none. */
+	/* Stacks of its first five waits are taken, however short: else the first long one would stand for 64, or for none. */
 	if (!takes_stacks_late)
 		thread->early.expected_ns = 2 * threshold_ns();
 	barrier();

@@ -146,8 +146,8 @@ export const SCHEMA = {
   /**
    * What threads' time was spent on, all of it, to the nanosecond: rows of the same thread and `timeNs` are one slice that
    * ends then, is as long as their sum, and follows the thread's slice before. They are next to each other. `state` is a ThreadState; `count` how many
-   * intervals of it ended in the slice. `schedulerNs`: of Running, and of Runnable together with Throttled, what the scheduler's own account
-   * (schedstat) says for the slice, 0 for all other states; -1 where it is not known.
+   * intervals of it ended in the slice. `schedulerNs`: of Running, and of Runnable together with Throttled, what the scheduler's
+   * own account (schedstat) says for the slice, 0 for all other states; -1 where it is not known.
    */
   threadTimes: {
     timeNs: 'f64',

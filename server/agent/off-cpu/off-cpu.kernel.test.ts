@@ -231,6 +231,21 @@ describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stac
   });
 });
 
+describe('stacks taken early', () => {
+  it('are there of threads that wait only once', async () => {
+    const { profile, result, pid } = await profileWaits(['still', 2], 'early');
+    expect(result.threads).toHaveLength(2);
+    for (const { name, tid, waitedSeconds } of result.threads) {
+      const waits = waitsOf(profile, pid).filter((wait) => wait.tid === tid);
+      const [longest] = waits.toSorted((a, b) => b.durationNs - a.durationNs);
+      expect(longest, `the wait of ${name}`).toBeDefined();
+      // It stands for itself alone.
+      expectWithin(longest.durationNs, waitedSeconds * 1e9, 50e6, `${name} wait`);
+      expectWithin(longest.weight, longest.durationNs, 1e3, `${name} weight`);
+    }
+  });
+});
+
 describe('waits for the disk', () => {
   it('of fsync and of reading what is not cached are told apart by their functions', async () => {
     // Not in /tmp, which may be memory.
