@@ -358,6 +358,7 @@ test('takes stacks of events when asked to, and shows those of what is selected'
 
   await test.step('it is of the selected lengths only', async () => {
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await page.waitForTimeout(1000); // for what was on its way
     const all = await drawn();
     const histogram = page.getByRole('application', { name: /^Histogram of epoll_wait/ });
     await histogram.focus();

@@ -165,6 +165,7 @@ test('a part of the live strip is looked at alone, while nothing moves', async (
   ]);
   expect(from / length).toBeCloseTo(0.9, 2);
   const table = page.getByRole('table', { name: 'Functions' });
+  await page.waitForTimeout(1000); // for what was on its way
   const held = await table.innerText();
   await page.waitForTimeout(2500);
   expect(await table.innerText()).toBe(held);
