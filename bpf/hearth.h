@@ -30,7 +30,7 @@ enum record_type {
 /* What a thread's time is spent on. Order shared with profile/schema.ts. */
 enum thread_state {
 	STATE_RUNNING,
-	STATE_RUNNABLE,		/* could run, but waits for a CPU */
+	STATE_RUNNABLE,		/* in a run queue: could run, but waits for a CPU */
 	STATE_THROTTLED,	/* could run, but its cgroup has used up its quota */
 	STATE_SLEEP,		/* a timer that it asked for */
 	STATE_LOCK,
@@ -40,6 +40,7 @@ enum thread_state {
 	STATE_POLL,
 	STATE_PAGE_FAULT,
 	STATE_OTHER,
+	STATE_WAKING,		/* woken, on the way to a run queue: of sums only, a wait for a CPU is one with it */
 	STATE_MAX,
 };
 

@@ -6,7 +6,8 @@
  * to the ring for a wait that was not drawn.
  *
  * A wait ends in two parts: blocked, until somebody wakes the thread; then runnable, until it has a CPU. Each is drawn
- * for itself. The blocked part is drawn when it ends, by its waker, who is the current task there.
+ * for itself. The blocked part is drawn when it ends, by its waker, who is the current task there. The sums tell apart, of
+ * the runnable part, the way to a run queue, which is longer where an idle CPU has to wake up.
  *
  * The blocked part is always counted here in histograms, too, and the runnable part where the latency of the run queue is
  * wanted: each program costs as much by being called as by what it does.
@@ -264,6 +265,7 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 		catch_up(task, thread, now);
 	add_time(thread, STATE_RUNNING, elapsed_ns(thread->since_ns, now));
 	thread->since_ns = now;
+	thread->queue_sum_ns = queue_sum(task);
 	if (preempted || prev_state == TASK_RUNNING) {
 		thread->state = is_throttled(task) ? STATE_THROTTLED : STATE_RUNNABLE;
 	} else if (prev_state & TASK_DEAD) {
@@ -294,7 +296,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 	struct wait_part blocked = {}, runnable = {.state = STATE_RUNNABLE, .end_ns = now};
 	__u64 threshold = threshold_ns();
 	bool was_blocked = false, is_known = true;	/* since when it was runnable */
-	__u64 since;
+	__u64 since, waking = 0;
 	__u32 modes;
 
 	if (!thread) {
@@ -308,6 +310,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 	barrier();
 	if (thread->state == STATE_BLOCKED) {
 		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
+		__u64 queued = queued_ns(task, thread);
 
 		/* By a CPU whose clock is ahead of this one's, or in this moment by a second waker. */
 		if (woken > now)
@@ -332,6 +335,9 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		add_time(thread, blocked.state, blocked.duration_ns);
 		was_blocked = true;
 		runnable.duration_ns = now - woken;
+		if (queued < runnable.duration_ns)
+			waking = runnable.duration_ns - queued;
+		add_time(thread, STATE_WAKING, waking);
 	} else if (thread->state == STATE_RUNNING) {
 		/* Its switch-out was not seen: what it did since is not known. */
 		count_missed(task, LOST_THREAD);
@@ -342,7 +348,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		runnable.duration_ns = now - since;
 	}
 	if (since != now)
-		add_time(thread, runnable.state, runnable.duration_ns);
+		add_time(thread, runnable.state, runnable.duration_ns - waking);
 	thread->state = STATE_RUNNING;
 	thread->since_ns = now;
 	thread->ran_ns = now;
@@ -561,7 +567,7 @@ int read_threads(struct bpf_iter__task *ctx)
 				record.ns[i] += woken - record.since_ns;
 			elapsed = now - woken;
 			record.since_ns = woken;
-			record.state = STATE_RUNNABLE;
+			record.state = is_queued(task) ? STATE_RUNNABLE : STATE_WAKING;
 		} else if (elapsed > LONG_BLOCK_NS) {
 			record.kernel_stack = long_block_stack(task, thread, now);
 			if (thread->long_block_since_ns == record.since_ns)

@@ -33,6 +33,7 @@ struct thread {
 	__u64 waker_kernel;
 	__u64 waker_user;
 	__u64 random;
+	__u64 queue_sum_ns;	/* by the scheduler, in run queues until it was last switched out */
 	__u64 id;		/* 0 until all is set at the beginning */
 	__u64 long_block_since_ns;	/* the block that `long_block_stack` belongs to */
 	__u64 long_block_stack;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the scheduler itself accounts to a thread, which /proc/PID/task/TID/schedstat shows, too: with it, the sums of
- * off-CPU profiling are checked. Its clock leaves out what the host of a virtual machine takes.
+ * off-CPU profiling are checked, and the way from a wakeup to a run queue is told apart from the time in the queue. Its
+ * clock leaves out what the host of a virtual machine takes.
  */
 #ifndef HEARTH_SCHEDULER_ACCOUNT_BPF_H
 #define HEARTH_SCHEDULER_ACCOUNT_BPF_H
@@ -11,13 +12,23 @@
 #include "off-cpu.bpf.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct rq___run {
+	__u64 clock;
+};
+
+struct cfs_rq___run {
+	struct rq___run *rq;
+};
+
 struct sched_entity___run {
+	struct cfs_rq___run *cfs_rq;
 	__u64 sum_exec_runtime;
 	__u64 prev_sum_exec_runtime;
 };
 
 struct sched_info___run {
 	unsigned long long run_delay;
+	unsigned long long last_queued;
 };
 
 struct task_struct___run {
@@ -55,13 +66,37 @@ static __always_inline __u64 queue_sum(struct task_struct *task)
 	return bpf_core_field_exists(run->sched_info.run_delay) ? run->sched_info.run_delay : UNKNOWN_NS;
 }
 
+/*
+ * For how long a thread that gets a CPU in this moment has been in run queues since it was switched out; UNKNOWN_NS where the
+ * kernel has no such account. Each thread has the queue of the fair scheduler, whatever its policy.
+ */
+static __always_inline __u64 queued_ns(struct task_struct *task, const struct thread *thread)
+{
+	const struct task_struct___run *run = (void *)task;
+	__u64 since;
+
+	if (!bpf_core_field_exists(run->sched_info.run_delay) || !bpf_core_field_exists(run->se.cfs_rq->rq))
+		return UNKNOWN_NS;
+	since = run->sched_info.last_queued;
+	return elapsed_ns(thread->queue_sum_ns, queue_sum(task)) +
+	       (since ? elapsed_ns(since, run->se.cfs_rq->rq->clock) : 0);
+}
+
+/* Whether a thread that was woken has come to a run queue. */
+static __always_inline bool is_queued(struct task_struct *task)
+{
+	const struct task_struct___run *run = (void *)task;
+
+	return !bpf_core_field_exists(run->sched_info.last_queued) || run->sched_info.last_queued;
+}
+
 static __always_inline void begin_account(struct task_struct *task, struct thread *thread)
 {
 	const struct task_struct___run *run = (void *)task;
 
 	/* Of a thread that runs, as of the last tick. */
 	thread->run_before_ns = run->se.sum_exec_runtime;
-	thread->queue_before_ns = queue_sum(task);
+	thread->queue_before_ns = thread->queue_sum_ns = queue_sum(task);
 }
 
 /* Up to when the thread's present state began. */

@@ -94,7 +94,7 @@ const MAGIC = 0x48545248; // "HRTH"
  * Version 1 had no waits and no thread times, version 2 no latency samples: a table that the header doesn't name is empty.
  * Up to version 3 all latencies were timed, and had no column that says so. Up to version 4 no stored session starts over.
  * Up to version 5 neither the cgroups of processes nor the lengths of intervals of latencies were known, up to version 6 not the
- * scheduler's own account of threads.
+ * scheduler's own account of threads, which were runnable from their wakeup on, with the way to a run queue.
  */
 export const CHUNK_VERSION = 7;
 /** Columns that older chunks don't have, and what stands in them instead. */

@@ -35,9 +35,10 @@ export const FrameKind = { Kernel: 0, Native: 1, Jit: 2, Stop: 3, Wait: 4, Waker
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
 /**
- * What a thread's time is spent on. `Runnable` waits for a CPU, `Throttled` for its cgroup's next quota of CPU time; all
- * after them are blocked: `Sleep` on a timer that the thread asked for, `Lock` on a futex or another lock, `Disk` on
- * files and block devices, `Network` on sockets, `Poll` on several files at once. Order of bpf/hearth.h.
+ * What a thread's time is spent on. `Runnable` waits for a CPU, `Throttled` for its cgroup's next quota of CPU time; those
+ * from `Sleep` to `Other` are blocked: `Sleep` on a timer that the thread asked for, `Lock` on a futex or another lock, `Disk`
+ * on files and block devices, `Network` on sockets, `Poll` on several files at once. `Waking` is the way from the wakeup to a
+ * run queue, in the times of threads only: a wait for a CPU is `Runnable` from the wakeup on. Order of bpf/hearth.h.
  */
 export const ThreadState = {
   Running: 0,
@@ -51,8 +52,13 @@ export const ThreadState = {
   Poll: 8,
   PageFault: 9,
   Other: 10,
+  Waking: 11,
 } as const;
 export type ThreadState = (typeof ThreadState)[keyof typeof ThreadState];
+
+export const BLOCKED_STATES: readonly ThreadState[] = Object.values(ThreadState).filter(
+  (state) => state >= ThreadState.Sleep && state <= ThreadState.Other,
+);
 
 /** For people; by ThreadState. */
 export const STATE_NAMES: readonly string[] = [
@@ -67,6 +73,7 @@ export const STATE_NAMES: readonly string[] = [
   'poll',
   'page fault',
   'other',
+  'waking up',
 ];
 
 /** Names of frames of kind Wait, by ThreadState. */
@@ -129,7 +136,7 @@ export const SCHEMA = {
   },
   /**
    * Waits that were drawn, by the thread that waited; `timeNs` is when the wait ended, `durationNs` how long it was, and
-   * `weight` (ns) what it stands for: weight / durationNs waits like it. `waitClass` is a ThreadState, never Running.
+   * `weight` (ns) what it stands for: weight / durationNs waits like it. `waitClass` is a ThreadState, never Running or Waking.
    * `wakerThread` and `wakerStack`: who ended it, from where; NONE where nobody did or it is not known (an interrupt has
    * a stack, but no thread).
    */

@@ -118,7 +118,7 @@ describe('a ledger', () => {
       .addTimes(
         1000,
         1,
-        { Running: 500, Runnable: 20, Throttled: 30, Sleep: 450 },
+        { Running: 500, Runnable: 20, Throttled: 30, Waking: 5, Sleep: 445 },
         { Running: 510, Runnable: 10 },
       )
       .addTimes(1000, 2, { Running: 400, Runnable: 600 }, { Running: 400, Runnable: -1 })

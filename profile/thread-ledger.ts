@@ -10,6 +10,8 @@ export const ACCOUNTS = 2;
 
 /** A thread that has got another name, or another program, goes on where its row before ended; times are not exact. */
 const SEAM_NS = 10e6;
+/** Of a thread that was there for less, the microseconds at its ends are percents: that it differs from the scheduler says nothing. */
+export const CHECKED_NS = 100e6;
 /** Above any tid. */
 const TIDS = 2 ** 32;
 

@@ -1,7 +1,7 @@
 /** What the workload `waits` says of its threads, and what a profile says of them. */
 import { expect } from 'vitest';
 import type { Profile } from '@/profile/profile';
-import { NONE, STATE_NAMES, type ThreadIndex, ThreadState } from '@/profile/schema';
+import { BLOCKED_STATES, NONE, STATE_NAMES, type ThreadIndex, ThreadState } from '@/profile/schema';
 import { stackNames } from './run';
 
 export const HZ = 19;
@@ -88,6 +88,9 @@ interface StateSums {
   readonly ns: number;
 }
 
+export const isBlocked = (state: number): boolean =>
+  BLOCKED_STATES.some((blocked) => blocked === state);
+
 /** That the histograms of a process's waits have every block that is in the sums of its threads, which have ended. */
 export function expectAllInHistograms(profile: Profile, pid: number): void {
   const { threadTimes, latencies, processes } = profile;
@@ -99,7 +102,7 @@ export function expectAllInHistograms(profile: Profile, pid: number): void {
   const isIn = threadsOf(profile, pid);
   for (let row = 0; row < threadTimes.length; row++) {
     const { thread, state, ns, count } = threadTimes.columns;
-    if (isIn(thread[row]) && state[row] > ThreadState.Throttled)
+    if (isIn(thread[row]) && isBlocked(state[row]))
       add(threads, STATE_NAMES[state[row]], count[row], ns[row]);
   }
   for (let row = 0; row < latencies.length; row++) {

@@ -1,8 +1,8 @@
 /** The ledger's columns of time: together they are the elapsed time. */
 import { ThreadState } from '@/profile/schema';
 
-const { Running, Runnable, Throttled, Sleep, Lock, Disk, Network, Pipe, Poll, PageFault, Other } =
-  ThreadState;
+const { Running, Runnable, Throttled, Waking } = ThreadState;
+const { Sleep, Lock, Disk, Network, Pipe, Poll, PageFault, Other } = ThreadState;
 
 export interface TimeColumn {
   readonly key: string;
@@ -16,8 +16,15 @@ export const TIME_COLUMNS = [
   {
     key: 'queue',
     name: 'Run queue',
-    title: 'Ready to run, waiting for a CPU; also throttled by its cgroup’s CPU quota',
+    title: 'In a queue for a CPU, ready to run; also throttled by its cgroup’s CPU quota',
     states: [Runnable, Throttled],
+  },
+  {
+    key: 'waking',
+    name: 'Waking',
+    title:
+      'Woken, but not in a run queue yet: where the CPU was idle, that is the time it took to wake up',
+    states: [Waking],
   },
   { key: 'sleep', name: 'Sleep', title: 'On a timer that it asked for', states: [Sleep] },
   { key: 'lock', name: 'Lock', title: 'On a futex or another lock', states: [Lock] },

@@ -5,6 +5,7 @@ import { useRovingRows } from '@/components/ui/use-roving-rows';
 import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { formatLatency } from '@/profile/latency/format';
 import {
+  CHECKED_NS,
   largestDifference,
   residualPercent,
   type SchedulerDifference,
@@ -43,7 +44,7 @@ export function Ledger(props: LedgerProps) {
         type="button"
         title={title}
         onClick={() => props.onSort(key)}
-        className={`h-7 whitespace-nowrap hover:text-ink ${sort === key ? 'font-semibold text-ink' : 'text-dim'}`}
+        className={`h-7 tracking-tight whitespace-nowrap hover:text-ink ${sort === key ? 'font-semibold text-ink' : 'text-dim'}`}
       >
         {name}
         <span aria-hidden="true">{sort === key ? (key === 'thread' ? ' ↑' : ' ↓') : ''}</span>
@@ -59,12 +60,13 @@ export function Ledger(props: LedgerProps) {
       <table
         aria-label="Ledger of threads, in seconds"
         aria-rowcount={rows.rows.length + 1}
-        className="w-full min-w-265 table-fixed border-separate border-spacing-0 text-sm"
+        className="w-full min-w-280 table-fixed border-separate border-spacing-0 text-sm"
       >
         <colgroup>
-          <col className="w-36 sm:w-52" />
-          <col className="w-18" />
-          <col span={TIME_COLUMNS.length + 3} />
+          <col className="w-36 sm:w-46" />
+          <col className="w-16" />
+          <col span={TIME_COLUMNS.length + 2} />
+          <col className="w-19" />
         </colgroup>
         <thead className="sticky top-0 z-10 text-xs">
           <tr aria-rowindex={1}>
@@ -210,7 +212,7 @@ function Times({
         {formatPercent(residual)}
       </td>
       <td
-        className={`${cell} ${Math.abs(largest) > LARGE_DIFFERENCE ? 'font-semibold text-warn' : 'text-dim'}`}
+        className={`${cell} ${Math.abs(largest) > LARGE_DIFFERENCE && elapsedNs >= CHECKED_NS ? 'font-semibold text-warn' : 'text-dim'}`}
         title={differenceText(difference)}
       >
         {formatPercent(largest)}
@@ -222,5 +224,5 @@ function Times({
 /** Why it may differ, too. */
 function differenceText({ onCpu, runQueue }: SchedulerDifference): string {
   if (Number.isNaN(onCpu)) return 'What the scheduler accounted is not in this recording';
-  return `On CPU ${formatPercent(onCpu)}, run queue ${formatPercent(runQueue)} of the elapsed time above what the scheduler accounts. It begins to count when a thread is in a queue, which is later than its wakeup, and leaves out what the host of a virtual machine takes.`;
+  return `On CPU ${formatPercent(onCpu)}, run queue ${formatPercent(runQueue)} of the elapsed time above what the scheduler accounts. It reads its clock at a wakeup, and not again until the switch: a thread runs for it while its CPU still wakes up. It may take a sleep for run queue, where it moves a thread that falls asleep to another CPU. And it leaves out what the host of a virtual machine takes.`;
 }

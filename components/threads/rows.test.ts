@@ -147,6 +147,7 @@ describe('rows of threads', () => {
           const columns = [
             'cpu',
             'queue',
+            'waking',
             'sleep',
             'lock',
             'disk',

@@ -17,6 +17,7 @@ const COLORS: Readonly<Record<Scheme, readonly string[]>> = {
     '#a9c4d8',
     '#5c940d',
     '#8f8a83',
+    '#f3dd8f',
   ],
   dark: [
     '#f0793a',
@@ -30,6 +31,7 @@ const COLORS: Readonly<Record<Scheme, readonly string[]>> = {
     '#3f5a6c',
     '#8bbf3a',
     '#7a756e',
+    '#6e5c22',
   ],
 };
 

@@ -7,7 +7,7 @@ import { Button } from '@/components/ui/button';
 import { formatCount } from '@/components/ui/format';
 import { useHeld } from '@/components/ui/use-held';
 import { STATE_NAMES } from '@/profile/schema';
-import { largestDifference } from '@/profile/thread-ledger';
+import { CHECKED_NS, largestDifference } from '@/profile/thread-ledger';
 import { formatPercent, SORT_COLUMNS, type SortColumn } from './columns';
 import { Ledger } from './ledger';
 import type { ThreadRowsProps } from './row-name';
@@ -112,7 +112,7 @@ function Facts({
       {Number.isNaN(checks.scheduler) ? null : (
         <span
           className="text-dim"
-          title="By how much times on CPU and in the run queue differ from what the kernel’s scheduler accounts itself, of the thread where it is most, in percent of its elapsed time"
+          title="By how much times on CPU and in the run queue differ from what the kernel’s scheduler accounts itself, of the thread where it is most, in percent of its elapsed time; of those that were there for a tenth of a second or longer"
         >
           scheduler differs by at most {formatPercent(Math.abs(checks.scheduler))}
         </span>
@@ -164,7 +164,7 @@ interface Checks {
   /** Residuals in percent: of all together, and of the thread where it is most. */
   readonly all: number;
   readonly most: number;
-  /** The difference to the scheduler of the thread where it is most; NaN where it is known of none. */
+  /** The difference to the scheduler of the thread where it is most, of those that were there for long enough; NaN where it is known of none. */
   readonly scheduler: number;
 }
 
@@ -177,6 +177,7 @@ function checksOf(list: ThreadList): Checks {
     missing += (residual / 100) * length;
     if (Math.abs(residual) > Math.abs(most)) most = residual;
     const difference = largestDifference(differenceOf(list, entry));
+    if (length < CHECKED_NS) continue;
     if (Number.isNaN(scheduler) || Math.abs(difference) > Math.abs(scheduler))
       scheduler = difference;
   }

@@ -13,6 +13,8 @@ const BAR_TOP = 3;
 const BAR_HEIGHT = ROW_HEIGHT - 2 * BAR_TOP;
 const RIGHT = 10;
 const PIXELS_PER_TICK = 110;
+/** Between labels of the axis, in pixels. */
+const LABEL_GAP = 12;
 
 export interface TimelineLayout {
   readonly width: number;
@@ -98,13 +100,17 @@ export function drawAxis(
   context.fillStyle = colors.dimText;
   context.textAlign = 'center';
   context.textBaseline = 'alphabetic';
-  for (const tick of x.ticks(Math.max(2, Math.floor((right - left) / PIXELS_PER_TICK)))) {
+  const ticks = x.ticks(Math.max(2, Math.floor((right - left) / PIXELS_PER_TICK)));
+  const isExact = ticks.some((tick) => tick.getTime() % 1000 !== 0);
+  let free = left;
+  for (const tick of ticks) {
     const place = x(tick);
     context.fillRect(Math.round(place), AXIS_HEIGHT - 5, 1, 5);
-    const text = clockText(tick.getTime(), to - from);
+    const text = clockText(tick.getTime(), isExact ? to - from : Number.POSITIVE_INFINITY);
     const half = context.measureText(text).width / 2;
-    if (place - half >= left && place + half <= right + RIGHT)
-      context.fillText(text, place, AXIS_HEIGHT - 9);
+    if (place - half < free || place + half > right + RIGHT) continue;
+    context.fillText(text, place, AXIS_HEIGHT - 9);
+    free = place + half + LABEL_GAP;
   }
 }
 

@@ -1,5 +1,5 @@
 /** What can be measured, and in what words and units it is shown. */
-import { STATE_NAMES, ThreadState } from '../schema';
+import { BLOCKED_STATES, STATE_NAMES, ThreadState } from '../schema';
 
 /** What is switched on and off. */
 export const LATENCY_SOURCES = [
@@ -57,10 +57,6 @@ export function timingNote(source: LatencySource): string | undefined {
 /** Events of this length or longer are never thinned. By the kernel's tick: it is right to within 5 %. */
 export const LONG_LATENCY_NS = 200e6;
 
-const BLOCKED_STATES: readonly ThreadState[] = Object.values(ThreadState).filter(
-  (state) => state > ThreadState.Throttled,
-);
-
 /** Whether events of a label can have stacks, of the source's own or of off-CPU profiling. */
 export function hasStacks(source: LatencySource, label: string): boolean {
   if (source === 'tcp') return label.startsWith(CONNECT_PREFIX);
@@ -99,7 +95,7 @@ export interface LatencySourceText {
 export const LATENCY_TEXTS: Readonly<Record<LatencySource, LatencySourceText>> = {
   runqueue: {
     title: 'CPU run queue',
-    text: 'How long threads were runnable but not running, each time that they got a CPU.',
+    text: 'How long threads were runnable but not running, from the wakeup on, each time that they got a CPU.',
   },
   waits: {
     title: 'Waits',

@@ -104,11 +104,11 @@ export const THREAD = {
   waker_pid: 48,
   waker_tid: 52,
   ns: 56,
-  count: 144,
-  scheduler_run_ns: 232,
-  scheduler_queue_ns: 240,
+  count: 152,
+  scheduler_run_ns: 248,
+  scheduler_queue_ns: 256,
 } as const;
-export const THREAD_BYTES = 248;
+export const THREAD_BYTES = 264;
 
 export const OPEN_WAIT = {
   pid: 0,

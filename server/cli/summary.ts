@@ -6,9 +6,9 @@ import { formatLatency } from '@/profile/latency/format';
 import { Histogram, QUANTILES } from '@/profile/latency/histogram';
 import type { Profile } from '@/profile/profile';
 import { quality, type Share } from '@/profile/quality';
-import { STATE_NAMES, ThreadState } from '@/profile/schema';
+import { BLOCKED_STATES, STATE_NAMES, ThreadState } from '@/profile/schema';
 import { LOSS_REASONS, type OffCpuStatus } from '@/profile/status';
-import { largestDifference, threadLedger } from '@/profile/thread-ledger';
+import { CHECKED_NS, largestDifference, threadLedger } from '@/profile/thread-ledger';
 import { weighSamples } from '@/profile/weights';
 
 export interface RecordingFacts {
@@ -160,21 +160,21 @@ function ledgerLines(profile: Profile): string[] {
     (
       ledger.reduce((all, { ns }) => all + states.reduce((part, s) => part + ns[s], 0), 0) / 1e9
     ).toFixed(3);
-  const { Running, Runnable, Throttled } = ThreadState;
-  const blocked = Object.values(ThreadState).filter((state) => state > Throttled);
+  const { Running, Runnable, Throttled, Waking } = ThreadState;
   const most = (percents: readonly number[]): number =>
     percents.reduce((worst, percent) => Math.max(worst, Math.abs(percent)), 0);
   const worst = most(ledger.map(({ residualPercent }) => residualPercent));
   const differences = ledger
+    .filter(({ startNs, endNs }) => endNs - startNs >= CHECKED_NS)
     .map(({ schedulerDifference }) => largestDifference(schedulerDifference))
     .filter((difference) => !Number.isNaN(difference));
   const checked =
     differences.length === 0
       ? ''
-      : `, nor from the scheduler's own account by more than ${most(differences).toFixed(2)}%`;
+      : `, nor, where it was there for 0.1 s, from the scheduler's own account by more than ${most(differences).toFixed(2)}%`;
   return [
-    `exactly, over ${withCommas(ledger.length)} ${ledger.length === 1 ? 'thread' : 'threads'}: ${sum(Running)} s on CPU, ${sum(Runnable, Throttled)} s waiting for one, ` +
-      `${sum(...blocked)} s blocked; no thread's time is off by more than ${worst.toFixed(2)}%${checked}`,
+    `exactly, over ${withCommas(ledger.length)} ${ledger.length === 1 ? 'thread' : 'threads'}: ${sum(Running)} s on CPU, ${sum(Runnable, Throttled, Waking)} s waiting for one, ` +
+      `${sum(...BLOCKED_STATES)} s blocked; no thread's time is off by more than ${worst.toFixed(2)}%${checked}`,
   ];
 }
 

@@ -137,7 +137,7 @@ function schedulerNs({ known }: Thread, view: DataView, at: number, state: numbe
 }
 
 /**
- * Takes what is owed from the blocked time among the rows, so that a thread's time adds up to the time that went by. Time on
+ * Takes what is owed from the other time among the rows, so that a thread's time adds up to the time that went by. Time on
  * a CPU and in its queue, which is exact, is never less.
  */
 function payBack(thread: Thread, rows: readonly Mutable<SliceRow>[]): void {

@@ -1,0 +1,19 @@
+/** How long threads of the workload `waits` were in run queues. */
+
+interface Sleeper {
+  readonly name: string;
+  readonly count: number;
+  readonly lifetimeSeconds: number;
+  /** By the scheduler. */
+  readonly queueNs: number;
+}
+
+/**
+ * What a worker was in run queues by the scheduler, of one that sleeps no longer than it did not ask to sleep. Since Linux
+ * 6.12 the scheduler may begin to count when it moves a thread that falls asleep to another CPU: all of that sleep is run queue then.
+ */
+export function queuedNs({ name, count, lifetimeSeconds, queueNs }: Sleeper): number {
+  const milliseconds = /^sleep-(\d+)$/.exec(name)?.[1];
+  if (milliseconds === undefined) return queueNs;
+  return Math.min(queueNs, lifetimeSeconds * 1e9 - count * Number(milliseconds) * 1e6);
+}
