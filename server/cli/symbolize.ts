@@ -2,7 +2,7 @@
  * `hearth symbolize SESSION`: names a stored session again. Where a server runs, it has the sessions, and is asked to do it
  * with its own rights; else this process does it with those of its user.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { API } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
@@ -59,6 +59,12 @@ export async function symbolize({ session, dataDir, json }: SymbolizeOptions): P
 
 async function openPlace(directory: string): Promise<Place> {
   const webDirectory = join(directory, 'web');
+  if (!existsSync(webDirectory)) {
+    throw new SymbolizeError(
+      `No session is stored in ${directory}, or this user may not look. Name the data directory of the Hearth that ` +
+        'recorded it with --data-dir or HEARTH_DATA_DIR.',
+    );
+  }
   let store: Store;
   try {
     store = await openStore(webDirectory);

@@ -99,6 +99,19 @@ describe('sums of threads', () => {
     expect(next.rows).toEqual([{ timeNs: 250, state: Poll, ns: 60, count: 1, schedulerNs: 0 }]);
   });
 
+  it('add up of a thread that never blocks, too, where it had a CPU already when it seemed to wait for one', () => {
+    const sums = new ThreadSums();
+    sums.read(reading(1, 100, { Running: [60, 2], Runnable: [40, 1] }), 0);
+    const times = (timeNs: number, run: number, queue: number): readonly number[] => {
+      const view = reading(1, timeNs, { Running: [run, 2], Runnable: [queue, 1] });
+      return sums.read(view, 0).rows.map(({ ns }) => ns);
+    };
+    // 20 of the 40 were on a CPU.
+    expect(times(200, 180, 20)).toEqual([120]);
+    expect(times(300, 265, 35)).toEqual([85]);
+    expect(times(400, 350, 50)).toEqual([85, 10]);
+  });
+
   it('have what the scheduler accounted, which may seem to go back a little', () => {
     const sums = new ThreadSums();
     sums.read(reading(1, 100, { Running: [60, 2, 50], Runnable: [40, 1, 41] }), 0);

@@ -19,8 +19,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface Thread {
   /** By state: nanoseconds, then counts, then the scheduler's nanoseconds, as they were last read. */
   readonly known: Float64Array;
-  /** Nanoseconds that were given out under a state that they turned out not to belong to. */
-  owed: number;
+  /** By state: nanoseconds that were given out under it and turned out not to belong there. */
+  readonly owed: Float64Array;
   /** A slice of one state that has not been given out yet. */
   waiting: SliceRow | undefined;
   seenInPass: number;
@@ -52,7 +52,8 @@ export class ThreadSums {
   /** What a last reading would give; the next one gives it, too. */
   peek(view: DataView, at: number): ThreadReading {
     const thread = this.#threads.get(idAt(view, at)) ?? newThread();
-    return readInto({ ...thread, known: thread.known.slice() }, view, at, true);
+    const { known, owed } = thread;
+    return readInto({ ...thread, known: known.slice(), owed: owed.slice() }, view, at, true);
   }
 
   /** The last reading of a thread, which has ended. */
@@ -81,7 +82,7 @@ const idAt = (view: DataView, at: number): number => u64(view, at + THREAD.id);
 
 const newThread = (): Thread => ({
   known: new Float64Array(STATES * 3),
-  owed: 0,
+  owed: new Float64Array(STATES),
   waiting: undefined,
   seenInPass: 0,
 });
@@ -105,9 +106,10 @@ function readInto(thread: Thread, view: DataView, at: number, isLast: boolean): 
     known[STATES + state] = count;
     // It goes back where a wait was told apart before its end was known, or a switch was not seen.
     if (row.ns < 0) {
-      thread.owed -= row.ns;
+      thread.owed[state] -= row.ns;
       row.ns = 0;
     }
+    pay(thread.owed, state, row);
     read.push(row);
   }
   payBack(thread, read);
@@ -138,15 +140,20 @@ function schedulerNs({ known }: Thread, view: DataView, at: number, state: numbe
 
 /**
  * Takes what is owed from the other time among the rows, so that a thread's time adds up to the time that went by. Time on
- * a CPU and in its queue, which is exact, is never less.
+ * a CPU and in its queue, which is exact, is never less, but for what was too much of the same before.
  */
-function payBack(thread: Thread, rows: readonly Mutable<SliceRow>[]): void {
+function payBack({ owed }: Thread, rows: readonly Mutable<SliceRow>[]): void {
   for (const row of rows) {
     if (row.state <= ThreadState.Throttled) continue;
-    const paid = Math.min(thread.owed, row.ns);
-    row.ns -= paid;
-    thread.owed -= paid;
+    for (let state = 0; state < STATES; state++) pay(owed, state, row);
   }
+}
+
+/** Takes from a row what is owed under a state. */
+function pay(owed: Float64Array, state: number, row: Mutable<SliceRow>): void {
+  const paid = Math.min(owed[state], row.ns);
+  owed[state] -= paid;
+  row.ns -= paid;
 }
 
 function takeWaiting(thread: Thread): readonly SliceRow[] {
