@@ -337,6 +337,8 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		runnable.duration_ns = now - woken;
 		if (queued < runnable.duration_ns)
 			waking = runnable.duration_ns - queued;
+		else if (is_known)
+			leave_out_sleep(thread, queued, runnable.duration_ns);
 		add_time(thread, STATE_WAKING, waking);
 	} else if (thread->state == STATE_RUNNING) {
 		/* Its switch-out was not seen: what it did since is not known. */

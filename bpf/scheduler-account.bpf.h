@@ -82,6 +82,18 @@ static __always_inline __u64 queued_ns(struct task_struct *task, const struct th
 	       (since ? elapsed_ns(since, run->se.cfs_rq->rq->clock) : 0);
 }
 
+#define CLOCKS_DIFFER_NS 1000000ULL
+
+/*
+ * Since Linux 6.12 the scheduler may begin to count when it moves a thread to another CPU that falls asleep, and takes all of
+ * the sleep for time in a run queue. What is from before the wakeup is left out of the account.
+ */
+static __always_inline void leave_out_sleep(struct thread *thread, __u64 queued, __u64 waited)
+{
+	if (queued != UNKNOWN_NS && queued > waited + CLOCKS_DIFFER_NS)
+		thread->queue_before_ns += queued - waited;
+}
+
 /* Whether a thread that was woken has come to a run queue. */
 static __always_inline bool is_queued(struct task_struct *task)
 {

@@ -211,7 +211,7 @@ test('all of each thread’s time is in the ledger, live and in a recording', as
           Math.abs(actual - expected),
           `${what}, ${part}: ${actual} of ${expected} s, ${blocks} blocks`,
         ).toBeLessThan(lifetimeSeconds * bound + blocks * wakeup + ROUNDING);
-      const differences = [times.cpu - runNs / 1e9, times.queue - worker.queueNs / 1e9];
+      const differences = [times.cpu - runNs / 1e9, times.queue - queueNs / 1e9];
       expect(
         Math.abs(times.scheduler) / 100,
         `${what}: difference to the scheduler, of ${differences} s`,

@@ -224,5 +224,5 @@ function Times({
 /** Why it may differ, too. */
 function differenceText({ onCpu, runQueue }: SchedulerDifference): string {
   if (Number.isNaN(onCpu)) return 'What the scheduler accounted is not in this recording';
-  return `On CPU ${formatPercent(onCpu)}, run queue ${formatPercent(runQueue)} of the elapsed time above what the scheduler accounts. It reads its clock at a wakeup, and not again until the switch: a thread runs for it while its CPU still wakes up. It may take a sleep for run queue, where it moves a thread that falls asleep to another CPU. And it leaves out what the host of a virtual machine takes.`;
+  return `On CPU ${formatPercent(onCpu)}, run queue ${formatPercent(runQueue)} of the elapsed time above what the scheduler accounts. It reads its clock at a wakeup, and not again until the switch: a thread runs for it while its CPU still wakes up. And it leaves out what the host of a virtual machine takes.`;
 }

@@ -104,8 +104,8 @@ function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs 
   );
   expectWithin(
     schedulerNs[ThreadState.Runnable],
-    worker.queueNs,
-    slackNs + worker.queueNs * 0.001,
+    queueNs,
+    slackNs + queueNs * 0.001,
     `${worker.name} run queue by the scheduler, as recorded`,
   );
   // The way from the wakeup to the queue of another CPU. Of tens of thousands few are long: in sum, 3 to 15 us each were seen.
