@@ -85,8 +85,8 @@ static __always_inline __u64 queued_ns(struct task_struct *task, const struct th
 #define CLOCKS_DIFFER_NS 1000000ULL
 
 /*
- * Since Linux 6.12 the scheduler may begin to count when it moves a thread to another CPU that falls asleep, and takes all of
- * the sleep for time in a run queue. What is from before the wakeup is left out of the account.
+ * Since Linux 6.12 the scheduler takes a sleep for time in a run queue now and then: it seems to begin to count where it moves a
+ * thread that falls asleep to another CPU. What is from before the wakeup is left out of the account.
  */
 static __always_inline void leave_out_sleep(struct thread *thread, __u64 queued, __u64 waited)
 {

@@ -5,6 +5,7 @@ import type { Profile } from './profile';
 import { TestProfile } from './profiles-for-tests';
 import { NONE, type ThreadIndex, ThreadState } from './schema';
 import {
+  checkedDifference,
   largestDifference,
   ledgerOf,
   residualPercent,
@@ -137,6 +138,12 @@ describe('a ledger', () => {
     ]);
     // Of half of a slice, half.
     expect(differences({ startNs: 500, endNs: 1000 })[1]).toEqual([-1, 4, 4]);
+  });
+
+  it('is checked where a thread was there for a tenth of a second', () => {
+    const difference = { onCpu: -3, runQueue: 2 };
+    expect(checkedDifference(difference, 0.1e9)).toBe(-3);
+    expect(checkedDifference(difference, 0.09e9)).toBe(Number.NaN);
   });
 
   it('takes threads that had the same number one after the other for two', () => {

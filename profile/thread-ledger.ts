@@ -11,7 +11,7 @@ export const ACCOUNTS = 2;
 /** A thread that has got another name, or another program, goes on where its row before ended; times are not exact. */
 const SEAM_NS = 10e6;
 /** Of a thread that was there for less, the microseconds at its ends are percents: that it differs from the scheduler says nothing. */
-export const CHECKED_NS = 100e6;
+const CHECKED_NS = 100e6;
 /** Above any tid. */
 const TIDS = 2 ** 32;
 
@@ -229,6 +229,11 @@ export function schedulerDifference(
 export function largestDifference({ onCpu, runQueue }: SchedulerDifference): number {
   if (Number.isNaN(runQueue)) return onCpu;
   return Math.abs(runQueue) > Math.abs(onCpu) ? runQueue : onCpu;
+}
+
+/** The same of a thread that was there for long enough for it to say something; else NaN. */
+export function checkedDifference(difference: SchedulerDifference, elapsedNs: number): number {
+  return elapsedNs < CHECKED_NS ? Number.NaN : largestDifference(difference);
 }
 
 /**

@@ -9,8 +9,8 @@ interface Sleeper {
 }
 
 /**
- * What a worker was in run queues by the scheduler, of one that sleeps no longer than it did not ask to sleep. Since Linux
- * 6.12 the scheduler may begin to count when it moves a thread that falls asleep to another CPU: all of that sleep is run queue then.
+ * What a worker was in run queues by the scheduler, of one that sleeps no longer than it did not ask to sleep: since Linux
+ * 6.12 the scheduler takes a sleep for run queue now and then.
  */
 export function queuedNs({ name, count, lifetimeSeconds, queueNs }: Sleeper): number {
   const milliseconds = /^sleep-(\d+)$/.exec(name)?.[1];

@@ -5,7 +5,7 @@ import { useRovingRows } from '@/components/ui/use-roving-rows';
 import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { formatLatency } from '@/profile/latency/format';
 import {
-  CHECKED_NS,
+  checkedDifference,
   largestDifference,
   residualPercent,
   type SchedulerDifference,
@@ -212,7 +212,7 @@ function Times({
         {formatPercent(residual)}
       </td>
       <td
-        className={`${cell} ${Math.abs(largest) > LARGE_DIFFERENCE && elapsedNs >= CHECKED_NS ? 'font-semibold text-warn' : 'text-dim'}`}
+        className={`${cell} ${Math.abs(checkedDifference(difference, elapsedNs)) > LARGE_DIFFERENCE ? 'font-semibold text-warn' : 'text-dim'}`}
         title={differenceText(difference)}
       >
         {formatPercent(largest)}

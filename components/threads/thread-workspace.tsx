@@ -7,7 +7,7 @@ import { Button } from '@/components/ui/button';
 import { formatCount } from '@/components/ui/format';
 import { useHeld } from '@/components/ui/use-held';
 import { STATE_NAMES } from '@/profile/schema';
-import { CHECKED_NS, largestDifference } from '@/profile/thread-ledger';
+import { checkedDifference } from '@/profile/thread-ledger';
 import { formatPercent, SORT_COLUMNS, type SortColumn } from './columns';
 import { Ledger } from './ledger';
 import type { ThreadRowsProps } from './row-name';
@@ -176,8 +176,7 @@ function checksOf(list: ThreadList): Checks {
     elapsed += length;
     missing += (residual / 100) * length;
     if (Math.abs(residual) > Math.abs(most)) most = residual;
-    const difference = largestDifference(differenceOf(list, entry));
-    if (length < CHECKED_NS) continue;
+    const difference = checkedDifference(differenceOf(list, entry), length);
     if (Number.isNaN(scheduler) || Math.abs(difference) > Math.abs(scheduler))
       scheduler = difference;
   }

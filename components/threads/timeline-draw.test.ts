@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { CanvasTheme } from '@/components/flame-graph/use-theme';
 import type { ShownSlices } from '@/components/profile-worker/thread-analysis';
 import { THREAD_STATES } from '@/profile/thread-ledger';
 import {
   clockText,
+  drawAxis,
   isUnwritten,
   layoutTimeline,
   placeOfTime,
@@ -41,6 +43,25 @@ describe('the timeline', () => {
     expect(isUnwritten(slices, 0, 60e9)).toBe(false);
     expect(isUnwritten(slices, 0, 30e9)).toBe(false);
     expect(isUnwritten(slices, 1, 35e9)).toBe(false);
+  });
+
+  it('has an axis whose labels do not overlap, however much time is shown', () => {
+    const WIDTH = 80;
+    const theme = { colors: {}, font: '' } as unknown as CanvasTheme;
+    for (let seconds = 1; seconds < 100; seconds++) {
+      const places: number[] = [];
+      const context = {
+        fillRect: () => {},
+        measureText: () => ({ width: WIDTH }),
+        fillText: (_: string, place: number) => places.push(place),
+      } as unknown as CanvasRenderingContext2D;
+      const layout = layoutTimeline({ startNs: 0, endNs: seconds * 1e9 }, 1.7e18, 900);
+      if (layout === undefined) throw new Error('no layout');
+      drawAxis(context, layout, theme);
+      expect(places.length).toBeGreaterThan(0);
+      for (let i = 1; i < places.length; i++)
+        expect(places[i] - places[i - 1], `of ${seconds} s`).toBeGreaterThan(WIDTH);
+    }
   });
 
   it('says times as exactly as they can be told apart', () => {

@@ -8,7 +8,7 @@ import type { Profile } from '@/profile/profile';
 import { quality, type Share } from '@/profile/quality';
 import { BLOCKED_STATES, STATE_NAMES, ThreadState } from '@/profile/schema';
 import { LOSS_REASONS, type OffCpuStatus } from '@/profile/status';
-import { CHECKED_NS, largestDifference, threadLedger } from '@/profile/thread-ledger';
+import { checkedDifference, threadLedger } from '@/profile/thread-ledger';
 import { weighSamples } from '@/profile/weights';
 
 export interface RecordingFacts {
@@ -165,8 +165,9 @@ function ledgerLines(profile: Profile): string[] {
     percents.reduce((worst, percent) => Math.max(worst, Math.abs(percent)), 0);
   const worst = most(ledger.map(({ residualPercent }) => residualPercent));
   const differences = ledger
-    .filter(({ startNs, endNs }) => endNs - startNs >= CHECKED_NS)
-    .map(({ schedulerDifference }) => largestDifference(schedulerDifference))
+    .map(({ schedulerDifference, startNs, endNs }) =>
+      checkedDifference(schedulerDifference, endNs - startNs),
+    )
     .filter((difference) => !Number.isNaN(difference));
   const checked =
     differences.length === 0

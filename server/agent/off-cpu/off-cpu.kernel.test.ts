@@ -216,10 +216,11 @@ describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stac
     let [locked, atMost, measured] = [0, 0, 0];
     for (const worker of result.threads) {
       expectLedger(profile, pid, worker, result);
+      const { Lock, Waking, Runnable, Running } = ThreadState;
       const { ns } = timesOf(profile, pid, worker.tid);
-      locked += ns[ThreadState.Lock];
+      locked += ns[Lock];
       // What it waited for the lock may have ended in waiting for a CPU.
-      atMost += sum(ns) - ns[ThreadState.Sleep];
+      atMost += ns[Lock] + ns[Waking] + ns[Runnable] + ns[Running];
       measured += worker.waitedSeconds * 1e9;
     }
     expect(locked).toBeLessThanOrEqual(measured);
