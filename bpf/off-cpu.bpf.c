@@ -19,6 +19,7 @@
 #include "stack-room.bpf.h"
 #include "task-stack.bpf.h"
 #include "thread-places.bpf.h"
+#include "unseen-switch.bpf.h"
 #include "wait-class.bpf.h"
 #include "wait-latency.bpf.h"
 
@@ -221,34 +222,82 @@ static __always_inline struct thread *known(struct task_struct *task, enum threa
 }
 
 /*
- * Makes good for a switch-in that was not seen: some machines hide the switches of some threads, and with them who comes
- * next. The scheduler knows how long the thread that goes now has run. Where it sat the wait out, nothing can be drawn. What
- * it waited for is known only where somebody has looked meanwhile: it has been in user mode since.
+ * What a thread was blocked on that has been elsewhere since. That is known only where somebody has looked meanwhile; else, most
+ * threads wait for the same again.
  */
-static __always_inline void catch_up(struct task_struct *task, struct thread *thread, __u64 now)
+static __always_inline enum thread_state past_blocked_state(struct task_struct *task, const struct thread *thread)
 {
-	__u64 came = now - latest_run_ns(task);
-	__u64 since = thread->since_ns;
-	__u32 state = thread->state;
+	if (thread->looked_at_since_ns >= thread->ran_ns)
+		return thread->looked_at_state;
+	if (has_user_mode(task) && in_system_call(task))
+		return blocked_state(task, thread->prev_state);
+	return STATE_OTHER;
+}
+
+/* Ends a block that nobody has seen end; nothing can be drawn of it. */
+static __always_inline void end_unseen_block(struct task_struct *task, struct thread *thread, __u64 end)
+{
+	__u64 since = thread->since_ns, woken = thread->woken_ns;
+	__u32 state = past_blocked_state(task, thread);
+
+	if (woken < since || woken > end)
+		woken = end;
+	add_time(thread, state, woken - since);
+	if (modes_at(end, task) & MODE_BLOCKED)
+		count_blocked(task, thread, state, woken - since);
+	thread->since_ns = woken;
+	thread->state = STATE_RUNNABLE;
+}
+
+/* Makes good for a switch-out that was not seen, before which the thread ran for so long. */
+static __always_inline void catch_up_with_going(struct task_struct *task, struct thread *thread, __u64 ran, __u64 now)
+{
+	__u64 since = thread->since_ns, went = went_at(since, ran, now);
+
+	add_time(thread, STATE_RUNNING, elapsed_ns(since, went));
+	thread->since_ns = went;
+	thread->queue_sum_ns = UNKNOWN_NS;
+	thread->prev_state = 0;
+	thread->blocked_weight_ns = 0;
+	thread->waker = thread->waker_key = thread->waker_kernel = thread->waker_user = 0;
+	thread->early.probability = thread->early.kernel = thread->early.user = 0;
+	thread->state = woken_between(thread, went, now) ? STATE_BLOCKED : STATE_RUNNABLE;
+}
+
+/* Makes good for a switch-in that was not seen, of a thread that goes now. */
+static __always_inline void catch_up_with_coming(struct task_struct *task, struct thread *thread, __u64 now)
+{
+	__u64 came = came_at(task, thread, thread->since_ns, now);
+
+	if (thread->state == STATE_BLOCKED)
+		end_unseen_block(task, thread, came);
+	add_time(thread, thread->state, elapsed_ns(thread->since_ns, came));
+	thread->since_ns = thread->ran_ns = came;
+}
+
+/* The same of one that comes now, and was last seen to come, or has run since it was last seen to go. */
+static __always_inline void catch_up_until_coming(struct task_struct *task, struct thread *thread, __u64 now)
+{
+	count_missed(task, LOST_THREAD);
+	catch_up_with_going(task, thread, elapsed_ns(thread->run_sum_ns, run_sum(task)), now);
+	if (thread->state != STATE_BLOCKED)
+		return;
+	/* Where it has not run since it was woken, it is still where it waited; whoever woke it did not draw that. */
+	if (thread->looked_at_since_ns == thread->since_ns)
+		thread->blocked_weight_ns = draw_wait(thread, thread->woken_ns - thread->since_ns, threshold_ns());
+	else
+		end_unseen_block(task, thread, now);
+}
+
+/* The same of one that goes now, and was last seen to go, or has gone and come since it was last seen to come. */
+static __always_inline void catch_up_until_going(struct task_struct *task, struct thread *thread, __u64 now)
+{
+	__u64 ran = ran_unseen(task, thread);
 
 	count_missed(task, LOST_THREAD);
-	if (came < since || came > now)
-		came = since;
-	if (state == STATE_BLOCKED) {
-		__u64 woken = thread->woken_ns;
-
-		if (woken < since || woken > came)
-			woken = came;
-		state = thread->long_block_since_ns == since ? thread->long_block_state :
-							       blocked_state(task, thread->prev_state);
-		add_time(thread, state, woken - since);
-		if (modes_at(now, task) & MODE_BLOCKED)
-			count_blocked(task, thread, state, woken - since);
-		since = woken;
-		state = STATE_RUNNABLE;
-	}
-	add_time(thread, state, came - since);
-	thread->since_ns = came;
+	if (ran)
+		catch_up_with_going(task, thread, ran, now);
+	catch_up_with_coming(task, thread, now);
 }
 
 static __always_inline void switch_out(void *ctx, struct task_struct *task, bool preempted, __u32 prev_state, __u64 now)
@@ -261,10 +310,11 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 	}
 	thread->version++;
 	barrier();
-	if (thread->state != STATE_RUNNING)
-		catch_up(task, thread, now);
+	if (thread->state != STATE_RUNNING || was_away(task, thread, now))
+		catch_up_until_going(task, thread, now);
 	add_time(thread, STATE_RUNNING, elapsed_ns(thread->since_ns, now));
 	thread->since_ns = now;
+	thread->run_sum_ns = run_sum(task);
 	thread->queue_sum_ns = queue_sum(task);
 	if (preempted || prev_state == TASK_RUNNING) {
 		thread->state = is_throttled(task) ? STATE_THROTTLED : STATE_RUNNABLE;
@@ -303,11 +353,13 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		count_missed(task, LOST_THREAD);
 		return;
 	}
+	thread->version++;
+	barrier();
+	if (thread->state == STATE_RUNNING || run_sum(task) > thread->run_sum_ns)
+		catch_up_until_coming(task, thread, now);
 	since = thread->since_ns;
 	if (since > now)
 		since = now;
-	thread->version++;
-	barrier();
 	if (thread->state == STATE_BLOCKED) {
 		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
 		__u64 queued = queued_ns(task, thread);
@@ -340,27 +392,24 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		else if (is_known)
 			leave_out_sleep(thread, queued, runnable.duration_ns);
 		add_time(thread, STATE_WAKING, waking);
-	} else if (thread->state == STATE_RUNNING) {
-		/* Its switch-out was not seen: what it did since is not known. */
-		count_missed(task, LOST_THREAD);
-		since = now;
 	} else {
 		if (thread->state == STATE_THROTTLED)
 			runnable.state = STATE_THROTTLED;
 		runnable.duration_ns = now - since;
 	}
-	if (since != now)
-		add_time(thread, runnable.state, runnable.duration_ns - waking);
+	add_time(thread, runnable.state, runnable.duration_ns - waking);
 	thread->state = STATE_RUNNING;
 	thread->since_ns = now;
 	thread->ran_ns = now;
+	thread->run_sum_ns = run_sum(task);
+	thread->arrivals = arrivals(task);
 	barrier();
 	thread->version++;
 	runnable.weight_ns = draw_wait(thread, runnable.duration_ns, threshold);
 	modes = modes_at(now, task);
 	if (was_blocked && modes & MODE_BLOCKED)
 		count_blocked(task, thread, blocked.state, blocked.duration_ns);
-	if (is_known && since != now && modes & MODE_RUNQUEUE)
+	if (is_known && modes & MODE_RUNQUEUE)
 		count_runnable(task, thread, runnable.duration_ns);
 	if (!takes_stacks_late)
 		thread->early.expected_ns = expected_after(thread->early.expected_ns, now - since);
@@ -431,13 +480,22 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	if (!thread)
 		return 0;
 	now = bpf_ktime_get_ns();
-	if (thread->state != STATE_BLOCKED) {
+	if (thread->state != STATE_BLOCKED || thread->woken_ns >= thread->since_ns) {
+		if (has_gone(task, thread, thread->state, thread->since_ns, now)) {
+			__u64 since = thread->since_ns;
+
+			/* When it is seen next, it may be in that wait no more. */
+			state_since_gone(task, thread, &since, now);
+			thread->looked_at_generation = 0;
+			thread->looked_at_state = blocked_state(task, 0);
+			thread->looked_at_since_ns = since;
+		} else if (thread->state == STATE_BLOCKED) {
+			/* Woken already. */
+			return 0;
+		}
 		thread->woken_ns = now;
 		return 0;
 	}
-	/* Woken already. */
-	if (thread->woken_ns >= thread->since_ns)
-		return 0;
 	thread->woken_ns = now;
 	weight = draw_wait(thread, elapsed_ns(thread->since_ns, now), threshold_ns());
 	if (weight && wanted_task(task)) {
@@ -469,13 +527,6 @@ int BPF_PROG(on_thread_free, struct task_struct *task)
 	return 0;
 }
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct task_struct___state {
-	unsigned int __state;
-	int on_cpu;
-};
-#pragma clang attribute pop
-
 static __always_inline bool is_dead(struct task_struct *task)
 {
 	const struct task_struct___state *seen = (void *)task;
@@ -491,37 +542,67 @@ static __always_inline bool is_new(struct task_struct *task)
 	return seen->__state & TASK_NEW;
 }
 
-/* State of a thread that is seen for the first time. A wait that is under way counts from now on. */
-static __always_inline enum thread_state present_state(struct task_struct *task)
-{
-	const struct task_struct___state *seen = (void *)task;
-
-	if (seen->on_cpu)
-		return STATE_RUNNING;
-	return seen->__state == TASK_RUNNING ? STATE_RUNNABLE : STATE_BLOCKED;
-}
-
 /* The kernel stack of a thread that has been blocked for long: read once for each block. */
-static __always_inline __u64 long_block_stack(struct task_struct *task, struct thread *thread, __u64 now)
+static __always_inline __u64 long_block_stack(struct task_struct *task, struct thread *thread, __u64 since, __u64 now)
 {
 	const struct configuration *config = configuration();
 	struct scratch *scratch;
 
 	if (!config)
 		return 0;
-	if (thread->long_block_since_ns == thread->since_ns && thread->long_block_generation == config->generation)
-		return thread->long_block_stack;
+	if (thread->looked_at_since_ns == since && thread->looked_at_generation == config->generation)
+		return thread->looked_at_stack;
 	scratch = take_scratch();
 	if (!scratch)
 		return 0;
-	thread->long_block_stack =
+	thread->looked_at_stack =
 		send_kernel_stack(&scratch->stack,
 				  bpf_get_task_stack(task, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0),
 				  now, config->generation);
-	thread->long_block_since_ns = thread->since_ns;
-	thread->long_block_generation = config->generation;
+	thread->looked_at_since_ns = since;
+	thread->looked_at_generation = config->generation;
 	give_back(scratch);
-	return thread->long_block_stack;
+	return thread->looked_at_stack;
+}
+
+static __always_inline void add_elapsed(struct record_thread *record, __u32 state, __u64 ns)
+{
+	barrier_var(state);
+	if (state < STATE_MAX)
+		record->ns[state] += ns;
+}
+
+/* Adds what a thread has done since it was last seen to go or come. */
+static __always_inline void fill_present(struct record_thread *record, struct task_struct *task, struct thread *thread)
+{
+	__u64 now = record->time_ns, since = record->since_ns, until = now;
+	bool is_unseen = record->state != STATE_RUNNING && present_state(task) == STATE_RUNNING &&
+			 elapsed_ns(since, now) > AWAY_NS;
+
+	if (is_unseen)
+		until = came_at(task, thread, since, now);
+	if (record->state == STATE_BLOCKED) {
+		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
+
+		record->state = is_unseen ? past_blocked_state(task, thread) : blocked_state(task, thread->prev_state);
+		if (woken >= since && woken <= until) {
+			add_elapsed(record, record->state, woken - since);
+			record->since_ns = woken;
+			record->state = is_unseen || is_queued(task) ? STATE_RUNNABLE : STATE_WAKING;
+		} else if (!is_unseen && elapsed_ns(since, now) > LONG_BLOCK_NS) {
+			record->kernel_stack = long_block_stack(task, thread, since, now);
+			if (thread->looked_at_since_ns == since)
+				thread->looked_at_state = record->state;
+		}
+	}
+	add_elapsed(record, record->state, elapsed_ns(record->since_ns, until));
+	if (is_unseen) {
+		add_elapsed(record, STATE_RUNNING, now - until);
+		record->since_ns = until;
+		record->state = STATE_RUNNING;
+	} else {
+		add_present(record, elapsed_ns(record->since_ns, now));
+	}
 }
 
 /* Writes what each thread's time was spent on until now. */
@@ -533,7 +614,7 @@ int read_threads(struct bpf_iter__task *ctx)
 	const struct configuration *config = configuration();
 	struct record_thread record;
 	struct thread *thread;
-	__u64 now, elapsed;
+	__u64 now, since;
 	__u32 version, i;
 
 	if (!task || !config || task->pid == 0 || is_new(task))
@@ -547,7 +628,14 @@ int read_threads(struct bpf_iter__task *ctx)
 	for (i = 0; i < 4; i++) {
 		version = *(volatile __u32 *)&thread->version;
 		barrier();
-		fill_record(&record, task, thread, 0);
+		now = bpf_ktime_get_ns();
+		fill_record(&record, task, thread, now);
+		if (has_gone(task, thread, record.state, record.since_ns, now)) {
+			since = record.since_ns;
+			record.state = state_since_gone(task, thread, &record.since_ns, now);
+			record.ns[STATE_RUNNING] += elapsed_ns(since, record.since_ns);
+			fill_account(&record, task, thread);
+		}
 		barrier();
 		if (!(version & 1) && version == *(volatile __u32 *)&thread->version)
 			break;
@@ -555,32 +643,7 @@ int read_threads(struct bpf_iter__task *ctx)
 	/* It is being begun, or switched all the time: then with the next reading. Or gone, and its room may be another's. */
 	if (i == 4 || record.state == STATE_DEAD || record.id == 0 || thread_of(task) != thread)
 		return 0;
-	now = bpf_ktime_get_ns();
-	record.time_ns = now;
-	elapsed = elapsed_ns(record.since_ns, now);
-	if (record.state == STATE_BLOCKED) {
-		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
-
-		record.state = blocked_state(task, thread->prev_state);
-		if (woken >= record.since_ns && woken <= now) {
-			i = record.state;
-			barrier_var(i);
-			if (i < STATE_MAX)
-				record.ns[i] += woken - record.since_ns;
-			elapsed = now - woken;
-			record.since_ns = woken;
-			record.state = is_queued(task) ? STATE_RUNNABLE : STATE_WAKING;
-		} else if (elapsed > LONG_BLOCK_NS) {
-			record.kernel_stack = long_block_stack(task, thread, now);
-			if (thread->long_block_since_ns == record.since_ns)
-				thread->long_block_state = record.state;
-		}
-	}
-	i = record.state;
-	barrier_var(i);
-	if (i < STATE_MAX)
-		record.ns[i] += elapsed;
-	add_present(&record, task, elapsed);
+	fill_present(&record, task, thread);
 	bpf_seq_write(seq, &record, sizeof(record));
 	return 0;
 }

@@ -33,12 +33,15 @@ struct thread {
 	__u64 waker_kernel;
 	__u64 waker_user;
 	__u64 random;
-	__u64 queue_sum_ns;	/* by the scheduler, in run queues until it was last switched out */
+	__u64 queue_sum_ns;	/* by the scheduler, in run queues until it was last switched out; UNKNOWN_NS where that was not seen */
+	__u64 run_sum_ns;	/* by the scheduler, on CPUs until it was last seen to go or come */
+	__u64 arrivals;		/* how often it had got one by the scheduler, when it was last seen to come */
 	__u64 id;		/* 0 until all is set at the beginning */
-	__u64 long_block_since_ns;	/* the block that `long_block_stack` belongs to */
-	__u64 long_block_stack;
-	__u32 long_block_generation;	/* under which it was sent */
-	__u32 long_block_state;	/* enum thread_state */
+	/* What was found out of a block while it went on. */
+	__u64 looked_at_since_ns;	/* which: when it began */
+	__u64 looked_at_stack;
+	__u32 looked_at_generation;	/* under which the stack was sent; 0 for none */
+	__u32 looked_at_state;	/* enum thread_state */
 	__u32 wanted;		/* passed the filter when it was last looked at */
 	__u32 begun;		/* some CPU sets it */
 	__u64 ns[STATE_MAX];

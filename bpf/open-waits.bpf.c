@@ -8,6 +8,7 @@
 #include "off-cpu.bpf.h"
 #include "task-stack.bpf.h"
 #include "thread-places.bpf.h"
+#include "unseen-switch.bpf.h"
 #include "wait-class.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -34,6 +35,8 @@ static __always_inline bool look(struct task_struct *task, const struct thread *
 	record->since_ns = *(volatile const __u64 *)&thread->since_ns;
 	record->time_ns = bpf_ktime_get_ns();
 	record->woken_ns = 0;
+	if (has_gone(task, thread, state, record->since_ns, record->time_ns))
+		state = state_since_gone(task, thread, &record->since_ns, record->time_ns);
 	record->state = state;
 	if (state == STATE_BLOCKED) {
 		record->state = blocked_state(task, thread->prev_state);

@@ -27,6 +27,7 @@ struct sched_entity___run {
 };
 
 struct sched_info___run {
+	unsigned long pcount;
 	unsigned long long run_delay;
 	unsigned long long last_queued;
 };
@@ -50,12 +51,29 @@ static __always_inline bool is_fair(struct task_struct *task)
 	return run->prio >= MAX_RT_PRIO && run->policy != SCHED_EXT;
 }
 
-/* For how long a thread has run that is about to be switched out. */
-static __always_inline __u64 latest_run_ns(struct task_struct *task)
+/* On CPUs; of a thread that runs, as of the last tick. */
+static __always_inline __u64 run_sum(struct task_struct *task)
 {
 	const struct task_struct___run *run = (void *)task;
 
-	return run->se.sum_exec_runtime - run->se.prev_sum_exec_runtime;
+	return run->se.sum_exec_runtime;
+}
+
+/* The same when a thread last got a CPU; where the scheduler does not remember that, as of when it was last seen to go or come. */
+static __always_inline __u64 run_sum_at_arrival(struct task_struct *task, const struct thread *thread)
+{
+	const struct task_struct___run *run = (void *)task;
+	__u64 sum = run->se.prev_sum_exec_runtime;
+
+	return sum > thread->run_sum_ns && is_fair(task) ? sum : thread->run_sum_ns;
+}
+
+/* How often a thread has got a CPU, without the one that it gets in this moment. */
+static __always_inline __u64 arrivals(struct task_struct *task)
+{
+	const struct task_struct___run *run = (void *)task;
+
+	return bpf_core_field_exists(run->sched_info.pcount) ? run->sched_info.pcount : 0;
 }
 
 /* Without what is under way: in a kernel without this account, UNKNOWN_NS. */
@@ -75,7 +93,8 @@ static __always_inline __u64 queued_ns(struct task_struct *task, const struct th
 	const struct task_struct___run *run = (void *)task;
 	__u64 since;
 
-	if (!bpf_core_field_exists(run->sched_info.run_delay) || !bpf_core_field_exists(run->se.cfs_rq->rq))
+	if (!bpf_core_field_exists(run->sched_info.run_delay) || !bpf_core_field_exists(run->se.cfs_rq->rq) ||
+	    thread->queue_sum_ns == UNKNOWN_NS)
 		return UNKNOWN_NS;
 	since = run->sched_info.last_queued;
 	return elapsed_ns(thread->queue_sum_ns, queue_sum(task)) +
@@ -104,10 +123,7 @@ static __always_inline bool is_queued(struct task_struct *task)
 
 static __always_inline void begin_account(struct task_struct *task, struct thread *thread)
 {
-	const struct task_struct___run *run = (void *)task;
-
-	/* Of a thread that runs, as of the last tick. */
-	thread->run_before_ns = run->se.sum_exec_runtime;
+	thread->run_before_ns = thread->run_sum_ns = run_sum(task);
 	thread->queue_before_ns = thread->queue_sum_ns = queue_sum(task);
 }
 
@@ -115,28 +131,22 @@ static __always_inline void begin_account(struct task_struct *task, struct threa
 static __always_inline void fill_account(struct record_thread *record, struct task_struct *task,
 					 const struct thread *thread)
 {
-	const struct task_struct___run *run = (void *)task;
-	__u64 before = run->se.prev_sum_exec_runtime, ran = run->se.sum_exec_runtime;
+	__u64 at_arrival = thread->run_sum_ns, now = run_sum(task);
 
 	/* Else the compiler makes one load of two addresses of it, which the verifier refuses. */
-	barrier_var(before);
-	barrier_var(ran);
-	if (record->state == STATE_RUNNING) {
-		if (thread->count[STATE_RUNNING] == 0)
-			ran = thread->run_before_ns;
-		else if (is_fair(task))
-			ran = before;
-	}
-	record->scheduler_run_ns = elapsed_ns(thread->run_before_ns, ran);
+	barrier_var(at_arrival);
+	barrier_var(now);
+	record->scheduler_run_ns =
+		elapsed_ns(thread->run_before_ns, record->state == STATE_RUNNING ? at_arrival : now);
 	record->scheduler_queue_ns = thread->queue_before_ns == UNKNOWN_NS ?
 					     UNKNOWN_NS :
 					     elapsed_ns(thread->queue_before_ns, queue_sum(task));
 }
 
 /* Adds the present state, of which both accounts will have the same. */
-static __always_inline void add_present(struct record_thread *record, struct task_struct *task, __u64 elapsed)
+static __always_inline void add_present(struct record_thread *record, __u64 elapsed)
 {
-	if (record->state == STATE_RUNNING && is_fair(task))
+	if (record->state == STATE_RUNNING)
 		record->scheduler_run_ns += elapsed;
 	else if ((record->state == STATE_RUNNABLE || record->state == STATE_THROTTLED) &&
 		 record->scheduler_queue_ns != UNKNOWN_NS)

@@ -152,6 +152,12 @@ static __always_inline enum thread_state state_by_file(struct task_struct *task,
 	return STATE_OTHER;
 }
 
+/* Else a task that has user mode is there, or an exception or interrupt brought it to the kernel. */
+static __always_inline bool in_system_call(struct task_struct *task)
+{
+	return system_call((void *)bpf_task_pt_regs(task)) >= 0;
+}
+
 /* What the task is blocked on; it was switched out with `prev_state`. */
 static __always_inline enum thread_state blocked_state(struct task_struct *task, __u32 prev_state)
 {

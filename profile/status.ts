@@ -63,7 +63,7 @@ export const LOSS_REASONS: Readonly<
   },
   'thread-unknown': {
     unit: 'events',
-    text: 'switches that were not seen, or of threads that there was no memory to follow, and last sums of threads that found the ring buffer full',
+    text: 'switches that were not seen (times are by the scheduler’s own sums then), or of threads that there was no memory to follow, and last sums of threads that found the ring buffer full',
   },
 };
 
