@@ -385,7 +385,8 @@ export class Collector {
     this.#cutChunk(this.#readNs);
     this.#prepareUnwinding();
     for (const { pid } of this.#processes.forgetExited(this.#readNs)) this.#unwinder.exit(pid);
-    if (this.#epochs.bound(monotonicNs())) this.#sampler.resendStacks();
+    const namedForNs = this.#offCpu?.stacksNamedForNs;
+    if (this.#epochs.bound(monotonicNs(), namedForNs)) this.#sampler.resendStacks();
     this.#bell.refill();
     if (this.#status.isDue) this.#reportStatus();
   }

@@ -25,22 +25,27 @@ const processes = {
 const NO_STACK = { low: 0, high: 0 };
 const MORE_THAN_KEPT = 150_001;
 
-it('stacks of the tables before are known in the new ones, until no sample can name them', () => {
+const id = (low: number): { low: number; high: number } => ({ low, high: 1 });
+
+function newEpochs(): {
+  epochs: Epochs;
+  add: (low: number, isUser?: boolean) => void;
+  fill: () => void;
+  offsets: (stack: number | undefined) => number[];
+} {
   const epochs = new Epochs(processes, { textStart: 0, buildId: '' }, 0);
-  const id = (low: number) => ({ low, high: 1 });
-  const add = (low: number): void =>
+  const add = (low: number, isUser = true): void =>
     epochs.current.stacks.add({
       pid: 1,
       end: 0,
-      isUser: true,
+      isUser,
       idLow: low,
       idHigh: 1,
       addresses: Float64Array.of(10, low % 1000),
     });
-  add(1);
-  expect(epochs.bound(0)).toBe(false);
-  for (let low = 2; low <= MORE_THAN_KEPT; low++) add(low);
-  const { current } = epochs;
+  const fill = (): void => {
+    for (let low = 2; low <= MORE_THAN_KEPT; low++) add(low);
+  };
   const offsets = (stack: number | undefined): number[] => {
     const { stacks, frames } = epochs.current.builder.profile;
     const path: number[] = [];
@@ -48,6 +53,15 @@ it('stacks of the tables before are known in the new ones, until no sample can n
       path.push(frames.columns.offset[stacks.columns.frame[at]]);
     return path;
   };
+  return { epochs, add, fill, offsets };
+}
+
+it('stacks of the tables before are known in the new ones, until no sample can name them', () => {
+  const { epochs, add, fill, offsets } = newEpochs();
+  add(1);
+  expect(epochs.bound(0)).toBe(false);
+  fill();
+  const { current } = epochs;
   const before = offsets(epochs.stackOf(NO_STACK, id(777)));
 
   expect(epochs.bound(0)).toBe(true);
@@ -62,4 +76,26 @@ it('stacks of the tables before are known in the new ones, until no sample can n
   expect(epochs.bound(0)).toBe(false);
   expect(epochs.stackOf(NO_STACK, id(777))).toBeUndefined();
   expect(epochs.stackOf(NO_STACK, id(778))).toBeDefined();
+});
+
+it('the parts of a stack may be known in different tables, as long as something may name them', () => {
+  const { epochs, add, fill, offsets } = newEpochs();
+  const kernel = id(200_001);
+  add(kernel.low, false);
+  fill();
+  const before = offsets(epochs.stackOf(kernel, id(777)));
+  expect(before).toHaveLength(4);
+  expect(epochs.bound(1e9)).toBe(true);
+  for (const nowNs of [2e9, 3e9, 4e9, 10e9]) expect(epochs.bound(nowNs, 10e9)).toBe(false);
+
+  expect(offsets(epochs.stackOf(kernel, id(777)))).toEqual(before);
+  add(777);
+  expect(offsets(epochs.stackOf(kernel, id(777)))).toEqual(before);
+  add(kernel.low, false);
+  expect(offsets(epochs.stackOf(kernel, id(777)))).toEqual(before);
+  expect(offsets(epochs.stackOf(kernel, id(778)))).toHaveLength(4);
+
+  epochs.bound(11e9, 10e9);
+  expect(offsets(epochs.stackOf(kernel, id(777)))).toEqual(before);
+  expect(epochs.stackOf(kernel, id(778))).toBeUndefined();
 });

@@ -33,9 +33,9 @@ it('gives a stack the same row whatever stacks came before it', () => {
   } as unknown as Processes;
   const builder = new ProfileBuilder();
   const kernel = { textStart: 0, buildId: '' };
-  const rowIn = (stacks: Stacks, raw: RawStack): number => {
+  const rowIn = (stacks: Stacks, raw: RawStack): number | undefined => {
     stacks.add(raw);
-    return stacks.combine(0, 0, raw.idLow, raw.idHigh);
+    return stacks.combine({ low: 0, high: 0 }, { low: raw.idLow, high: raw.idHigh });
   };
   const stacks = new Stacks(builder, fake, kernel);
   const raw = fc.record({

@@ -11,6 +11,7 @@ import type { KernelText } from './kernel-text';
 import type { MappingTable } from './mappings';
 import type { Module } from './modules';
 import type { Process, Processes } from './processes';
+import type { StackId } from './record-reader';
 import { STACK_ENDS } from './records';
 
 /** Frames of one module, or of the kernel, that wait for their names. `addresses` are offsets in the module's file. */
@@ -77,7 +78,7 @@ export class Stacks {
   constructor(
     readonly builder: ProfileBuilder,
     readonly processes: Processes,
-    readonly kernel: KernelText,
+    readonly kernelText: KernelText,
   ) {}
 
   /** Takes a stack that the kernel has sent; a second copy of one that is known changes nothing. */
@@ -94,21 +95,31 @@ export class Stacks {
     return this.#userStacks.length;
   }
 
-  has(idLow: number, idHigh: number): boolean {
-    return (idLow | idHigh) === 0 || this.#ids.get(idLow, idHigh) !== NONE;
+  /** The row of a user stack, NONE for the ID 0; undefined where it is not known. */
+  user({ low, high }: StackId): StackIndex | undefined {
+    if ((low | high) === 0) return NONE;
+    const index = this.#ids.get(low, high);
+    return index === NONE ? undefined : this.#userStacks[index];
   }
 
-  /** The row of a sample's whole stack; `has` must be true of both parts, of which an ID of 0 means "no such part". */
-  combine(kernelLow: number, kernelHigh: number, userLow: number, userHigh: number): StackIndex {
-    const user =
-      (userLow | userHigh) === 0 ? NONE : this.#userStacks[this.#ids.get(userLow, userHigh)];
-    if ((kernelLow | kernelHigh) === 0) return user;
-    const kernel = this.#ids.get(kernelLow, kernelHigh);
-    const known = this.#combined.get(kernel, user);
+  /** The frames of a kernel stack from the root on, none for the ID 0; undefined where it is not known. */
+  kernel({ low, high }: StackId): readonly FrameIndex[] | undefined {
+    if ((low | high) === 0) return [];
+    const index = this.#ids.get(low, high);
+    return index === NONE ? undefined : this.#kernelFrames[index];
+  }
+
+  /** The row of a whole stack, where both of its parts are known; NONE where it has neither. */
+  combine(kernel: StackId, user: StackId): StackIndex | undefined {
+    const row = this.user(user);
+    if (row === undefined || (kernel.low | kernel.high) === 0) return row;
+    const index = this.#ids.get(kernel.low, kernel.high);
+    if (index === NONE) return undefined;
+    const known = this.#combined.get(index, row);
     if (known !== NONE) return known;
-    let stack: StackIndex = user;
-    for (const frame of this.#kernelFrames[kernel] ?? []) stack = this.builder.stack(stack, frame);
-    if (stack !== NONE) this.#combined.set(kernel, user, stack);
+    let stack: StackIndex = row;
+    for (const frame of this.#kernelFrames[index] ?? []) stack = this.builder.stack(stack, frame);
+    if (stack !== NONE) this.#combined.set(index, row, stack);
     return stack;
   }
 
@@ -126,7 +137,7 @@ export class Stacks {
     for (let i = raw.addresses.length - 1; i >= 0; i--) {
       // All but the leaf are return addresses: the call is before them.
       const address = raw.addresses[i] - (i === 0 ? 0 : 1);
-      const offset = Math.max(0, address - this.kernel.textStart);
+      const offset = Math.max(0, address - this.kernelText.textStart);
       frames.push(this.#frame(place, offset, address));
     }
     return frames;
@@ -187,7 +198,7 @@ export class Stacks {
 
   #kernel(): Place {
     if (this.#kernelPlace === undefined) {
-      const mapping = this.builder.mapping(this.kernel.buildId, '[kernel]', MappingKind.Kernel);
+      const mapping = this.builder.mapping(this.kernelText.buildId, '[kernel]', MappingKind.Kernel);
       const frames = this.builder.framesIn(mapping, FrameKind.Kernel);
       this.#kernelPlace = { kind: FrameKind.Kernel, frames, module: undefined };
     }

@@ -89,6 +89,13 @@ export class OffCpu {
     return this.#thresholdNs;
   }
 
+  /** How long after a stack was sent a wait that is written down may name it, in ns. */
+  get stacksNamedForNs(): number {
+    return this.#programs.stackTime === 'late'
+      ? LONGEST_PENDING_MS * 1e6
+      : Number.POSITIVE_INFINITY;
+  }
+
   setThreshold(ns: number): void {
     this.#thresholdNs = ns;
     this.#programs.setThreshold(ns);
