@@ -295,7 +295,7 @@ static __always_inline void catch_up_until_going(struct task_struct *task, struc
 	__u64 ran = ran_unseen(task, thread);
 
 	count_missed(task, LOST_THREAD);
-	if (ran)
+	if (ran || thread->state == STATE_RUNNING)
 		catch_up_with_going(task, thread, ran, now);
 	catch_up_with_coming(task, thread, now);
 }

@@ -59,11 +59,18 @@ static __always_inline __u64 run_sum(struct task_struct *task)
 	return run->se.sum_exec_runtime;
 }
 
-/* The same when a thread last got a CPU; where the scheduler does not remember that, as of when it was last seen to go or come. */
-static __always_inline __u64 run_sum_at_arrival(struct task_struct *task, const struct thread *thread)
+/* The same when a thread of the fair scheduler last got a CPU. */
+static __always_inline __u64 prior_run_sum(struct task_struct *task)
 {
 	const struct task_struct___run *run = (void *)task;
-	__u64 sum = run->se.prev_sum_exec_runtime;
+
+	return run->se.prev_sum_exec_runtime;
+}
+
+/* The same of any thread; where the scheduler does not remember it, as of when it was last seen to go or come. */
+static __always_inline __u64 run_sum_at_arrival(struct task_struct *task, const struct thread *thread)
+{
+	__u64 sum = prior_run_sum(task);
 
 	return sum > thread->run_sum_ns && is_fair(task) ? sum : thread->run_sum_ns;
 }

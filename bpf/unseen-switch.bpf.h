@@ -50,8 +50,8 @@ static __always_inline __u64 ran_unseen(struct task_struct *task, const struct t
 /* Whether a thread that goes now has gone and come before, since it was last seen to come. Steal is no reason. */
 static __always_inline bool was_away(struct task_struct *task, const struct thread *thread, __u64 now)
 {
-	/* That it got a CPU is not accounted yet while that is seen. */
-	return ran_unseen(task, thread) &&
+	/* The first is all that it takes for most. That a thread got a CPU is not accounted yet while that is seen. */
+	return prior_run_sum(task) != thread->run_sum_ns &&
 	       elapsed_ns(thread->since_ns, now) > elapsed_ns(thread->run_sum_ns, run_sum(task)) + AWAY_NS &&
 	       arrivals(task) > thread->arrivals + 1;
 }

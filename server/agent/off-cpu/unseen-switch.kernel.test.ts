@@ -28,6 +28,9 @@ afterEach(() => {
   for (const action of undo.splice(0).reverse()) action();
 });
 
+/** For `chrt`: the fair scheduler, or the one of real-time threads. */
+type Policy = '--other' | '--fifo';
+
 interface Account {
   readonly runNs: number;
   readonly queueNs: number;
@@ -37,10 +40,11 @@ interface Account {
 class Worker {
   readonly #child: ChildProcessWithoutNullStreams;
 
-  constructor() {
+  constructor(policy: Policy) {
+    const priority = policy === '--fifo' ? '1' : '0';
     const script =
       'while read line; do i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; echo done; done';
-    this.#child = spawn('sh', ['-c', script]);
+    this.#child = spawn('chrt', [policy, priority, 'sh', '-c', script]);
     undo.push(() => this.#child.kill());
   }
 
@@ -188,63 +192,64 @@ function expectAllAccounted(
   expect(sum(waits.map(difference))).toBeGreaterThan(elapsedNs - runNs - queueNs - slackNs);
 }
 
-describe.each(['late', 'early'] as const)(
-  'a thread whose switches the machine hides (stacks %s)',
-  (stackTime) => {
-    async function begin() {
-      const worker = new Worker();
-      await worker.work();
-      const profiling = new Profiling(worker.pid, stackTime);
-      const read = () => ({ ...profiling.read(), ...worker.account() });
-      return { worker, profiling, read, before: read() };
+describe.each([
+  ['late', '--other'],
+  ['early', '--other'],
+  ['late', '--fifo'],
+] as const)('a thread whose switches the machine hides (stacks %s, %s)', (stackTime, policy) => {
+  async function begin() {
+    const worker = new Worker(policy);
+    await worker.work();
+    const profiling = new Profiling(worker.pid, stackTime);
+    const read = () => ({ ...profiling.read(), ...worker.account() });
+    return { worker, profiling, read, before: read() };
+  }
+
+  it('waits since it went, although nobody saw it go', async () => {
+    const { worker, profiling, read, before } = await begin();
+    await worker.work(() => profiling.hideSwitches());
+    await sleep(WAIT_MS);
+    const waiting = read();
+    expect(waiting.state).toBe(INPUT);
+    expectAllAccounted(before, waiting);
+    const [open] = profiling.openWaits();
+    expect(open.state).toBe(INPUT);
+    expect(Math.abs(open.ns - WAIT_MS * 1e6 - 20e6)).toBeLessThan(SLACK_NS);
+
+    profiling.showSwitches();
+    const drawn = profiling.inputWaits().length;
+    await worker.work();
+    expectAllAccounted(before, read());
+    expect(profiling.missed).toBe(1);
+    // What would have been taken as it went is missing; else it is taken as it comes.
+    const waits = profiling.inputWaits().slice(drawn);
+    expect(waits.length).toBe(stackTime === 'late' ? 1 : 0);
+    for (const wait of waits) {
+      expect(wait.weightNs).toBe(wait.durationNs);
+      expect(Math.abs(wait.durationNs - WAIT_MS * 1e6 - 20e6)).toBeLessThan(SLACK_NS);
+      expect(wait.wakerTid).toBe(0);
+      expect(wait.kernel.low | wait.kernel.high).not.toBe(0);
     }
+  });
 
-    it('waits since it went, although nobody saw it go', async () => {
-      const { worker, profiling, read, before } = await begin();
-      await worker.work(() => profiling.hideSwitches());
-      await sleep(WAIT_MS);
-      const waiting = read();
-      expect(waiting.state).toBe(INPUT);
-      expectAllAccounted(before, waiting);
-      const [open] = profiling.openWaits();
-      expect(open.state).toBe(INPUT);
-      expect(Math.abs(open.ns - WAIT_MS * 1e6 - 20e6)).toBeLessThan(SLACK_NS);
+  it('has waited, although nobody saw it go or come', async () => {
+    const { worker, profiling, read, before } = await begin();
+    await worker.work(() => profiling.hideSwitches());
+    await sleep(WAIT_MS);
+    await worker.work(() => profiling.showSwitches());
+    await worker.work();
+    expectAllAccounted(before, read(), ['inputNs'], RUN_UNSEEN_NS);
+    expect(profiling.missed).toBe(1);
+  });
 
-      profiling.showSwitches();
-      const drawn = profiling.inputWaits().length;
-      await worker.work();
-      expectAllAccounted(before, read());
-      expect(profiling.missed).toBe(1);
-      // What would have been taken as it went is missing; else it is taken as it comes.
-      const waits = profiling.inputWaits().slice(drawn);
-      expect(waits.length).toBe(stackTime === 'late' ? 1 : 0);
-      for (const wait of waits) {
-        expect(wait.weightNs).toBe(wait.durationNs);
-        expect(Math.abs(wait.durationNs - WAIT_MS * 1e6 - 20e6)).toBeLessThan(SLACK_NS);
-        expect(wait.wakerTid).toBe(0);
-        expect(wait.kernel.low | wait.kernel.high).not.toBe(0);
-      }
-    });
-
-    it('has waited, although nobody saw it go or come', async () => {
-      const { worker, profiling, read, before } = await begin();
-      await worker.work(() => profiling.hideSwitches());
-      await sleep(WAIT_MS);
-      await worker.work(() => profiling.showSwitches());
-      await worker.work();
-      expectAllAccounted(before, read(), ['inputNs'], RUN_UNSEEN_NS);
-      expect(profiling.missed).toBe(1);
-    });
-
-    it('has waited, although nobody saw it come', async () => {
-      const { worker, profiling, read, before } = await begin();
-      await sleep(WAIT_MS);
-      profiling.hideSwitches();
-      await worker.work(() => profiling.showSwitches());
-      await worker.work();
-      // Where it goes from user mode next, what it waited for is not known any more.
-      expectAllAccounted(before, read(), ['inputNs', 'otherNs'], RUN_UNSEEN_NS);
-      expect(profiling.missed).toBe(1);
-    });
-  },
-);
+  it('has waited, although nobody saw it come', async () => {
+    const { worker, profiling, read, before } = await begin();
+    await sleep(WAIT_MS);
+    profiling.hideSwitches();
+    await worker.work(() => profiling.showSwitches());
+    await worker.work();
+    // Where it goes from user mode next, what it waited for is not known any more.
+    expectAllAccounted(before, read(), ['inputNs', 'otherNs'], RUN_UNSEEN_NS);
+    expect(profiling.missed).toBe(1);
+  });
+});
