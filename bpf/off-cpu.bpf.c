@@ -127,6 +127,11 @@ static __always_inline void take_wait(struct task_struct *task, struct thread *t
 		send_wait(task, thread, runnable, kernel, user, key);
 }
 
+static __always_inline void forget_early_stacks(struct thread *thread)
+{
+	thread->early.probability = thread->early.kernel = thread->early.user = 0;
+}
+
 /*
  * Takes the stacks of the current task, which is about to be switched out, with the probability with which a wait as long
  * as those before would be drawn.
@@ -139,7 +144,7 @@ static __always_inline void take_early_stacks(void *ctx, struct task_struct *tas
 	struct scratch *scratch;
 	long bytes;
 
-	early->probability = early->kernel = early->user = 0;
+	forget_early_stacks(thread);
 	if (!config || threshold == 0)
 		return;
 	probability = early_probability(early->expected_ns, threshold);
@@ -234,6 +239,23 @@ static __always_inline enum thread_state past_blocked_state(struct task_struct *
 	return STATE_OTHER;
 }
 
+/*
+ * Takes note of a block whose beginning was not seen while it can be looked at: when the thread is seen next, it may be in it no
+ * more. Returns when it began.
+ */
+static __always_inline __u64 begin_unseen_block(struct task_struct *task, struct thread *thread, __u64 now)
+{
+	__u64 since = thread->since_ns;
+
+	state_since_gone(task, thread, &since, now);
+	thread->looked_at_generation = 0;
+	thread->looked_at_state = blocked_state(task, 0);
+	thread->looked_at_since_ns = since;
+	thread->blocked_weight_ns = 0;
+	forget_early_stacks(thread);
+	return since;
+}
+
 /* Ends a block that nobody has seen end; nothing can be drawn of it. */
 static __always_inline void end_unseen_block(struct task_struct *task, struct thread *thread, __u64 end)
 {
@@ -258,9 +280,7 @@ static __always_inline void catch_up_with_going(struct task_struct *task, struct
 	thread->since_ns = went;
 	thread->queue_sum_ns = UNKNOWN_NS;
 	thread->prev_state = 0;
-	thread->blocked_weight_ns = 0;
-	thread->waker = thread->waker_key = thread->waker_kernel = thread->waker_user = 0;
-	thread->early.probability = thread->early.kernel = thread->early.user = 0;
+	forget_early_stacks(thread);
 	thread->state = woken_between(thread, went, now) ? STATE_BLOCKED : STATE_RUNNABLE;
 }
 
@@ -280,12 +300,8 @@ static __always_inline void catch_up_until_coming(struct task_struct *task, stru
 {
 	count_missed(task, LOST_THREAD);
 	catch_up_with_going(task, thread, elapsed_ns(thread->run_sum_ns, run_sum(task)), now);
-	if (thread->state != STATE_BLOCKED)
-		return;
-	/* Where it has not run since it was woken, it is still where it waited; whoever woke it did not draw that. */
-	if (thread->looked_at_since_ns == thread->since_ns)
-		thread->blocked_weight_ns = draw_wait(thread, thread->woken_ns - thread->since_ns, threshold_ns());
-	else
+	/* Where it has not run since it was woken, it is still where it waited, and whoever woke it has drawn that. */
+	if (thread->state == STATE_BLOCKED && thread->looked_at_since_ns != thread->since_ns)
 		end_unseen_block(task, thread, now);
 }
 
@@ -475,29 +491,24 @@ SEC("tp_btf/sched_waking")
 int BPF_PROG(on_waking, struct task_struct *task)
 {
 	struct thread *thread = thread_of(task);
-	__u64 now, weight;
+	__u64 now, since, weight;
 
 	if (!thread)
 		return 0;
 	now = bpf_ktime_get_ns();
-	if (thread->state != STATE_BLOCKED || thread->woken_ns >= thread->since_ns) {
-		if (has_gone(task, thread, thread->state, thread->since_ns, now)) {
-			__u64 since = thread->since_ns;
-
-			/* When it is seen next, it may be in that wait no more. */
-			state_since_gone(task, thread, &since, now);
-			thread->looked_at_generation = 0;
-			thread->looked_at_state = blocked_state(task, 0);
-			thread->looked_at_since_ns = since;
-		} else if (thread->state == STATE_BLOCKED) {
-			/* Woken already. */
+	since = thread->since_ns;
+	if (thread->state != STATE_BLOCKED || thread->woken_ns >= since) {
+		if (has_gone(task, thread, thread->state, since, now)) {
+			since = begin_unseen_block(task, thread, now);
+		} else {
+			/* Else woken already. */
+			if (thread->state != STATE_BLOCKED)
+				thread->woken_ns = now;
 			return 0;
 		}
-		thread->woken_ns = now;
-		return 0;
 	}
 	thread->woken_ns = now;
-	weight = draw_wait(thread, elapsed_ns(thread->since_ns, now), threshold_ns());
+	weight = draw_wait(thread, elapsed_ns(since, now), threshold_ns());
 	if (weight && wanted_task(task)) {
 		take_waker(ctx, thread, now);
 		thread->blocked_weight_ns = weight;

@@ -80,7 +80,7 @@ static __always_inline enum thread_state state_since_gone(struct task_struct *ta
 	return woken_between(thread, *since, now) ? STATE_BLOCKED : present_state(task);
 }
 
-/* When a thread came to a CPU that was last seen to wait for one, or `now` where it has none. */
+/* When a thread came to the CPU that it has, which was last seen to wait, since then. */
 static __always_inline __u64 came_at(struct task_struct *task, const struct thread *thread, __u64 since, __u64 now)
 {
 	__u64 came = now - (run_sum(task) - run_sum_at_arrival(task, thread));

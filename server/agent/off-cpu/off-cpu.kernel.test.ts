@@ -205,6 +205,13 @@ describe.each(['late', 'early'] as const)('off-CPU time, stacks taken %s', (stac
         if (!isSettled(stack)) continue;
         expect(stack).toContain(`sleep_${length / 1e6}ms`);
       }
+      const byTimer = slept.filter(
+        ({ wakerTid, wakerStack }) =>
+          wakerTid === undefined && wakerStack.some((name) => name.includes('hrtimer')),
+      );
+      expect(byTimer.length, `${worker.name} ended by a timer`).toBeGreaterThanOrEqual(
+        slept.length * 0.9 - unseen,
+      );
     }
   });
 

@@ -227,7 +227,7 @@ describe.each([
     for (const wait of waits) {
       expect(wait.weightNs).toBe(wait.durationNs);
       expect(Math.abs(wait.durationNs - WAIT_MS * 1e6 - 20e6)).toBeLessThan(SLACK_NS);
-      expect(wait.wakerTid).toBe(0);
+      expect(wait.wakerPid).toBe(process.pid);
       expect(wait.kernel.low | wait.kernel.high).not.toBe(0);
     }
   });
