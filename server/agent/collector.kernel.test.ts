@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import {
   mkdirSync,
   mkdtempSync,
@@ -22,9 +23,11 @@ import {
   readSamples,
   samplesOfPid,
 } from '@/bench/workloads/run';
+import { FrameKind, NONE } from '@/profile/schema';
 import { cgroup2Mount } from './cgroups';
 import { Collector } from './collector';
 import { readStolenSeconds } from './cost';
+import { onlineCpus } from './perf-event';
 
 const HZ = 997;
 
@@ -167,6 +170,34 @@ describe('the truth of a CPU profile', () => {
       (process) => profile.string(processes.columns.name[process]) === 'short-lived',
     );
     expectCpuTime(all, result.cpuSeconds, stolenSeconds);
+  });
+
+  it('programs that are started one after the other have their mappings, however fast', async () => {
+    const run = await ProfiledRun.start(HZ);
+    const loop = 'while :; do /bin/true; done';
+    const loops = onlineCpus().map(() => spawn('timeout', ['4', 'sh', '-c', loop]));
+    await Promise.all(loops.map((child) => once(child, 'exit')));
+    await sleep(300);
+    const profile = await run.stop();
+
+    const { samples, stacks, frames, threads, processes, strings } = profile;
+    const { name, pid } = processes.columns;
+    const started = new Set<number>();
+    let [all, withoutFile] = [0, 0];
+    for (let row = 0; row < samples.length; row++) {
+      const process = threads.columns.process[samples.columns.thread[row]];
+      if (strings[name[process]] !== 'true') continue;
+      started.add(pid[process]);
+      all++;
+      for (let at = samples.columns.stack[row]; at !== NONE; at = stacks.columns.parent[at]) {
+        if (frames.columns.kind[stacks.columns.frame[at]] !== FrameKind.Jit) continue;
+        withoutFile++;
+        break;
+      }
+    }
+    expect(profile.losses.get('mapping-event-ring-full') ?? 0).toBe(0);
+    expect(started.size).toBeGreaterThan(200);
+    expect(withoutFile).toBeLessThan(all * 0.005);
   });
 
   it('a program in another mount namespace has its symbols', async () => {

@@ -5,7 +5,7 @@
  * (PERF_RECORD_KSYMBOL: BPF programs and trampolines).
  */
 import { closeFd, MappedMemory, PAGE_BYTES } from './libc';
-import { Flag, openSoftwareEvent } from './perf-event';
+import { Flag, onlineCpus, openSoftwareEvent } from './perf-event';
 
 /** All times are CLOCK_MONOTONIC, in ns. */
 export type MmapEvent =
@@ -34,10 +34,24 @@ const RECORD_LOST = 2;
 const RECORD_COMM = 3;
 const RECORD_MMAP2 = 10;
 const RECORD_KSYMBOL = 17;
+const READ = new Set([RECORD_LOST, RECORD_COMM, RECORD_MMAP2, RECORD_KSYMBOL]);
 const MISC_COMM_EXEC = 1 << 13;
 const MISC_BUILD_ID = 1 << 14;
 
-const DATA_BYTES = 32 * PAGE_BYTES;
+/**
+ * A CPU starts 1,500 short programs a second at most, with some 1.2 KB of records each (forks and exits come, too, wanted or not):
+ * this is twice what comes between two readings.
+ */
+const RING_BYTES = 1 << 20;
+const RING_BYTES_MIN = 1 << 17;
+const ALL_RINGS_BYTES_MAX = 1 << 26;
+
+function ringBytesFor(cpus: number): number {
+  let bytes = RING_BYTES;
+  while (bytes > RING_BYTES_MIN && bytes * cpus > ALL_RINGS_BYTES_MAX) bytes /= 2;
+  return bytes;
+}
+
 const DATA_HEAD = 1024 / 8;
 const DATA_TAIL = 1032 / 8;
 
@@ -58,6 +72,7 @@ export interface MmapEventReceiver {
 export class MmapEvents {
   readonly #rings = new Map<number, CpuRing>();
   readonly #receiver: MmapEventReceiver;
+  readonly #ringBytes = ringBytesFor(onlineCpus().length);
   #newer: MmapEvent[] = [];
 
   constructor(receiver: MmapEventReceiver) {
@@ -76,7 +91,7 @@ export class MmapEvents {
     });
     let memory: MappedMemory;
     try {
-      memory = new MappedMemory(fd, PAGE_BYTES + DATA_BYTES, 0, true);
+      memory = new MappedMemory(fd, PAGE_BYTES + this.#ringBytes, 0, true);
     } catch (error) {
       closeFd(fd);
       throw error;
@@ -85,7 +100,7 @@ export class MmapEvents {
       fd,
       memory,
       positions: new BigUint64Array(memory.buffer, 0, PAGE_BYTES / 8),
-      bytes: new Uint8Array(memory.buffer, PAGE_BYTES, DATA_BYTES),
+      bytes: new Uint8Array(memory.buffer, PAGE_BYTES, this.#ringBytes),
     });
     this.#receiver.kernelChanged();
   }
@@ -121,15 +136,16 @@ export class MmapEvents {
     let tail = Number(positions[DATA_TAIL]);
     if (head === tail) return;
     while (tail < head) {
-      const at = tail % DATA_BYTES;
+      const at = tail % bytes.length;
       // A record's header never wraps: records are multiples of 8, and so is the ring.
       const size = bytes[at + 6] | (bytes[at + 7] << 8);
       if (size < 8) break;
+      tail += size;
+      if (!READ.has(bytes[at])) continue;
       const record = new Uint8Array(size);
-      const first = bytes.subarray(at, Math.min(at + size, DATA_BYTES));
+      const first = bytes.subarray(at, Math.min(at + size, bytes.length));
       record.set(first);
       if (first.length < size) record.set(bytes.subarray(0, size - first.length), first.length);
-      tail += size;
       const event = this.#parse(new DataView(record.buffer), record);
       if (event !== undefined) events.push(event);
     }
