@@ -52,6 +52,21 @@ struct thread {
 	struct early_stacks early;
 };
 
+static __always_inline void forget_early_stacks(struct thread *thread)
+{
+	thread->early.probability = thread->early.kernel = thread->early.user = 0;
+}
+
+static __always_inline void add_time(struct thread *thread, __u32 state, __u64 ns)
+{
+	/* For the verifier: the compiler takes it to be so. */
+	barrier_var(state);
+	if (state >= STATE_MAX)
+		return;
+	thread->ns[state] += ns;
+	thread->count[state] += 1;
+}
+
 /* CPUs' clocks differ by a little: what was on another one may seem to be yet to come. */
 static __always_inline __u64 elapsed_ns(__u64 from, __u64 to)
 {
