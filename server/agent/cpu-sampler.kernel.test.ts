@@ -5,6 +5,7 @@ import { RunningWorkload } from '@/bench/workloads/run';
 import { CpuSampler } from './cpu-sampler';
 import { BpfError, BpfObject } from './libbpf';
 import { SystemError } from './libc';
+import { IGNORE_ALL } from './receiver-for-tests';
 import { type RecordReceiver, readRecords } from './record-reader';
 
 let sampler: CpuSampler | undefined;
@@ -20,21 +21,12 @@ function receiver(
 ): RecordReceiver {
   const id = (high: number, low: number): string => `${high}:${low}`;
   return {
-    time: () => {},
+    ...IGNORE_ALL,
     sample: (s) =>
       onSample(
         [id(s.kernelHigh, s.kernelLow), id(s.userHigh, s.userLow)].filter((text) => text !== '0:0'),
       ),
     stack: (s) => onStack(id(s.idHigh, s.idLow)),
-    fork: () => {},
-    exec: () => {},
-    exit: () => {},
-    rename: () => {},
-    cgroup: () => {},
-    wait: () => {},
-    waitStack: () => {},
-    threadEnd: () => {},
-    latency: () => {},
   };
 }
 

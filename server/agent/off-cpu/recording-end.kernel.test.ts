@@ -20,12 +20,12 @@ import { NONE, ThreadState } from '@/profile/schema';
 import { CpuSampler } from '../cpu-sampler';
 import { Modules } from '../modules';
 import { Processes } from '../processes';
+import { IGNORE_ALL } from '../receiver-for-tests';
 import { readRecords } from '../record-reader';
 import { Rows } from '../rows';
 import { OffCpu, type OffCpuTarget } from './off-cpu';
 
 const LIFE_MS = 1500;
-const nothing = (): void => {};
 
 const undo: (() => void)[] = [];
 afterEach(() => {
@@ -113,18 +113,10 @@ describe('the end of a recording', () => {
     undo.push(() => offCpu.dispose());
     const readRing = (): void => {
       readRecords(sampler.ring, sampler.ring.position(), {
-        time: nothing,
-        sample: nothing,
-        stack: nothing,
-        fork: nothing,
-        exec: nothing,
-        exit: nothing,
-        rename: nothing,
-        cgroup: nothing,
+        ...IGNORE_ALL,
         wait: (wait) => offCpu.wait(wait),
         waitStack: (stack) => offCpu.waitStack(stack),
         threadEnd: (view, at) => offCpu.threadEnd(view, at),
-        latency: nothing,
       });
     };
 

@@ -8,6 +8,7 @@ import { ThreadState } from '@/profile/schema';
 import { distFile } from '@/server/root';
 import { CpuSampler } from '../cpu-sampler';
 import { type BpfMap, BpfObject } from '../libbpf';
+import { IGNORE_ALL } from '../receiver-for-tests';
 import { type RawWait, readRecords } from '../record-reader';
 import { OFF_CPU_CONFIGURATION_BYTES, THREAD, THREAD_BYTES } from '../records';
 import { OpenWaitReader } from './open-waits';
@@ -154,18 +155,8 @@ class Profiling {
   /** The waits for input that have been drawn, with their stacks. */
   inputWaits(): RawWait[] {
     readRecords(this.#sampler.ring, this.#sampler.ring.position(), {
-      time: nothing,
-      sample: nothing,
-      stack: nothing,
-      fork: nothing,
-      exec: nothing,
-      exit: nothing,
-      rename: nothing,
-      cgroup: nothing,
+      ...IGNORE_ALL,
       wait: (wait) => this.#waits.push({ ...wait }),
-      waitStack: nothing,
-      threadEnd: nothing,
-      latency: nothing,
     });
     return this.#waits.filter(({ state }) => state === INPUT);
   }
