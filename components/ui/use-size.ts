@@ -1,6 +1,6 @@
 'use client';
 
-import { type RefObject, useEffect, useState } from 'react';
+import { type RefObject, useLayoutEffect, useState } from 'react';
 
 export interface Size {
   readonly width: number;
@@ -10,12 +10,19 @@ export interface Size {
 /** The size of an element in CSS pixels, as it is now; 0 before it is there. */
 export function useSize(element: RefObject<HTMLElement | null>): Size {
   const [size, setSize] = useState<Size>({ width: 0, height: 0 });
-  useEffect(() => {
-    if (element.current === null) return;
+  useLayoutEffect(() => {
+    const { current } = element;
+    if (current === null) return;
+    const resize = (width: number, height: number): void =>
+      setSize((size) =>
+        size.width === width && size.height === height ? size : { width, height },
+      );
+    // Of the first picture; what the observer says comes after it.
+    resize(current.clientWidth, current.clientHeight);
     const observer = new ResizeObserver(([{ contentRect }]) =>
-      setSize({ width: Math.floor(contentRect.width), height: Math.floor(contentRect.height) }),
+      resize(Math.floor(contentRect.width), Math.floor(contentRect.height)),
     );
-    observer.observe(element.current);
+    observer.observe(current);
     return () => observer.disconnect();
   }, [element]);
   return size;
