@@ -40,9 +40,9 @@ const MISC_BUILD_ID = 1 << 14;
 
 /**
  * A CPU starts 1,500 short programs a second at most, with some 1.2 KB of records each (forks and exits come, too, wanted or not):
- * this is twice what comes between two readings.
+ * what comes between two readings fits. With the page before it, this is what perf lets everybody have (`perf_event_mlock_kb`).
  */
-const RING_BYTES = 1 << 20;
+const RING_BYTES = 1 << 19;
 const RING_BYTES_MIN = 1 << 17;
 const ALL_RINGS_BYTES_MAX = 1 << 26;
 
