@@ -1,9 +1,12 @@
 import { expect, it, vi } from 'vitest';
 import { RunTimeMeter, StealMeter } from './cost';
+import { BpfError } from './libbpf';
 
-const enabled = vi.hoisted(() => ({ now: 0 }));
-vi.mock('./libbpf', () => ({
+const enabled = vi.hoisted(() => ({ now: 0, isRefused: false }));
+vi.mock('./libbpf', async (importOriginal) => ({
+  ...(await importOriginal<typeof import('./libbpf')>()),
   enableRunTimeStatistics: () => {
+    if (enabled.isRefused) throw new BpfError('BPF run time statistics', 1, '');
     enabled.now++;
     return () => {
       enabled.now--;
@@ -54,6 +57,20 @@ it('run times are measured a quarter of a second in ten, and when programs came'
     expect(vi.getTimerCount()).toBe(0);
   } finally {
     vi.useRealTimers();
+  }
+});
+
+it('where the kernel refuses to measure run times, that is said, and everything else goes on', () => {
+  enabled.isRefused = true;
+  const meter = new RunTimeMeter();
+  try {
+    expect(meter.read('a', program().used)).toEqual({
+      bpfCpu: { notMeasured: expect.stringContaining('CAP_SYS_ADMIN') },
+      bpfPrograms: {},
+    });
+  } finally {
+    meter.dispose();
+    enabled.isRefused = false;
   }
 });
 

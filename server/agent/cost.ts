@@ -1,7 +1,7 @@
 /** What this process and its BPF programs cost, measured over the time since the last reading. */
 import { readFileSync } from 'node:fs';
 import type { CollectorStatus, Measured, ProcessCost } from '@/profile/status';
-import { enableRunTimeStatistics, type ProgramRunTime } from './libbpf';
+import { BpfError, enableRunTimeStatistics, type ProgramRunTime } from './libbpf';
 
 const NS_PER_US = 1000;
 /** Of the kernel's interface to programs: 100 on all architectures of today. */
@@ -84,7 +84,14 @@ export class RunTimeMeter {
   }
 
   #begin(runTimes: () => readonly ProgramRunTime[]): void {
-    this.#stopStatistics ??= enableRunTimeStatistics();
+    try {
+      this.#stopStatistics ??= enableRunTimeStatistics();
+    } catch (error) {
+      if (!(error instanceof BpfError)) throw error;
+      const notMeasured = `the kernel does not let it be measured, for which it wants CAP_SYS_ADMIN (${error.message})`;
+      this.#last = { bpfCpu: { notMeasured }, bpfPrograms: {} };
+      return;
+    }
     const programs = runTimes().map((program) => [program.name, program] as const);
     this.#before = { runTimes: new Map(programs), at: process.hrtime.bigint() };
   }
