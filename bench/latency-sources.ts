@@ -40,7 +40,7 @@ export const latencySources: Bench = {
   what: 'what perf bench sched pipe does on one CPU while latencies are measured, beside nothing at all',
   async run(report) {
     // For its maps: no CPU is sampled.
-    const sampler = CpuSampler.load(99, { kind: 'all' });
+    const sampler = await CpuSampler.load(99, { kind: 'all' });
     const programs = new LatencyPrograms({ maps: sampler.sharedMaps() });
     const ways: readonly Way[] = [
       { name: 'nothing', sources: [] },

@@ -176,7 +176,7 @@ export class Collector {
     });
     let sampler: CpuSampler | undefined;
     try {
-      sampler = CpuSampler.load(options.frequencyHz, options.filter);
+      sampler = await CpuSampler.load(options.frequencyHz, options.filter);
       const collector = new Collector(options, sampler, symbolizer);
       try {
         await collector.#begin();
@@ -263,8 +263,10 @@ export class Collector {
       this.#offCpu.setThreshold(options.thresholdNs);
     } else if (options !== undefined) {
       const maps = this.#sampler.sharedMaps();
-      this.#offCpu = new OffCpu(options, maps, this.#processes, () => this.#offCpuTarget());
-      await this.#latency.countWaitsBy(this.#offCpu.waitCounter);
+      const target = (): OffCpuTarget => this.#offCpuTarget();
+      const offCpu = await OffCpu.load(options, maps, this.#processes, target);
+      this.#beginOffCpu(offCpu);
+      await this.#latency.countWaitsBy(offCpu.waitCounter);
       await this.#measureLatencies(true);
     } else if (this.#offCpu !== undefined) {
       await this.#measureLatencies(false);
@@ -275,6 +277,17 @@ export class Collector {
       this.#offCpu = undefined;
     }
     await this.#latency.setStackThreshold(options?.thresholdNs ?? DEFAULT_STACK_THRESHOLD_NS);
+  }
+
+  #beginOffCpu(offCpu: OffCpu): void {
+    this.#offCpu = offCpu;
+    try {
+      offCpu.begin();
+    } catch (error) {
+      this.#offCpu = undefined;
+      offCpu.dispose();
+      throw error;
+    }
   }
 
   #offCpuTarget(): OffCpuTarget {
@@ -373,7 +386,7 @@ export class Collector {
   }
 
   async #runTick(): Promise<void> {
-    const isDue = monotonicNs() - this.#latencyStartNs >= LATENCY_NS;
+    const isDue = monotonicNs() - this.#latencyStartNs >= LATENCY_NS && !this.#latency.isSwitching;
     // Before the ring is read, which then tells of all processes that are in it, however short they lived.
     const latencies = isDue ? await this.#takeLatencies() : undefined;
     const { builder, stacks } = this.#epochs.current;

@@ -35,7 +35,7 @@ describe('losses', () => {
     const workloads = [0, 1].map(
       (depth) => new RunningWorkload(compileWorkload('recursion'), [depth * 60, 60]),
     );
-    sampler = CpuSampler.load(
+    sampler = await CpuSampler.load(
       4999,
       { kind: 'processes', pids: workloads.map(({ pid }) => pid) },
       1 << 16,
@@ -79,7 +79,7 @@ describe('losses', () => {
 
   it('a stack crosses the ring once, until all are asked for again', async () => {
     const workload = new RunningWorkload(compileWorkload('recursion'), [10, 60]);
-    sampler = CpuSampler.load(999, { kind: 'processes', pids: [workload.pid] });
+    sampler = await CpuSampler.load(999, { kind: 'processes', pids: [workload.pid] });
     sampler.followCpus();
     const times = new Map<string, number>();
     let samples = 0;
@@ -100,13 +100,13 @@ describe('losses', () => {
 });
 
 describe('errors', () => {
-  it('say which file could not be opened', () => {
-    expect(() => BpfObject.load('/nonexistent.bpf.o')).toThrow(BpfError);
-    expect(() => BpfObject.load('/nonexistent.bpf.o')).toThrow(/nonexistent.*ENOENT/s);
+  it('say which file could not be opened', async () => {
+    await expect(BpfObject.load('/nonexistent.bpf.o')).rejects.toThrow(BpfError);
+    await expect(BpfObject.load('/nonexistent.bpf.o')).rejects.toThrow(/nonexistent.*ENOENT/s);
   });
 
-  it('say which cgroup does not exist', () => {
-    expect(() => CpuSampler.load(99, { kind: 'cgroup', path: '/no-such-cgroup' })).toThrow(
+  it('say which cgroup does not exist', async () => {
+    await expect(CpuSampler.load(99, { kind: 'cgroup', path: '/no-such-cgroup' })).rejects.toThrow(
       /no-such-cgroup/,
     );
   });

@@ -62,21 +62,21 @@ export class CpuSampler {
   }
 
   /**
-   * Loads everything; no CPU is sampled before `followCpus`. `ringBytes`: a power of two. Throws BpfError, and what
-   * `setFilter` throws.
+   * Loads everything; no CPU is sampled before `followCpus`. `ringBytes`: a power of two. Rejects with BpfError, and with
+   * what `setFilter` throws.
    */
-  static load(
+  static async load(
     frequencyHz: number,
     filter: Filter,
     ringBytes: number = ringBytesFor(onlineCpus().length),
-  ): CpuSampler {
-    const processObject = BpfObject.load(distFile('bpf/process.bpf.o'), {
+  ): Promise<CpuSampler> {
+    const processObject = await BpfObject.load(distFile('bpf/process.bpf.o'), {
       maxEntries: { events: ringBytes },
     });
     let cpuObject: BpfObject | undefined;
     let sampler: CpuSampler | undefined;
     try {
-      cpuObject = BpfObject.load(distFile('bpf/cpu.bpf.o'), {
+      cpuObject = await BpfObject.load(distFile('bpf/cpu.bpf.o'), {
         shared: [
           ...SHARED_MAPS.map((name) => processObject.map(name)),
           processObject.map('counters', 'perCpu'),

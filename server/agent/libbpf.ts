@@ -42,23 +42,24 @@ function bind() {
   const setPrint = f<(callback: unknown) => void>(
     'void *libbpf_set_print(hearth_libbpf_print *callback)',
   );
-  setPrint(
-    koffi.register((level: number, format: string, args: unknown): number => {
-      const DEBUG = 2;
-      if (level >= DEBUG) return 0;
-      // The verifier's log is one line of many kilobytes, and its reason is at the end.
-      const text = Buffer.alloc(1 << 20);
-      const length = Math.min(vsnprintf(text, text.length, format, args), text.length - 1);
-      log.push(text.toString('utf8', Math.max(0, length - LOG_LINE_BYTES), length));
-      if (log.length > LOG_LINES) log.shift();
-      return 0;
-    }, koffi.pointer(printer)),
-  );
+  const print = koffi.register((level: number, format: string, args: unknown): number => {
+    const DEBUG = 2;
+    if (level >= DEBUG) return 0;
+    // The verifier's log is one line of many kilobytes, and its reason is at the end.
+    const text = Buffer.alloc(1 << 20);
+    const length = Math.min(vsnprintf(text, text.length, format, args), text.length - 1);
+    log.push(text.toString('utf8', Math.max(0, length - LOG_LINE_BYTES), length));
+    if (log.length > LOG_LINES) log.shift();
+    return 0;
+  }, koffi.pointer(printer));
+  setPrint(print);
   return {
+    print,
+    setPrint,
     openFile: f<(path: string, options: null) => Pointer | null>(
       'void *bpf_object__open_file(const char *path, void *options)',
     ),
-    load: f<(object: Pointer) => number>('int bpf_object__load(void *object)'),
+    load: library.func('int bpf_object__load(void *object)'),
     close: f<(object: Pointer) => void>('void bpf_object__close(void *object)'),
     findMap: f<(object: Pointer, name: string) => Pointer | null>(
       'void *bpf_object__find_map_by_name(void *object, const char *name)',
@@ -321,6 +322,9 @@ export interface LoadOptions {
   readonly constants?: Readonly<Record<string, Uint8Array>>;
 }
 
+/** Loads one object after the other: what libbpf says meanwhile is about that one. */
+let loading: Promise<unknown> = Promise.resolve();
+
 /** A loaded object file: programs in the kernel, and their maps. */
 export class BpfObject {
   #pointer: Pointer;
@@ -333,8 +337,32 @@ export class BpfObject {
     this.#pointer = pointer;
   }
 
-  /** Opens and loads an object file. Throws BpfError with the verifier's log. */
-  static load(path: string, options: LoadOptions = {}): BpfObject {
+  /**
+   * Opens and loads an object file; nothing is attached. The kernel checks programs for up to a second or two: not on this
+   * thread, which goes on meanwhile. Rejects with BpfError, which has the verifier's log.
+   */
+  static load(path: string, options: LoadOptions = {}): Promise<BpfObject> {
+    const object = loading.then(() => BpfObject.#load(path, options));
+    loading = object.catch(() => {}); // whoever asked for it gets its error
+    return object;
+  }
+
+  static async #load(path: string, options: LoadOptions): Promise<BpfObject> {
+    const object = BpfObject.#open(path, options);
+    if (await object.#loadElsewhere()) return object;
+    object.dispose();
+    // Once more, for libbpf speaks on this thread alone.
+    const again = BpfObject.#open(path, options);
+    try {
+      check(`load ${path}`, libbpf().load(again.#pointer));
+      return again;
+    } catch (error) {
+      again.dispose();
+      throw error;
+    }
+  }
+
+  static #open(path: string, options: LoadOptions): BpfObject {
     log.length = 0;
     const pointer = checkPointer(`open ${path}`, libbpf().openFile(path, null));
     const object = new BpfObject(pointer, path);
@@ -359,12 +387,26 @@ export class BpfObject {
         const map = checkPointer(`section ${name}`, libbpf().findMap(pointer, name));
         check(`value of ${name}`, libbpf().setInitialValue(map, value, value.length));
       }
-      check(`load ${path}`, libbpf().load(pointer));
-      log.length = 0;
       return object;
     } catch (error) {
       object.dispose();
       throw error;
+    }
+  }
+
+  /** On another thread, and in silence: what libbpf says there would wait for this thread, and for ever where it ends. */
+  async #loadElsewhere(): Promise<boolean> {
+    const { load, setPrint } = libbpf();
+    setPrint(null);
+    try {
+      return await new Promise((resolve, reject) => {
+        load.async(this.#pointer, (error: unknown, result: number) => {
+          if (error === null) resolve(result >= 0);
+          else reject(error);
+        });
+      });
+    } finally {
+      setPrint(libbpf().print);
     }
   }
 

@@ -29,20 +29,25 @@ export class ProcessFollower {
     latency: nothing,
   };
 
-  /** Loads and attaches. Throws BpfError and SystemError. */
-  constructor() {
-    this.#object = BpfObject.load(distFile('bpf/process.bpf.o'));
+  private constructor(object: BpfObject, ring: Ring) {
+    this.#object = object;
+    this.#ring = ring;
+    object.attachAll();
+    this.#processes.scan();
+  }
+
+  /** Loads and attaches. Rejects with BpfError and SystemError. */
+  static async start(): Promise<ProcessFollower> {
+    const object = await BpfObject.load(distFile('bpf/process.bpf.o'));
     let ring: Ring | undefined;
     try {
-      ring = new Ring(this.#object.map('events'));
-      this.#object.attachAll();
+      ring = new Ring(object.map('events'));
+      return new ProcessFollower(object, ring);
     } catch (error) {
       ring?.dispose();
-      this.#object.dispose();
+      object.dispose();
       throw error;
     }
-    this.#ring = ring;
-    this.#processes.scan();
   }
 
   /** Takes in what has happened until now. To be called about once a second. */

@@ -44,7 +44,7 @@ export async function latency({
   const end = (): void => ended.abort();
   for (const signal of SIGNALS) process.on(signal, end);
   const programs = new LatencyPrograms({ onlyPids: pids });
-  const owners = new Owners(by);
+  const owners = await Owners.start(by);
   try {
     await programs.set([source]);
     const problem = programs.problems[source];
@@ -101,10 +101,15 @@ class Owners {
   /** By pid. */
   readonly names = new Map<number, string>([[0, UNKNOWN]]);
   readonly #by: LatencyOwners | undefined;
-  readonly #processes = new ProcessFollower();
+  readonly #processes: ProcessFollower;
 
-  constructor(by: LatencyOwners | undefined) {
+  private constructor(by: LatencyOwners | undefined, processes: ProcessFollower) {
     this.#by = by;
+    this.#processes = processes;
+  }
+
+  static async start(by: LatencyOwners | undefined): Promise<Owners> {
+    return new Owners(by, await ProcessFollower.start());
   }
 
   /** What was counted since the last time. */

@@ -45,23 +45,30 @@ const EVENT_PROGRAMS: Readonly<Record<string, CountedEventPrograms>> = {
 const ZERO_KEY = new Uint8Array(4);
 
 export class LatencyObject implements LatencyCounter {
+  readonly takesStacks: boolean;
   readonly #object: BpfObject;
   readonly #tables: LatencyTables;
   readonly #events: CountedEvents;
 
+  private constructor(object: BpfObject, events: CountedEvents, takesStacks: boolean) {
+    this.takesStacks = takesStacks;
+    this.#object = object;
+    this.#tables = new LatencyTables(object);
+    this.#events = events;
+  }
+
   /**
-   * Loads and attaches. With `takesStacks`, which needs a filter by maps, stacks can be asked for with `setStacks`. Throws
-   * BpfError and SystemError.
+   * Loads and attaches. With `takesStacks`, which needs a filter by maps, stacks can be asked for with `setStacks`. Rejects
+   * with BpfError and SystemError.
    */
-  constructor(
-    readonly name: string,
+  static async load(
+    name: string,
     filter: LatencyFilter,
-    readonly takesStacks: boolean,
-  ) {
-    const path = distFile(`bpf/latency-${name}.bpf.o`);
+    takesStacks: boolean,
+  ): Promise<LatencyObject> {
     const shared = 'maps' in filter ? filter.maps : [];
-    this.#object = BpfObject.load(
-      path,
+    const object = await BpfObject.load(
+      distFile(`bpf/latency-${name}.bpf.o`),
       takesStacks
         ? { shared, constants: { '.rodata.stacks': Uint8Array.of(1, 0, 0, 0) } }
         : {
@@ -70,14 +77,16 @@ export class LatencyObject implements LatencyCounter {
           },
     );
     const eventPrograms = EVENT_PROGRAMS[name] ?? {};
-    this.#events = new CountedEvents(this.#object, eventPrograms);
+    const events = new CountedEvents(object, eventPrograms);
     try {
-      if ('onlyPids' in filter && filter.onlyPids !== undefined) this.#watch(filter.onlyPids);
-      this.#tables = new LatencyTables(this.#object);
-      this.#events.followCpus();
-      this.#object.attachAll({ except: Object.keys(eventPrograms) });
+      if ('onlyPids' in filter && filter.onlyPids !== undefined) watch(object, filter.onlyPids);
+      const latency = new LatencyObject(object, events, takesStacks);
+      events.followCpus();
+      object.attachAll({ except: Object.keys(eventPrograms) });
+      return latency;
     } catch (error) {
-      this.dispose();
+      events.dispose();
+      object.dispose();
       throw error;
     }
   }
@@ -116,15 +125,6 @@ export class LatencyObject implements LatencyCounter {
     return this.#object.runTimes();
   }
 
-  #watch(pids: readonly number[]): void {
-    const watched = this.#object.map('watched');
-    for (const pid of pids)
-      watched.update(new Uint8Array(Uint32Array.of(pid).buffer), Uint8Array.of(1));
-    const configuration = new DataView(new ArrayBuffer(CONFIGURATION_BYTES));
-    configuration.setUint32(CONFIGURATION.filter, FILTER_KINDS.indexOf('processes'), true);
-    this.#object.map('configurations').update(ZERO_KEY, new Uint8Array(configuration.buffer));
-  }
-
   mapFds(): number[] {
     return this.#object.mapFds();
   }
@@ -133,4 +133,13 @@ export class LatencyObject implements LatencyCounter {
     this.#events.dispose();
     this.#object.dispose();
   }
+}
+
+function watch(object: BpfObject, pids: readonly number[]): void {
+  const watched = object.map('watched');
+  for (const pid of pids)
+    watched.update(new Uint8Array(Uint32Array.of(pid).buffer), Uint8Array.of(1));
+  const configuration = new DataView(new ArrayBuffer(CONFIGURATION_BYTES));
+  configuration.setUint32(CONFIGURATION.filter, FILTER_KINDS.indexOf('processes'), true);
+  object.map('configurations').update(ZERO_KEY, new Uint8Array(configuration.buffer));
 }

@@ -67,6 +67,7 @@ export class LatencyPrograms {
   #lossesBefore = NO_LOSSES;
   /** Switching and reading, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
+  #switching = 0;
 
   constructor(filter: LatencyFilter) {
     this.#filter = filter;
@@ -92,7 +93,12 @@ export class LatencyPrograms {
    * maps). What the kernel refuses is among the `problems` afterwards: a source, or its stacks alone.
    */
   set(sources: readonly LatencySource[], stacks: readonly LatencySource[] = []): Promise<void> {
-    return this.#inOrder(() => this.#set(sources, stacks));
+    return this.#switch(() => this.#set(sources, stacks));
+  }
+
+  /** Programs are being loaded or unloaded, which takes up to seconds; `take` would wait for it. */
+  get isSwitching(): boolean {
+    return this.#switching > 0;
   }
 
   /** Events of this length, in ns, get stacks always, shorter ones in proportion; up to 2^31. */
@@ -120,7 +126,7 @@ export class LatencyPrograms {
    * has resolved, they may be unloaded.
    */
   countWaitsBy(counter: LatencyCounter | undefined): Promise<void> {
-    return this.#inOrder(() => this.#handOver(counter));
+    return this.#switch(() => this.#handOver(counter));
   }
 
   /** Of how many events of these sources one is timed. */
@@ -180,8 +186,10 @@ export class LatencyPrograms {
     }
     for (const name of wanted) {
       if (this.#objects.has(name)) continue;
-      this.#load(name, sources, withStacks.has(name));
-      this.#objects.get(name)?.countBetween(0n);
+      const object = await this.#load(name, sources, withStacks.has(name));
+      if (object === undefined) continue;
+      this.#objects.set(name, object);
+      object.countBetween(0n);
     }
     this.#sources = this.#measured(sources);
     this.#stacks = this.#stacks.filter(
@@ -208,12 +216,13 @@ export class LatencyPrograms {
     const before = this.#objects.get(WAITS);
     this.#waitCounter = counter;
     if (before === undefined) return;
-    this.#objects.delete(WAITS);
-    this.#load(WAITS, this.#sources, false);
+    const after = await this.#load(WAITS, this.#sources, false);
+    if (after === undefined) this.#objects.delete(WAITS);
+    else this.#objects.set(WAITS, after);
     this.#sources = this.#measured(this.#sources);
     this.#control();
     const atNs = process.hrtime.bigint() + BigInt(HAND_OVER_MS * 1e6);
-    this.#objects.get(WAITS)?.countBetween(atNs);
+    after?.countBetween(atNs);
     before.countBetween(0n, atNs);
     await sleep(HAND_OVER_MS + 1);
     await this.#finish(before);
@@ -230,18 +239,24 @@ export class LatencyPrograms {
       if (object.takesStacks) object.setStacks(kinds, this.#thresholdNs);
   }
 
-  #load(name: string, sources: readonly LatencySource[], takesStacks: boolean): void {
+  /** Undefined where the kernel refuses; where it refuses stacks, one that takes none. */
+  async #load(
+    name: string,
+    sources: readonly LatencySource[],
+    takesStacks: boolean,
+  ): Promise<LatencyCounter | undefined> {
+    if (name === WAITS && this.#waitCounter !== undefined) return this.#waitCounter;
     try {
-      const counter = name === WAITS ? this.#waitCounter : undefined;
-      this.#objects.set(name, counter ?? new LatencyObject(name, this.#filter, takesStacks));
+      return await LatencyObject.load(name, this.#filter, takesStacks);
     } catch (error) {
       if (!(error instanceof BpfError || error instanceof SystemError)) throw error;
-      if (takesStacks) this.#load(name, sources, false);
-      const what = takesStacks && this.#objects.has(name) ? 'to take stacks' : 'the programs';
+      const without = takesStacks ? await this.#load(name, sources, false) : undefined;
+      const what = without === undefined ? 'the programs' : 'to take stacks';
       for (const source of sources) {
         if (OBJECT_OF[source] === name)
           this.#problems.set(source, `the kernel refused ${what}: ${error.message}`);
       }
+      return without;
     }
   }
 
@@ -260,6 +275,15 @@ export class LatencyPrograms {
           : 1,
       });
     };
+  }
+
+  async #switch(work: () => Promise<void>): Promise<void> {
+    this.#switching++;
+    try {
+      await this.#inOrder(work);
+    } finally {
+      this.#switching--;
+    }
   }
 
   #inOrder<T>(work: () => Promise<T>): Promise<T> {

@@ -79,7 +79,7 @@ export class OffCpuPrograms {
   readonly #object: BpfObject;
   readonly #pass: () => number;
   readonly #thresholds: BpfMap;
-  readonly #detach: readonly (() => void)[];
+  #detach: readonly (() => void)[] = [];
 
   private constructor(object: BpfObject, stackTime: StackTime, thresholdNs: number) {
     this.#object = object;
@@ -88,24 +88,19 @@ export class OffCpuPrograms {
     this.threadMaps = ['thread_places', 'threads'].map((name) => object.map(name));
     this.#thresholds = object.map('off_cpu_configurations');
     this.setThreshold(thresholdNs);
-    this.#detach = ['on_thread_free', 'on_new_thread', 'on_waking', 'on_switch'].map((name) =>
-      object.attachProgram(name),
-    );
     this.#pass = object.iterator('read_threads');
-    // Begins to follow the threads that are there and have not been switched since.
-    this.readThreads(() => {});
   }
 
   /**
-   * Loads and attaches. `shared`: the maps of CpuSampler.sharedMaps(). Stacks are taken late where the kernel can, unless
-   * `stackTime` says otherwise. Throws BpfError.
+   * Loads; waits are taken from `attach` on. `shared`: the maps of CpuSampler.sharedMaps(). Stacks are taken late where the
+   * kernel can, unless `stackTime` says otherwise. Rejects with BpfError.
    */
-  static load(
+  static async load(
     shared: readonly BpfMap[],
     thresholdNs: number,
     stackTime: StackTime = 'late',
-  ): OffCpuPrograms {
-    const open = (time: StackTime): BpfObject =>
+  ): Promise<OffCpuPrograms> {
+    const open = (time: StackTime): Promise<BpfObject> =>
       BpfObject.load(distFile('bpf/off-cpu.bpf.o'), {
         shared,
         constants: { '.rodata.late': Uint8Array.of(time === 'late' ? 1 : 0, 0, 0, 0) },
@@ -113,11 +108,11 @@ export class OffCpuPrograms {
     let object: BpfObject;
     let time = stackTime;
     try {
-      object = open(time);
+      object = await open(time);
     } catch (error) {
       if (!(error instanceof BpfError) || time === 'early') throw error;
       time = 'early';
-      object = open(time);
+      object = await open(time);
     }
     try {
       return new OffCpuPrograms(object, time, thresholdNs);
@@ -125,6 +120,15 @@ export class OffCpuPrograms {
       object.dispose();
       throw error;
     }
+  }
+
+  /** Throws BpfError. */
+  attach(): void {
+    this.#detach = ['on_thread_free', 'on_new_thread', 'on_waking', 'on_switch'].map((name) =>
+      this.#object.attachProgram(name),
+    );
+    // Begins to follow the threads that are there and have not been switched since.
+    this.readThreads(() => {});
   }
 
   /** Waits of this length, in ns, are always taken, shorter ones in proportion; from 1 us to 1 s. */

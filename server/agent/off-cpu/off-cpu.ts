@@ -65,18 +65,35 @@ export class OffCpu {
   #thresholdNs: number;
   #readAtMs = 0;
 
-  /** `shared`: CpuSampler.sharedMaps(). Throws BpfError. */
-  constructor(
-    options: OffCpuOptions,
-    shared: readonly BpfMap[],
+  private constructor(
+    programs: OffCpuPrograms,
+    openWaits: OpenWaitReader | undefined,
+    thresholdNs: number,
     processes: Processes,
     target: () => OffCpuTarget,
   ) {
-    this.#thresholdNs = options.thresholdNs;
-    this.#programs = OffCpuPrograms.load(shared, options.thresholdNs, options.stackTime);
-    this.#openWaits = OpenWaitReader.load([...shared, ...this.#programs.threadMaps]);
+    this.#programs = programs;
+    this.#openWaits = openWaits;
+    this.#thresholdNs = thresholdNs;
     this.#processes = processes;
     this.#target = target;
+  }
+
+  /** Loads all; waits are taken from `begin` on. `shared`: CpuSampler.sharedMaps(). Rejects with BpfError. */
+  static async load(
+    { thresholdNs, stackTime }: OffCpuOptions,
+    shared: readonly BpfMap[],
+    processes: Processes,
+    target: () => OffCpuTarget,
+  ): Promise<OffCpu> {
+    const programs = await OffCpuPrograms.load(shared, thresholdNs, stackTime);
+    const openWaits = await OpenWaitReader.load([...shared, ...programs.threadMaps]);
+    return new OffCpu(programs, openWaits, thresholdNs, processes, target);
+  }
+
+  /** From now on the ring has waits, which are to be handed in. Throws BpfError. */
+  begin(): void {
+    this.#programs.attach();
     this.#readAtMs = Date.now();
   }
 

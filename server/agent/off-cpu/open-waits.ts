@@ -37,11 +37,11 @@ export class OpenWaitReader {
     this.#pass = object.iterator('read_open_waits');
   }
 
-  /** `shared`: the maps of CpuSampler.sharedMaps(), and OffCpuPrograms.threadMaps. Undefined before Linux 6.1. */
-  static load(shared: readonly BpfMap[]): OpenWaitReader | undefined {
+  /** `shared`: the maps of CpuSampler.sharedMaps(), and OffCpuPrograms.threadMaps. Resolves to undefined before Linux 6.1. */
+  static async load(shared: readonly BpfMap[]): Promise<OpenWaitReader | undefined> {
     let object: BpfObject | undefined;
     try {
-      object = BpfObject.load(distFile('bpf/open-waits.bpf.o'), { shared });
+      object = await BpfObject.load(distFile('bpf/open-waits.bpf.o'), { shared });
       return new OpenWaitReader(object);
     } catch (error) {
       object?.dispose();

@@ -92,7 +92,7 @@ describe('the end of a recording', () => {
   });
 
   it('has what the time of threads was spent on that end while it is read', async () => {
-    const sampler = CpuSampler.load(HZ, { kind: 'all' });
+    const sampler = await CpuSampler.load(HZ, { kind: 'all' });
     undo.push(() => sampler.dispose());
     const processes = new Processes(new Modules());
     const target = (): OffCpuTarget => {
@@ -104,13 +104,14 @@ describe('the end of a recording', () => {
       };
     };
     const stream = target();
-    const offCpu = new OffCpu(
+    const offCpu = await OffCpu.load(
       { thresholdNs: THRESHOLD_NS },
       sampler.sharedMaps(),
       processes,
       () => stream,
     );
     undo.push(() => offCpu.dispose());
+    offCpu.begin();
     const readRing = (): void => {
       readRecords(sampler.ring, sampler.ring.position(), {
         ...IGNORE_ALL,

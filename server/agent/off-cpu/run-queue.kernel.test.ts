@@ -19,15 +19,16 @@ afterEach(() => {
   for (const action of undo.splice(0).reverse()) action();
 });
 
-function loadSampler(pids: readonly number[]): CpuSampler {
-  const sampler = CpuSampler.load(99, { kind: 'processes', pids: [...pids] });
+async function loadSampler(pids: readonly number[]): Promise<CpuSampler> {
+  const sampler = await CpuSampler.load(99, { kind: 'processes', pids: [...pids] });
   undo.push(() => sampler.dispose());
   return sampler;
 }
 
 /** Off-CPU profiling, by which `programs` have the run queue counted. */
 async function begin(sampler: CpuSampler, programs: LatencyPrograms): Promise<OffCpuPrograms> {
-  const offCpu = OffCpuPrograms.load(sampler.sharedMaps(), THRESHOLD_NS);
+  const offCpu = await OffCpuPrograms.load(sampler.sharedMaps(), THRESHOLD_NS);
+  offCpu.attach();
   await programs.countWaitsBy(offCpu.waitCounter);
   return offCpu;
 }
@@ -60,7 +61,7 @@ const measureSleeps = (
   measureWorkload('latency', ['runqueue', 'waits'], ['sleep', sleeps, 100_000], options);
 
 const alwaysOn = async (programs: LatencyPrograms, pid: number): Promise<void> => {
-  const offCpu = await begin(loadSampler([pid]), programs);
+  const offCpu = await begin(await loadSampler([pid]), programs);
   undo.push(() => offCpu.dispose());
 };
 
@@ -107,7 +108,7 @@ describe('the run queue, and waits, while off-CPU profiling is on', () => {
     let turns = 0;
     const measured = await measureSleeps(SLEEPS, {
       prepare: async (_, pid) => {
-        sampler = loadSampler([pid]);
+        sampler = await loadSampler([pid]);
       },
       during: async (programs, done) => {
         if (sampler !== undefined) turns = await toAndFro(sampler, programs, done);
@@ -130,7 +131,7 @@ describe('the run queue, and waits, while off-CPU profiling is on', () => {
       return child.pid ?? 0;
     });
     await sleep(300);
-    const sampler = loadSampler(loops);
+    const sampler = await loadSampler(loops);
     const programs = new LatencyPrograms({ maps: sampler.sharedMaps() });
     undo.push(() => programs.dispose());
     const schedstat = (pid: number): { waitedNs: number; arrivals: number } => {
@@ -142,7 +143,7 @@ describe('the run queue, and waits, while off-CPU profiling is on', () => {
     const done = new AbortController();
     const switching = toAndFro(sampler, programs, done.signal);
     const buckets: LatencyBucket[] = [];
-    for (let taken = 0; taken < 8; taken++) {
+    for (let taken = 0; taken < 20; taken++) {
       await sleep(400);
       buckets.push(...(await programs.take()));
     }

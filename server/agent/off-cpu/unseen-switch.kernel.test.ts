@@ -91,18 +91,30 @@ class Profiling {
   readonly #waits: RawWait[] = [];
   #hide: (() => void) | undefined;
 
-  constructor(
-    readonly pid: number,
-    stackTime: 'late' | 'early',
-  ) {
-    this.#sampler = CpuSampler.load(19, { kind: 'processes', pids: [pid] });
-    undo.push(() => this.#sampler.dispose());
-    const shared: readonly BpfMap[] = this.#sampler.sharedMaps();
-    this.#object = BpfObject.load(distFile('bpf/off-cpu.bpf.o'), {
+  static async start(pid: number, stackTime: 'late' | 'early'): Promise<Profiling> {
+    const sampler = await CpuSampler.load(19, { kind: 'processes', pids: [pid] });
+    undo.push(() => sampler.dispose());
+    const shared: readonly BpfMap[] = sampler.sharedMaps();
+    const object = await BpfObject.load(distFile('bpf/off-cpu.bpf.o'), {
       shared,
       constants: { '.rodata.late': Uint8Array.of(stackTime === 'late' ? 1 : 0, 0, 0, 0) },
     });
-    undo.push(() => this.#object.dispose());
+    undo.push(() => object.dispose());
+    const threadMaps = ['thread_places', 'threads'].map((name) => object.map(name));
+    const openWaits = await OpenWaitReader.load([...shared, ...threadMaps]);
+    undo.push(() => openWaits?.dispose());
+    return new Profiling(pid, sampler, object, openWaits);
+  }
+
+  private constructor(
+    readonly pid: number,
+    sampler: CpuSampler,
+    object: BpfObject,
+    openWaits: OpenWaitReader | undefined,
+  ) {
+    this.#sampler = sampler;
+    this.#object = object;
+    this.#openWaits = openWaits;
     const threshold = new DataView(new ArrayBuffer(OFF_CPU_CONFIGURATION_BYTES));
     threshold.setBigUint64(0, BigInt(THRESHOLD_NS), true);
     const map = this.#object.map('off_cpu_configurations');
@@ -110,9 +122,6 @@ class Profiling {
     this.#object.attachProgram('on_waking');
     this.showSwitches();
     this.#pass = this.#object.iterator('read_threads');
-    const threadMaps = ['thread_places', 'threads'].map((name) => this.#object.map(name));
-    this.#openWaits = OpenWaitReader.load([...shared, ...threadMaps]);
-    undo.push(() => this.#openWaits?.dispose());
     this.read();
   }
 
@@ -191,7 +200,7 @@ describe.each([
   async function begin() {
     const worker = new Worker(policy);
     await worker.work();
-    const profiling = new Profiling(worker.pid, stackTime);
+    const profiling = await Profiling.start(worker.pid, stackTime);
     const read = () => ({ ...profiling.read(), ...worker.account() });
     return { worker, profiling, read, before: read() };
   }
