@@ -77,6 +77,26 @@ describe('losses', () => {
     for (const { child } of workloads) child.kill();
   });
 
+  it('a full ring has room for new records while the old ones are being read', async () => {
+    const workload = new RunningWorkload(compileWorkload('recursion'), [10, 60]);
+    sampler = await CpuSampler.load(4999, { kind: 'processes', pids: [workload.pid] }, 1 << 16);
+    const { ring } = sampler;
+    sampler.followCpus();
+    await sleep(1000);
+    expect(sampler.counters()['sample-ring-full']).toBeGreaterThan(0);
+    const end = ring.position();
+    let records = 0;
+    let endMeanwhile = end;
+    ring.drain(end, () => {
+      if (++records !== 400) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+      endMeanwhile = ring.position();
+    });
+    expect(records).toBeGreaterThan(400);
+    expect(endMeanwhile).toBeGreaterThan(end);
+    workload.child.kill();
+  });
+
   it('a stack crosses the ring once, until all are asked for again', async () => {
     const workload = new RunningWorkload(compileWorkload('recursion'), [10, 60]);
     sampler = await CpuSampler.load(999, { kind: 'processes', pids: [workload.pid] });

@@ -52,9 +52,15 @@ export class Ring {
   drain(end: number, read: RecordReader): number {
     if (this.#disposed) return 0;
     let at = Number(this.#consumed[0]);
+    let givenBack = at;
     let records = 0;
     try {
       while (at < end) {
+        // Bit by bit: what can't be written while much is being read is lost.
+        if (at - givenBack > this.#mask >>> 4) {
+          Atomics.store(this.#consumed, 0, BigInt(at));
+          givenBack = at;
+        }
         const offset = at % (this.#mask + 1);
         const header = Atomics.load(this.u32, offset >>> 2);
         if ((header & BUSY) !== 0) break;
@@ -66,7 +72,7 @@ export class Ring {
         }
       }
     } finally {
-      // Given back in one go: the kernel may write over the records from here on.
+      // The kernel may write over the records from here on.
       Atomics.store(this.#consumed, 0, BigInt(at));
     }
     return records;
