@@ -10,6 +10,7 @@ import { decodeUnits, encodeUnits } from './dwarf/units-file';
 import { KernelSymbols } from './kallsyms';
 import { ModuleSymbols } from './module-symbols';
 import { JitTable } from './perf-map';
+import { readPltStubs } from './plt-stubs';
 import { NONE, SymbolError } from './protocol';
 import { decodeSymbols, encodeSymbols } from './symbol-file';
 import { SymbolTableBuilder } from './symbol-table';
@@ -124,6 +125,25 @@ describe('whatever is in a file', { timeout: 120_000 }, () => {
   it('a program with damaged symbols', () => {
     const path = folder.compile('symbols.c', C, '-O1');
     damage(path, 600, '.symtab', '.strtab', '.dynsym', '.dynstr', '.note.gnu.build-id');
+  });
+
+  it('a program with damaged stubs of the procedure linkage table', () => {
+    const calls =
+      '#include <stdlib.h>\nint main(int count, char **x) { return atoi(*x) + rand(); }';
+    const path = folder.compile('stubs.c', calls, '-O1');
+    const sections = ['.plt', '.plt.got', '.rela.plt', '.rela.dyn', '.dynsym', '.dynstr'];
+    const original = readFileSync(path);
+    fc.assert(
+      fc.property(changesIn(regionsOf(path, ...sections)), (changes) => {
+        survive(() => {
+          const stubs = readPltStubs(ElfFile.open(changed(original, changes)));
+          for (const { start, end } of stubs) expect(end).toBeGreaterThan(start);
+          expect(stubs.length).toBeLessThan(100);
+        });
+      }),
+      { numRuns: 600 },
+    );
+    damage(path, 100, ...sections);
   });
 
   it('a stripped program with a damaged table of functions', () => {

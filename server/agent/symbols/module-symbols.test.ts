@@ -14,6 +14,7 @@ import { placeName } from '@/profile/names';
 import { ElfError, ElfFile } from '../elf/elf-file';
 import { Demangler } from './demangle';
 import { ModuleSymbols } from './module-symbols';
+import { readPltStubs } from './plt-stubs';
 import { run, TestFolder } from './test-binaries';
 import { toFrames } from './to-frames';
 import { readVdso } from './vdso';
@@ -309,5 +310,55 @@ describe('a Go program without symbols', () => {
     const module = ModuleSymbols.load({ key: basename(stripped), path: stripped });
     // (The same code is at the same place in both.)
     expect(namesAt(module, offsetsOf(whole, ...functions))).toEqual(functions);
+  });
+});
+
+describe('stubs of the procedure linkage table', () => {
+  const CALLER = `
+    #include <string>
+    #include <cstring>
+    static int one(int a) { return a + 1; }
+    extern "C" int (*resolve(void))(int) { return one; }
+    extern "C" int __attribute__((ifunc("resolve"))) chosen(int);
+    int main(int count, char **arguments) {
+      std::string text(arguments[0]);
+      text.append(arguments[0]);
+      return strlen(text.c_str()) + chosen(count);
+    }
+  `;
+  const APPEND = /^std::.*string.*::append\(char const\*\)@plt$/;
+
+  function stubNames(path: string): { starts: number[]; names: (string | undefined)[] } {
+    const elf = ElfFile.open(path);
+    const starts = readPltStubs(elf).map(({ start }) => elf.fileOffsetOfAddress(start)!);
+    elf.close();
+    const module = ModuleSymbols.load({ key: basename(path), path });
+    const names = namesAt(module, starts);
+    expect(namesAt(module, starts)).toEqual(names);
+    expect(
+      namesAt(
+        module,
+        starts.map((start) => start + 7),
+      ),
+    ).toEqual(names);
+    module.close();
+    return { starts, names };
+  }
+
+  it('are named by what they lead to, with symbols and without', () => {
+    const flags = ['-O0', '-fno-builtin', '-Wl,-z,lazy'];
+    const program = folder.compile('stubs.cpp', CALLER, ...flags);
+    const whole = stubNames(program);
+    expect(whole.names).toEqual(expect.arrayContaining(['strlen@plt', 'chosen@plt']));
+    expect(whole.names).toContainEqual(expect.stringMatching(APPEND));
+    const stripped = `${program}.stripped`;
+    run('strip', ['-o', stripped, program]);
+    const { names, starts } = stubNames(stripped);
+    expect(names).toContain('strlen@plt');
+    expect(names).toContainEqual(expect.stringMatching(APPEND));
+    // Who chooses it has no name here.
+    const chosen = whole.names.indexOf('chosen@plt');
+    expect(starts).toEqual(whole.starts);
+    expect(names[chosen]).not.toMatch(/@plt/);
   });
 });

@@ -9,6 +9,7 @@ import { Dwarf, type DwarfPlace } from './dwarf/dwarf';
 import { FrameRows } from './frame-rows';
 import { addGoFunctions } from './go-functions';
 import { NameList } from './name-list';
+import { findPltStub, type PltStub, readPltStubs } from './plt-stubs';
 import {
   addNote,
   type FrameColumns,
@@ -34,6 +35,7 @@ const MIN_CACHED_SYMBOLS = 2000;
 const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
 /** Objects, and what the kernel keeps for open files. */
 const OWN_BYTES = 8 * 1024;
+const STUB_BYTES = 160;
 /** What a debug file is called that a debuginfod server had. */
 const FETCHED = 'debuginfod';
 const NO_SYMBOLS = 'the file is stripped: it has no symbols';
@@ -54,6 +56,7 @@ export class ModuleSymbols {
   readonly #symbols: number;
   readonly #dwarf: Dwarf | undefined;
   readonly #bounds: FunctionBounds | undefined;
+  readonly #stubs: readonly PltStub[];
   readonly #sources: readonly string[];
   readonly #notes: readonly string[];
   /** Demangled names, and which is each range's; NONE where it was not asked for yet. */
@@ -63,6 +66,7 @@ export class ModuleSymbols {
   readonly #nameOfDescribed = new Map<number, number>();
   /** What stands for the names of functions that have none, by their start, or that of the code of which nothing is known. */
   readonly #nameOfPlace = new Map<number, number>();
+  readonly #nameOfStub = new Map<PltStub, number>();
 
   /**
    * Reads a module's symbols. Throws ElfError where the file can't be read, or is none that could have any; a module
@@ -91,6 +95,7 @@ export class ModuleSymbols {
     this.#symbols = loader.symbols;
     this.#dwarf = loader.dwarf;
     this.#bounds = loader.bounds;
+    this.#stubs = loader.stubs;
     this.#sources = loader.sources;
     this.#notes = loader.notes;
   }
@@ -130,7 +135,8 @@ export class ModuleSymbols {
   /** What this holds in memory. */
   get bytes(): number {
     const names = this.#names.bytes + (this.#nameOfRange?.byteLength ?? 0);
-    return OWN_BYTES + this.#table.bytes + names + (this.#dwarf?.bytes ?? 0);
+    const stubs = this.#stubs.length * STUB_BYTES;
+    return OWN_BYTES + this.#table.bytes + names + stubs + (this.#dwarf?.bytes ?? 0);
   }
 
   /** Of the names that the requester says to have, how many it does; where that is none, they are numbered anew. */
@@ -173,7 +179,8 @@ export class ModuleSymbols {
     try {
       for (const i of unnamed) result[i] = NAMED + this.#demangle(fileOffsets[i], demangler);
       for (const i of nameless) {
-        const place = this.#placeOf(fileOffsets[i]);
+        const stub = this.#nameStub(fileOffsets[i], demangler);
+        const place = stub === NONE ? this.#placeOf(fileOffsets[i]) : stub;
         if (place !== NONE) result[i] = NAMED + place;
       }
       // By address: debug information is read unit by unit, each once.
@@ -230,6 +237,35 @@ export class ModuleSymbols {
     return name;
   }
 
+  /** The number of the name of the stub at `fileOffset`, as in objdump: `strlen@plt`; NONE where there is none, or it has no name. */
+  #nameStub(fileOffset: number, demangler: Demangler): number {
+    const address = this.#elf.addressOfFileOffset(fileOffset)!;
+    const stub = findPltStub(this.#stubs, address);
+    if (stub === undefined) return NONE;
+    const known = this.#nameOfStub.get(stub);
+    if (known !== undefined) return known;
+    const name = stub.name ?? this.#nameOfFunctionAt(stub.resolver);
+    if (name === undefined) return NONE;
+    const bias = fileOffset - address;
+    const index = this.#names.add(
+      (sink) => {
+        demangler.demangleTo(name, sink);
+        sink.appendText('@plt');
+      },
+      [stub.start + bias, stub.end + bias],
+    );
+    this.#nameOfStub.set(stub, index);
+    return index;
+  }
+
+  /** As the file has it. */
+  #nameOfFunctionAt(address: number): Uint8Array | undefined {
+    const range = this.#table.find(address);
+    return range < 0 || this.#table.range(range)[0] !== address
+      ? undefined
+      : this.#table.nameBytes(range);
+  }
+
   /**
    * The number of what stands for a name at `fileOffset`, where there is none: where its function begins, or NO_NAME, of all the
    * code around it of which nothing is known. NONE where it is not known how far that goes.
@@ -259,6 +295,7 @@ export class ModuleSymbols {
     this.#nameOfRange = undefined;
     this.#nameOfDescribed.clear();
     this.#nameOfPlace.clear();
+    this.#nameOfStub.clear();
   }
 }
 
@@ -297,6 +334,7 @@ class Loader {
   dwarf: Dwarf | undefined;
   /** Only where functions without a symbol are to be expected. */
   bounds: FunctionBounds | undefined;
+  stubs: readonly PltStub[] = [];
   /** Functions in the tables. */
   symbols = 0;
   readonly #path: string;
@@ -319,6 +357,7 @@ class Loader {
     const isStripped = !hasContents(elf, '.symtab');
     const debugFile = isStripped || !hasOwnDwarf ? this.#findDebugFile() : undefined;
     const table = this.#storedTable(debugFile) ?? this.#makeTable(debugFile, isStripped);
+    this.stubs = this.#attempt('.plt', () => readPltStubs(elf)) ?? [];
     if (debugFile !== undefined) this.#openDwarf(debugFile.path, debugFile.elf);
     if (this.dwarf === undefined && hasOwnDwarf) this.#openDwarf('', elf);
     if (this.dwarf !== undefined) this.sources.push('.debug_info');
