@@ -33,8 +33,8 @@ export interface FrameSymbol {
 
 /** The frames of one mapping and kind. */
 export class FramesByOffset {
-  /** By low and high half of the offset. */
-  readonly #frames = new PairTable();
+  /** By low and high half of the offset. Small: there is one for each file and process. */
+  readonly #frames = new PairTable(32);
 
   constructor(
     readonly profile: Profile,
