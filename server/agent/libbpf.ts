@@ -399,11 +399,10 @@ export class BpfObject {
     const { load, setPrint } = libbpf();
     setPrint(null);
     try {
-      return await new Promise((resolve, reject) => {
-        load.async(this.#pointer, (error: unknown, result: number) => {
-          if (error === null) resolve(result >= 0);
-          else reject(error);
-        });
+      return await new Promise((resolve) => {
+        load.async(this.#pointer, (error: unknown, result: number) =>
+          resolve(error === null && result >= 0),
+        );
       });
     } finally {
       setPrint(libbpf().print);
