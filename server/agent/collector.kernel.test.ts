@@ -23,6 +23,7 @@ import {
   readSamples,
   samplesOfPid,
 } from '@/bench/workloads/run';
+import type { Chunk } from '@/profile/chunk';
 import { FrameKind, NONE } from '@/profile/schema';
 import { cgroup2Mount } from './cgroups';
 import { Collector } from './collector';
@@ -299,6 +300,39 @@ describe('filters and frequency, while running', () => {
     const squares = samples.reduce((sum, { weight }) => sum + (weight / 1e9) ** 2, 0);
     const error = Math.sqrt(squares * Math.max(0, 1 - cpuSeconds / WALL_SECONDS));
     expectCpuTime(samples, cpuSeconds, stolen, 0.03 + (3 * error) / cpuSeconds);
+  });
+});
+
+describe('programs that are switched on while others run', () => {
+  it('hold up neither chunks nor columns of latencies', async () => {
+    const chunks: Chunk[] = [];
+    const collector = await Collector.start({
+      frequencyHz: 99,
+      filter: { kind: 'all' },
+      onChunk: (chunk) => chunks.push(chunk),
+      onStatus: () => {},
+    });
+    try {
+      await collector.setLatency(['syscalls']);
+      await sleep(2500);
+      // The kernel checks each of these for a second or so.
+      await collector.setOffCpu({ thresholdNs: 10e6 });
+      await collector.setLatency(
+        ['runqueue', 'block', 'syscalls', 'fs', 'tcp', 'faults', 'dns'],
+        ['block', 'fs', 'tcp', 'faults'],
+      );
+      await sleep(1500);
+    } finally {
+      await collector.stop();
+    }
+    const running = chunks.slice(1, -1);
+    const lengths = running.map(({ header }) => header.endNs - header.startNs);
+    expect(Math.max(...lengths) / 1e6).toBeLessThan(900);
+    const columns = running.flatMap(({ tables: { latencies } }) => [
+      ...latencies.columns.durationNs.subarray(0, latencies.length),
+    ]);
+    expect(columns.length).toBeGreaterThan(100);
+    expect(Math.max(...columns) / 1e6).toBeLessThan(1600);
   });
 });
 

@@ -386,7 +386,7 @@ export class Collector {
   }
 
   async #runTick(): Promise<void> {
-    const isDue = monotonicNs() - this.#latencyStartNs >= LATENCY_NS && !this.#latency.isSwitching;
+    const isDue = monotonicNs() - this.#latencyStartNs >= LATENCY_NS;
     // Before the ring is read, which then tells of all processes that are in it, however short they lived.
     const latencies = isDue ? await this.#takeLatencies() : undefined;
     const { builder, stacks } = this.#epochs.current;

@@ -65,9 +65,9 @@ export class LatencyPrograms {
   /** What objects that were switched off have left. */
   #left: LatencyBucket[] = [];
   #lossesBefore = NO_LOSSES;
-  /** Switching and reading, one after the other. */
-  #queue: Promise<unknown> = Promise.resolve();
-  #switching = 0;
+  readonly #switching = new Queue();
+  /** What changes objects, and reads them. Not the loading of others, which takes up to seconds. */
+  readonly #queue = new Queue();
 
   constructor(filter: LatencyFilter) {
     this.#filter = filter;
@@ -93,17 +93,12 @@ export class LatencyPrograms {
    * maps). What the kernel refuses is among the `problems` afterwards: a source, or its stacks alone.
    */
   set(sources: readonly LatencySource[], stacks: readonly LatencySource[] = []): Promise<void> {
-    return this.#switch(() => this.#set(sources, stacks));
-  }
-
-  /** Programs are being loaded or unloaded, which takes up to seconds; `take` would wait for it. */
-  get isSwitching(): boolean {
-    return this.#switching > 0;
+    return this.#switching.run(() => this.#set(sources, stacks));
   }
 
   /** Events of this length, in ns, get stacks always, shorter ones in proportion; up to 2^31. */
   setStackThreshold(ns: number): Promise<void> {
-    return this.#inOrder(async () => {
+    return this.#queue.run(async () => {
       this.#thresholdNs = ns;
       this.#configureStacks();
     });
@@ -114,7 +109,7 @@ export class LatencyPrograms {
    * them; those of LONG_LATENCY_NS or more are all timed. 1: all. Of events under way, what was so when they began holds.
    */
   setThinning(oneIn: number): Promise<void> {
-    return this.#inOrder(async () => {
+    return this.#queue.run(async () => {
       this.#oneIn = oneIn;
       this.#mostOneIn = Math.max(this.#mostOneIn, oneIn);
       this.#control();
@@ -126,7 +121,7 @@ export class LatencyPrograms {
    * has resolved, they may be unloaded.
    */
   countWaitsBy(counter: LatencyCounter | undefined): Promise<void> {
-    return this.#switch(() => this.#handOver(counter));
+    return this.#switching.run(() => this.#handOver(counter));
   }
 
   /** Of how many events of these sources one is timed. */
@@ -141,7 +136,7 @@ export class LatencyPrograms {
 
   /** All that was counted since the last time. */
   take(): Promise<LatencyBucket[]> {
-    return this.#inOrder(async () => {
+    return this.#queue.run(async () => {
       const buckets = this.#left;
       this.#left = [];
       await Promise.all(
@@ -179,11 +174,13 @@ export class LatencyPrograms {
       (source) => sources.includes(source) && stacks.includes(source),
     );
     const withStacks = new Set(this.#stacks.map((source) => OBJECT_OF[source]));
-    for (const [name, object] of this.#objects) {
-      if (wanted.has(name) && object.takesStacks === withStacks.has(name)) continue;
-      this.#objects.delete(name);
-      await this.#finish(object);
-    }
+    await this.#queue.run(async () => {
+      for (const [name, object] of this.#objects) {
+        if (wanted.has(name) && object.takesStacks === withStacks.has(name)) continue;
+        this.#objects.delete(name);
+        await this.#finish(object);
+      }
+    });
     for (const name of wanted) {
       if (this.#objects.has(name)) continue;
       const object = await this.#load(name, sources, withStacks.has(name));
@@ -217,15 +214,17 @@ export class LatencyPrograms {
     this.#waitCounter = counter;
     if (before === undefined) return;
     const after = await this.#load(WAITS, this.#sources, false);
-    if (after === undefined) this.#objects.delete(WAITS);
-    else this.#objects.set(WAITS, after);
-    this.#sources = this.#measured(this.#sources);
-    this.#control();
-    const atNs = process.hrtime.bigint() + BigInt(HAND_OVER_MS * 1e6);
-    after?.countBetween(atNs);
-    before.countBetween(0n, atNs);
-    await sleep(HAND_OVER_MS + 1);
-    await this.#finish(before);
+    await this.#queue.run(async () => {
+      if (after === undefined) this.#objects.delete(WAITS);
+      else this.#objects.set(WAITS, after);
+      this.#sources = this.#measured(this.#sources);
+      this.#control();
+      const atNs = process.hrtime.bigint() + BigInt(HAND_OVER_MS * 1e6);
+      after?.countBetween(atNs);
+      before.countBetween(0n, atNs);
+      await sleep(HAND_OVER_MS + 1);
+      await this.#finish(before);
+    });
   }
 
   #control(): void {
@@ -276,19 +275,15 @@ export class LatencyPrograms {
       });
     };
   }
+}
 
-  async #switch(work: () => Promise<void>): Promise<void> {
-    this.#switching++;
-    try {
-      await this.#inOrder(work);
-    } finally {
-      this.#switching--;
-    }
-  }
+/** Does one thing after the other. */
+class Queue {
+  #last: Promise<unknown> = Promise.resolve();
 
-  #inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(work);
-    this.#queue = result.catch(() => {}); // whoever asked for it gets its error
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {}); // whoever asked for it gets its error
     return result;
   }
 }
