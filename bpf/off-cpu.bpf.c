@@ -205,7 +205,8 @@ static __always_inline struct thread *known(struct task_struct *task, enum threa
 	return thread->id ? thread : NULL;
 }
 
-static __always_inline void switch_out(void *ctx, struct task_struct *task, bool preempted, __u32 prev_state, __u64 now)
+static __always_inline void switch_out(void *ctx, struct task_struct *task, bool preempted, __u32 prev_state, __u64 now,
+				       __u64 lag)
 {
 	struct thread *thread = known(task, STATE_RUNNING);
 
@@ -218,7 +219,9 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 	if (thread->state != STATE_RUNNING || was_away(task, thread, now))
 		catch_up_until_going(task, thread, now);
 	add_time(thread, STATE_RUNNING, elapsed_ns(thread->since_ns, now));
+	thread->run_clock_ns += clock_left_out(thread, lag);
 	thread->since_ns = now;
+	thread->prev_state = prev_state;
 	thread->run_sum_ns = run_sum(task);
 	thread->queue_sum_ns = queue_sum(task);
 	if (preempted || prev_state == TASK_RUNNING) {
@@ -233,7 +236,6 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 			emit(&record, sizeof(record), LOST_THREAD);
 		}
 	} else {
-		thread->prev_state = prev_state;
 		thread->blocked_weight_ns = 0;
 		/* Another CPU may wake it in this moment. */
 		barrier();
@@ -245,13 +247,13 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 		take_early_stacks(ctx, task, thread, now);
 }
 
-static __always_inline void switch_in(struct task_struct *task, __u64 now)
+static __always_inline void switch_in(struct task_struct *task, __u64 now, __u64 lag)
 {
 	struct thread *thread = known(task, STATE_RUNNABLE);
 	struct wait_part blocked = {}, runnable = {.state = STATE_RUNNABLE, .end_ns = now};
 	__u64 threshold = threshold_ns();
-	bool was_blocked = false, is_known = true;	/* since when it was runnable */
-	__u64 since, waking = 0;
+	bool was_blocked = false, is_queued_anew = false, is_known = true;	/* since when it was runnable */
+	__u64 since, queued = UNKNOWN_NS, waking = 0;
 	__u32 modes;
 
 	if (!thread) {
@@ -265,9 +267,13 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 	since = thread->since_ns;
 	if (since > now)
 		since = now;
+	if (thread->state == STATE_BLOCKED || !thread->clock_lag_ns) {
+		/* Woken, or new. */
+		is_queued_anew = true;
+		queued = queued_ns(task, thread);
+	}
 	if (thread->state == STATE_BLOCKED) {
 		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
-		__u64 queued = queued_ns(task, thread);
 
 		/* By a CPU whose clock is ahead of this one's, or in this moment by a second waker. */
 		if (woken > now)
@@ -279,9 +285,10 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 				/* Woken on another CPU in the moment in which it was switched out. */
 				woken = since;
 			} else {
-				woken = now;
+				/* Not seen. The scheduler knows when it came to a run queue. */
+				woken = queued == UNKNOWN_NS ? now : since + elapsed_ns(queued, now - since);
 				thread->waker = thread->waker_key = thread->waker_kernel = thread->waker_user = 0;
-				blocked.weight_ns = draw_wait(thread, now - since, threshold);
+				blocked.weight_ns = draw_wait(thread, woken - since, threshold);
 				count_missed(task, LOST_WAKEUP);
 				is_known = false;
 			}
@@ -292,15 +299,22 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 		add_time(thread, blocked.state, blocked.duration_ns);
 		was_blocked = true;
 		runnable.duration_ns = now - woken;
+	} else {
+		if (thread->state == STATE_THROTTLED)
+			runnable.state = STATE_THROTTLED;
+		runnable.duration_ns = now - since;
+	}
+	if (is_queued_anew) {
 		if (queued < runnable.duration_ns)
 			waking = runnable.duration_ns - queued;
 		else if (is_known)
 			leave_out_sleep(thread, queued, runnable.duration_ns);
 		add_time(thread, STATE_WAKING, waking);
+		thread->clock_lag_ns = lag;
 	} else {
-		if (thread->state == STATE_THROTTLED)
-			runnable.state = STATE_THROTTLED;
-		runnable.duration_ns = now - since;
+		thread->queue_clock_ns += clock_left_out(thread, lag);
+		if (thread->prev_state != TASK_RUNNING)
+			put_in_missed(thread, queued_ns(task, thread), runnable.duration_ns);
 	}
 	add_time(thread, runnable.state, runnable.duration_ns - waking);
 	thread->state = STATE_RUNNING;
@@ -325,13 +339,13 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempted, struct task_struct *prev, struct task_struct *next, __u32 prev_state)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), lag = clock_lag(prev, now);
 
 	/* The idle tasks, one per CPU, have pid 0. */
 	if (prev->pid)
-		switch_out(ctx, prev, preempted, prev_state, now);
+		switch_out(ctx, prev, preempted, prev_state, now, lag);
 	if (next->pid)
-		switch_in(next, now);
+		switch_in(next, now, lag);
 	return 0;
 }
 
@@ -493,6 +507,15 @@ static __always_inline void fill_present(struct record_thread *record, struct ta
 			record->kernel_stack = long_block_stack(task, thread, since, now);
 			if (thread->looked_at_since_ns == since)
 				thread->looked_at_state = record->state;
+		}
+	}
+	if (record->state == STATE_RUNNABLE && !thread->clock_lag_ns) {
+		/* New: whoever made it has not woken it yet, or needed some time for it. */
+		__u64 queued = queued_ns(task, thread), runnable = elapsed_ns(since, until);
+
+		if (queued < runnable) {
+			add_elapsed(record, STATE_WAKING, runnable - queued);
+			record->since_ns += runnable - queued;
 		}
 	}
 	add_elapsed(record, record->state, elapsed_ns(record->since_ns, until));

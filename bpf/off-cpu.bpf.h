@@ -49,6 +49,11 @@ struct thread {
 	/* What the scheduler had accounted to it when it was begun to be followed. */
 	__u64 run_before_ns;
 	__u64 queue_before_ns;
+	__u64 queue_missed_ns;	/* in run queues, but not by its account */
+	__u64 clock_lag_ns;	/* of its CPU's scheduler when it last came or went; 0 for unknown */
+	/* What its clock left out of the account, or had twice (negative), because it was not read at each switch. */
+	__s64 run_clock_ns;
+	__s64 queue_clock_ns;
 	struct early_stacks early;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the scheduler itself accounts to a thread, which /proc/PID/task/TID/schedstat shows, too: with it, the sums of
- * off-CPU profiling are checked, and the way from a wakeup to a run queue is told apart from the time in the queue. Its
- * clock leaves out what the host of a virtual machine takes.
+ * off-CPU profiling are checked, and the way from a wakeup to a run queue is told apart from the time in the queue. Where it
+ * is known to be wrong, that is measured: because its clock is not read at each switch, because it takes sleeps for time in a
+ * queue, or misses some. It leaves out what the host of a virtual machine takes.
  */
 #ifndef HEARTH_SCHEDULER_ACCOUNT_BPF_H
 #define HEARTH_SCHEDULER_ACCOUNT_BPF_H
@@ -108,7 +109,7 @@ static __always_inline __u64 queued_ns(struct task_struct *task, const struct th
 	       (since ? elapsed_ns(since, run->se.cfs_rq->rq->clock) : 0);
 }
 
-#define CLOCKS_DIFFER_NS 1000000ULL
+#define CLOCKS_DIFFER_NS 20000ULL
 
 /*
  * Since Linux 6.12 the scheduler takes a sleep for time in a run queue now and then: it seems to begin to count where it moves a
@@ -118,6 +119,37 @@ static __always_inline void leave_out_sleep(struct thread *thread, __u64 queued,
 {
 	if (queued != UNKNOWN_NS && queued > waited + CLOCKS_DIFFER_NS)
 		thread->queue_before_ns += queued - waited;
+}
+
+/*
+ * How far the clock of the scheduler of the CPU on which a task is, or was last, is behind, and by how much it began later: only
+ * differences mean something. 0 where that is not known. The scheduler reads it as it switches, but not where a wakeup has asked
+ * for the switch: there the wakeup's time counts, for the account of who comes and of who goes.
+ */
+static __always_inline __u64 clock_lag(struct task_struct *task, __u64 now)
+{
+	const struct task_struct___run *run = (void *)task;
+
+	return bpf_core_field_exists(run->se.cfs_rq->rq) ? now - run->se.cfs_rq->rq->clock : 0;
+}
+
+/* A thread comes or goes: what the time since it last did is more, by the clock, than by the scheduler's. */
+static __always_inline __s64 clock_left_out(struct thread *thread, __u64 lag)
+{
+	__u64 before = thread->clock_lag_ns;
+
+	thread->clock_lag_ns = lag;
+	return before && lag ? lag - before : 0;
+}
+
+/*
+ * A thread that was preempted as it was about to sleep is not in a run queue for the account, unless it is moved to another CPU
+ * meanwhile. What is missing is put in.
+ */
+static __always_inline void put_in_missed(struct thread *thread, __u64 queued, __u64 waited)
+{
+	if (queued < waited)
+		thread->queue_missed_ns += waited - queued;
 }
 
 /* Whether a thread that was woken has come to a run queue. */
@@ -132,22 +164,30 @@ static __always_inline void begin_account(struct task_struct *task, struct threa
 {
 	thread->run_before_ns = thread->run_sum_ns = run_sum(task);
 	thread->queue_before_ns = thread->queue_sum_ns = queue_sum(task);
+	/* The time on a CPU until now is left out of both. Of one that is new, the queue has not begun. */
+	if (thread->state == STATE_RUNNING)
+		thread->clock_lag_ns = clock_lag(task, thread->since_ns);
 }
 
 /* Up to when the thread's present state began. */
 static __always_inline void fill_account(struct record_thread *record, struct task_struct *task,
 					 const struct thread *thread)
 {
-	__u64 at_arrival = thread->run_sum_ns, now = run_sum(task);
+	__u64 at_arrival = thread->run_sum_ns, now = run_sum(task), queued;
 
 	/* Else the compiler makes one load of two addresses of it, which the verifier refuses. */
 	barrier_var(at_arrival);
 	barrier_var(now);
 	record->scheduler_run_ns =
 		elapsed_ns(thread->run_before_ns, record->state == STATE_RUNNING ? at_arrival : now);
+	/* What it has of a wait for a CPU that goes on, or of the sleep before, is told apart when the thread comes. */
+	queued = record->state == STATE_RUNNING || thread->queue_sum_ns == UNKNOWN_NS ? queue_sum(task) :
+											thread->queue_sum_ns;
 	record->scheduler_queue_ns = thread->queue_before_ns == UNKNOWN_NS ?
 					     UNKNOWN_NS :
-					     elapsed_ns(thread->queue_before_ns, queue_sum(task));
+					     elapsed_ns(thread->queue_before_ns, queued) + thread->queue_missed_ns;
+	record->scheduler_run_clock_ns = thread->run_clock_ns;
+	record->scheduler_queue_clock_ns = thread->queue_clock_ns;
 }
 
 /* Adds the present state, of which both accounts will have the same. */

@@ -235,8 +235,8 @@ describe('bytes that are no chunk', () => {
 
   it('are refused with another version, which the message names', () => {
     const bytes = encodeChunk(someChunk());
-    bytes[4] = 9;
-    expect(() => decodeChunk(bytes)).toThrow(/chunk version 9/);
+    bytes[4] = 99;
+    expect(() => decodeChunk(bytes)).toThrow(/chunk version 99/);
     expect(() => chunkByteLength(bytes)).toThrow(ChunkFormatError);
   });
 
@@ -254,7 +254,19 @@ describe('bytes that are no chunk', () => {
     const account = (bytes: Uint8Array): number =>
       decodeChunk(bytes).tables.threadTimes.columns.schedulerNs[0];
     expect(account(encodeChunk(chunk))).toBe(9);
-    expect(account(inVersion(6, chunk, ['threadTimes.schedulerNs']))).toBe(-1);
+    expect(
+      account(inVersion(6, chunk, ['threadTimes.schedulerNs', 'threadTimes.schedulerClockNs'])),
+    ).toBe(-1);
+  });
+
+  it('have what the scheduler’s clock left out of it, which up to version 7 was not known', () => {
+    const chunk = new TestProfile()
+      .addTimes(10, 1, { Running: 10 }, { Running: 9 }, { Running: 1 })
+      .cut();
+    const clock = (bytes: Uint8Array): number =>
+      decodeChunk(bytes).tables.threadTimes.columns.schedulerClockNs[0];
+    expect(clock(encodeChunk(chunk))).toBe(1);
+    expect(clock(inVersion(7, chunk, ['threadTimes.schedulerClockNs']))).toBe(0);
   });
 
   it('keep the cgroups of processes, which up to version 5 were not known', () => {

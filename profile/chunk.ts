@@ -94,9 +94,10 @@ const MAGIC = 0x48545248; // "HRTH"
  * Version 1 had no waits and no thread times, version 2 no latency samples: a table that the header doesn't name is empty.
  * Up to version 3 all latencies were timed, and had no column that says so. Up to version 4 no stored session starts over.
  * Up to version 5 neither the cgroups of processes nor the lengths of intervals of latencies were known, up to version 6 not the
- * scheduler's own account of threads, which were runnable from their wakeup on, with the way to a run queue.
+ * scheduler's own account of threads, which were runnable from their wakeup on, with the way to a run queue; up to version 7 not what
+ * the scheduler's clock makes of the difference.
  */
-export const CHUNK_VERSION = 7;
+export const CHUNK_VERSION = 8;
 /** Columns that older chunks don't have, and what stands in them instead. */
 const ADDED_COLUMNS: readonly {
   readonly table: TableName;
@@ -108,6 +109,7 @@ const ADDED_COLUMNS: readonly {
   { table: 'processes', column: 'cgroup', version: 6, instead: NONE },
   { table: 'latencies', column: 'durationNs', version: 6, instead: 0 },
   { table: 'threadTimes', column: 'schedulerNs', version: 7, instead: -1 },
+  { table: 'threadTimes', column: 'schedulerClockNs', version: 8, instead: 0 },
 ];
 const PREFIX_BYTES = 16;
 const PATCH_COLUMNS = ['frame', 'functionName', 'file', 'line', 'inlinedInto'] as const;

@@ -150,6 +150,7 @@ export class Merger {
         ns: columns.ns[i],
         count: columns.count[i],
         schedulerNs: columns.schedulerNs[i],
+        schedulerClockNs: columns.schedulerClockNs[i],
       });
     }
   }

@@ -110,12 +110,13 @@ export class TestProfile {
     return this;
   }
 
-  /** A slice of a thread's time that ends at `timeNs`, and what the scheduler says of it. */
+  /** A slice of a thread's time that ends at `timeNs`, what the scheduler says of it, and what its clock left out. */
   addTimes(
     timeNs: number,
     tid: number,
     ns: Partial<Record<keyof typeof ThreadState, number>>,
     scheduler: Partial<Record<keyof typeof ThreadState, number>> = {},
+    schedulerClock: Partial<Record<keyof typeof ThreadState, number>> = {},
   ): this {
     const thread = this.#thread({ tid, stack: undefined });
     for (const [name, value] of Object.entries(ns)) {
@@ -127,6 +128,7 @@ export class TestProfile {
         ns: value,
         count: 1,
         schedulerNs: scheduler[state] ?? 0,
+        schedulerClockNs: schedulerClock[state] ?? 0,
       });
     }
     return this;

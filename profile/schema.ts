@@ -154,7 +154,8 @@ export const SCHEMA = {
    * What threads' time was spent on, all of it, to the nanosecond: rows of the same thread and `timeNs` are one slice that
    * ends then, is as long as their sum, and follows the thread's slice before. They are next to each other. `state` is a ThreadState; `count` how many
    * intervals of it ended in the slice. `schedulerNs`: of Running, and of Runnable together with Throttled, what the scheduler's
-   * own account (schedstat) says for the slice, 0 for all other states; -1 where it is not known.
+   * own account (schedstat) says for the slice, 0 for all other states; -1 where it is not known. `schedulerClockNs`: what this lacks
+   * because the scheduler did not read its clock at each switch, as measured there; negative where it has too much.
    */
   threadTimes: {
     timeNs: 'f64',
@@ -163,6 +164,7 @@ export const SCHEMA = {
     ns: 'f64',
     count: 'u32',
     schedulerNs: 'f64',
+    schedulerClockNs: 'f64',
   },
   /**
    * Latencies, counted in the kernel: events of one process in one bucket (latency/buckets.ts), in the interval that starts at

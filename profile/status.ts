@@ -59,7 +59,7 @@ export const LOSS_REASONS: Readonly<
   },
   'wakeup-missed': {
     unit: 'events',
-    text: 'waits whose end was not seen; all their time counts as blocked, none as waiting for a CPU',
+    text: 'waits whose end was not seen: nobody is known to have ended them, and by the scheduler’s own account it is known from when on they waited for a CPU',
   },
   'thread-unknown': {
     unit: 'events',

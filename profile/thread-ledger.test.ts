@@ -48,6 +48,7 @@ class Renamed {
       ns,
       count: 1,
       schedulerNs: ns - 1,
+      schedulerClockNs: 1,
     });
   }
 
@@ -111,6 +112,7 @@ describe('a ledger', () => {
     expect([...ledger.entryOf]).toEqual([1, 1]);
     expect(sum(ledger.ns)).toBe(250e6);
     expect([...ledger.schedulerNs]).toEqual([250e6 - 2, 0]);
+    expect([...ledger.schedulerClockNs]).toEqual([2, 0]);
     expect(ledger.endNs[0] - ledger.startNs[0]).toBe(250e6);
   });
 
@@ -121,27 +123,32 @@ describe('a ledger', () => {
         1,
         { Running: 500, Runnable: 20, Throttled: 30, Waking: 5, Sleep: 445 },
         { Running: 510, Runnable: 10 },
+        { Running: -4, Runnable: 20 },
       )
       .addTimes(1000, 2, { Running: 400, Runnable: 600 }, { Running: 400, Runnable: -1 })
       .addTimes(1000, 3, { Running: 400, Sleep: 600 }, { Running: -1 })
       .addTimes(2000, 1, { Sleep: 1000 });
     const differences = (range?: TimeRange) =>
       threadLedger(test.profile, range).map(({ schedulerDifference: difference }) => [
-        difference.onCpu,
-        difference.runQueue,
-        largestDifference(difference),
+        difference.other.onCpu,
+        difference.other.runQueue,
+        largestDifference(difference.other),
+        largestDifference(difference.ofItsClock),
       ]);
     expect(differences()).toEqual([
-      [0, Number.NaN, 0],
-      [-0.5, 2, 2],
-      [Number.NaN, 0, Number.NaN],
+      [0, Number.NaN, 0, 0],
+      [-0.3, 1, 1, 1],
+      [Number.NaN, 0, Number.NaN, 0],
     ]);
     // Of half of a slice, half.
-    expect(differences({ startNs: 500, endNs: 1000 })[1]).toEqual([-1, 4, 4]);
+    expect(differences({ startNs: 500, endNs: 1000 })[1]).toEqual([-0.6, 2, 2, 2]);
   });
 
   it('is checked where a thread was there for a tenth of a second', () => {
-    const difference = { onCpu: -3, runQueue: 2 };
+    const difference = {
+      ofItsClock: { onCpu: 5, runQueue: 5 },
+      other: { onCpu: -3, runQueue: 2 },
+    };
     expect(checkedDifference(difference, 0.1e9)).toBe(-3);
     expect(checkedDifference(difference, 0.09e9)).toBe(Number.NaN);
   });

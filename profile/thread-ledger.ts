@@ -32,6 +32,8 @@ export interface ThreadLedger {
    * NaN where it is not known.
    */
   readonly schedulerNs: Float64Array<ArrayBuffer>;
+  /** What these lack because the scheduler did not read its clock at each switch; negative where they have too much. */
+  readonly schedulerClockNs: Float64Array<ArrayBuffer>;
   /** The entry of a row of the profile's threads, + 1; 0 for those without time in the range. */
   readonly entryOf: Uint32Array<ArrayBuffer>;
 }
@@ -49,9 +51,16 @@ export interface LedgerEntry {
 }
 
 /** By how much a thread's time is more than the scheduler's own account says, in percent of the elapsed time; NaN where that has none. */
-export interface SchedulerDifference {
+export interface Difference {
   readonly onCpu: number;
   readonly runQueue: number;
+}
+
+export interface SchedulerDifference {
+  /** Because the scheduler did not read its clock at each switch: as measured there. */
+  readonly ofItsClock: Difference;
+  /** For other reasons. */
+  readonly other: Difference;
 }
 
 /** Slices of some entries of a ledger, in columns: those of the i-th are rows offset[i] to offset[i + 1], in the order of time. */
@@ -83,13 +92,14 @@ function eachSlice(
 
 /** One entry per thread that has time in the range, in no order. */
 export function ledgerOf(profile: Profile, range: TimeRange = ALL_TIME): ThreadLedger {
-  const { state, ns, count, schedulerNs } = profile.threadTimes.columns;
+  const { state, ns, count, schedulerNs, schedulerClockNs } = profile.threadTimes.columns;
   const entryOf = new Uint32Array(profile.threads.length);
   const found: ThreadIndex[] = [];
   const [startNs, endNs]: [number[], number[]] = [[], []];
   let sums = new Float64Array(64 * THREAD_STATES);
   let counts = new Float64Array(64 * THREAD_STATES);
   let accounts = new Float64Array(64 * ACCOUNTS);
+  let clocks = new Float64Array(64 * ACCOUNTS);
   eachSlice(profile, range, (thread, from, to, first, last) => {
     if (entryOf[thread] === 0) {
       entryOf[thread] = found.push(thread);
@@ -99,6 +109,7 @@ export function ledgerOf(profile: Profile, range: TimeRange = ALL_TIME): ThreadL
         sums = grown(sums);
         counts = grown(counts);
         accounts = grown(accounts);
+        clocks = grown(clocks);
       }
     }
     const entry = entryOf[thread] - 1;
@@ -107,14 +118,16 @@ export function ledgerOf(profile: Profile, range: TimeRange = ALL_TIME): ThreadL
     for (let row = first; row < last; row++) {
       sums[entry * THREAD_STATES + state[row]] += ns[row] * share;
       counts[entry * THREAD_STATES + state[row]] += count[row] * share;
-      if (state[row] <= ThreadState.Throttled)
-        accounts[entry * ACCOUNTS + Math.min(state[row], ThreadState.Runnable)] +=
-          schedulerNs[row] < 0 ? Number.NaN : schedulerNs[row] * share;
+      if (state[row] <= ThreadState.Throttled) {
+        const account = entry * ACCOUNTS + Math.min(state[row], ThreadState.Runnable);
+        accounts[account] += schedulerNs[row] < 0 ? Number.NaN : schedulerNs[row] * share;
+        clocks[account] += schedulerClockNs[row] * share;
+      }
     }
     startNs[entry] = Math.min(startNs[entry], start);
     endNs[entry] = Math.max(endNs[entry], end);
   });
-  return joinRenamed(profile, { found, startNs, endNs, sums, counts, accounts, entryOf });
+  return joinRenamed(profile, { found, startNs, endNs, sums, counts, accounts, clocks, entryOf });
 }
 
 interface Unjoined {
@@ -124,6 +137,7 @@ interface Unjoined {
   readonly sums: Float64Array<ArrayBuffer>;
   readonly counts: Float64Array<ArrayBuffer>;
   readonly accounts: Float64Array<ArrayBuffer>;
+  readonly clocks: Float64Array<ArrayBuffer>;
   readonly entryOf: Uint32Array<ArrayBuffer>;
 }
 
@@ -170,6 +184,7 @@ function joinRenamed(profile: Profile, unjoined: Unjoined): ThreadLedger {
     ns: keep(unjoined.sums, THREAD_STATES),
     count: keep(unjoined.counts, THREAD_STATES),
     schedulerNs: keep(unjoined.accounts, ACCOUNTS),
+    schedulerClockNs: keep(unjoined.clocks, ACCOUNTS),
     entryOf,
   };
 }
@@ -196,6 +211,7 @@ export function threadLedger(profile: Profile, range: TimeRange = ALL_TIME): Led
       schedulerDifference: schedulerDifference(
         ns,
         ledger.schedulerNs.subarray(entry * ACCOUNTS, (entry + 1) * ACCOUNTS),
+        ledger.schedulerClockNs.subarray(entry * ACCOUNTS, (entry + 1) * ACCOUNTS),
         endNs - startNs,
       ),
     });
@@ -211,29 +227,37 @@ export function residualPercent(ns: Float64Array, elapsedNs: number): number {
   return ((elapsedNs - sum) / elapsedNs) * 100;
 }
 
-/** `ns` by ThreadState, `schedulerNs` on a CPU and in the run queue. */
+/** `ns` by ThreadState, `schedulerNs` and `schedulerClockNs` on a CPU and in the run queue. */
 export function schedulerDifference(
   ns: Float64Array,
   schedulerNs: Float64Array,
+  schedulerClockNs: Float64Array,
   elapsedNs: number,
 ): SchedulerDifference {
   const { Running, Runnable, Throttled } = ThreadState;
   const [onCpu, runQueue] = schedulerNs;
+  const [onCpuClock, runQueueClock] = schedulerClockNs;
   return {
-    onCpu: ((ns[Running] - onCpu) / elapsedNs) * 100,
-    runQueue: ((ns[Runnable] + ns[Throttled] - runQueue) / elapsedNs) * 100,
+    ofItsClock: {
+      onCpu: (onCpuClock / elapsedNs) * 100,
+      runQueue: (runQueueClock / elapsedNs) * 100,
+    },
+    other: {
+      onCpu: ((ns[Running] - onCpu - onCpuClock) / elapsedNs) * 100,
+      runQueue: ((ns[Runnable] + ns[Throttled] - runQueue - runQueueClock) / elapsedNs) * 100,
+    },
   };
 }
 
 /** The larger of the two, whichever way; NaN where neither is known. */
-export function largestDifference({ onCpu, runQueue }: SchedulerDifference): number {
+export function largestDifference({ onCpu, runQueue }: Difference): number {
   if (Number.isNaN(runQueue)) return onCpu;
   return Math.abs(runQueue) > Math.abs(onCpu) ? runQueue : onCpu;
 }
 
-/** The same of a thread that was there for long enough for it to say something; else NaN. */
-export function checkedDifference(difference: SchedulerDifference, elapsedNs: number): number {
-  return elapsedNs < CHECKED_NS ? Number.NaN : largestDifference(difference);
+/** What is not of its clock, of a thread that was there for long enough for it to say something; else NaN. */
+export function checkedDifference({ other }: SchedulerDifference, elapsedNs: number): number {
+  return elapsedNs < CHECKED_NS ? Number.NaN : largestDifference(other);
 }
 
 /**

@@ -67,20 +67,21 @@ export function timesOf(
   profile: Profile,
   pid: number,
   tid: number,
-): { ns: number[]; count: number[]; schedulerNs: number[] } {
+): { ns: number[]; count: number[]; schedulerNs: number[]; schedulerClockNs: number[] } {
   const { threadTimes, threads } = profile;
   const isIn = threadsOf(profile, pid);
   const size = Object.keys(ThreadState).length;
   const zeros = (): number[] => new Array<number>(size).fill(0);
-  const [ns, count, schedulerNs] = [zeros(), zeros(), zeros()];
+  const [ns, count, schedulerNs, schedulerClockNs] = [zeros(), zeros(), zeros(), zeros()];
   for (let row = 0; row < threadTimes.length; row++) {
     const { thread, state, ...columns } = threadTimes.columns;
     if (!isIn(thread[row]) || threads.columns.tid[thread[row]] !== tid) continue;
     ns[state[row]] += columns.ns[row];
     count[state[row]] += columns.count[row];
     schedulerNs[state[row]] += columns.schedulerNs[row];
+    schedulerClockNs[state[row]] += columns.schedulerClockNs[row];
   }
-  return { ns, count, schedulerNs };
+  return { ns, count, schedulerNs, schedulerClockNs };
 }
 
 interface StateSums {

@@ -49,6 +49,7 @@ export interface ThreadList {
   readonly ns: Float64Array<ArrayBuffer>;
   readonly count: Float64Array<ArrayBuffer>;
   readonly schedulerNs: Float64Array<ArrayBuffer>;
+  readonly schedulerClockNs: Float64Array<ArrayBuffer>;
   /** What the list is of, CLOCK_MONOTONIC; the wall clock is `wallOffsetNs` later. */
   readonly range: TimeRange;
   readonly wallOffsetNs: number;
@@ -169,7 +170,7 @@ function listFrom(profile: Profile, ledger: ThreadLedger, range: TimeRange): Thr
     }
     return place;
   };
-  const { length, thread, startNs, endNs, ns, count, schedulerNs } = ledger;
+  const { length, thread, startNs, endNs, ns, count, schedulerNs, schedulerClockNs } = ledger;
   // Moved to the page: the ledger's own columns are still needed only for `entryOf`.
   return {
     length,
@@ -184,6 +185,7 @@ function listFrom(profile: Profile, ledger: ThreadLedger, range: TimeRange): Thr
     ns,
     count,
     schedulerNs,
+    schedulerClockNs,
     range,
     wallOffsetNs: profile.header?.wallOffsetNs ?? 0,
   };

@@ -46,6 +46,7 @@ export type SortColumn =
   | 'elapsed'
   | 'residual'
   | 'scheduler'
+  | 'clock'
   | (typeof TIME_COLUMNS)[number]['key'];
 
 /** All columns that can be sorted by, in their order on the screen. */
@@ -55,6 +56,7 @@ export const SORT_COLUMNS: readonly { readonly key: SortColumn; readonly name: s
   ...TIME_COLUMNS,
   { key: 'residual', name: 'Residual' },
   { key: 'scheduler', name: 'Scheduler' },
+  { key: 'clock', name: 'Its clock' },
 ];
 
 export function isSortColumn(text: string): text is SortColumn {

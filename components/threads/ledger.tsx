@@ -6,6 +6,7 @@ import { useVisibleRows } from '@/components/ui/use-visible-rows';
 import { formatLatency } from '@/profile/latency/format';
 import {
   checkedDifference,
+  type Difference,
   largestDifference,
   residualPercent,
   type SchedulerDifference,
@@ -63,10 +64,11 @@ export function Ledger(props: LedgerProps) {
         className="w-full min-w-280 table-fixed border-separate border-spacing-0 text-sm"
       >
         <colgroup>
-          <col className="w-36 sm:w-46" />
-          <col className="w-16" />
+          <col className="w-36 sm:w-44" />
+          <col className="w-14" />
           <col span={TIME_COLUMNS.length + 2} />
-          <col className="w-19" />
+          <col className="w-17" />
+          <col className="w-15" />
         </colgroup>
         <thead className="sticky top-0 z-10 text-xs">
           <tr aria-rowindex={1}>
@@ -91,7 +93,12 @@ export function Ledger(props: LedgerProps) {
             {heading(
               'scheduler',
               'Scheduler',
-              'By how much the time on CPU or in the run queue, whichever differs more, is above what the kernel’s scheduler accounts itself (schedstat), in percent of the elapsed time',
+              'By how much the time on CPU or in the run queue, whichever differs more, is above what the kernel’s scheduler accounts itself (schedstat), in percent of the elapsed time, when its clock has been put right',
+            )}
+            {heading(
+              'clock',
+              'Its clock',
+              'What the scheduler accounts too little (or, negative, too much) because it does not read its clock at each switch, as measured there, in percent of the elapsed time',
             )}
           </tr>
         </thead>
@@ -132,7 +139,7 @@ export function Ledger(props: LedgerProps) {
 }
 
 function GroupRow({
-  group: { ns, schedulerNs, elapsedNs },
+  group: { ns, schedulerNs, schedulerClockNs, elapsedNs },
   index,
   children,
 }: {
@@ -145,7 +152,7 @@ function GroupRow({
       ns={ns}
       elapsedNs={elapsedNs}
       residual={residualPercent(ns, elapsedNs)}
-      difference={schedulerDifference(ns, schedulerNs, elapsedNs)}
+      difference={schedulerDifference(ns, schedulerNs, schedulerClockNs, elapsedNs)}
       index={index}
       isGroup
     >
@@ -172,7 +179,6 @@ function Times({
   /** The name. */
   readonly children: React.ReactNode;
 }) {
-  const largest = largestDifference(difference);
   const background = isGroup ? 'bg-surface-2' : 'bg-surface';
   const cell = `truncate py-0 pr-2 text-right ${background} group-hover/row:bg-surface-2`;
   return (
@@ -215,14 +221,28 @@ function Times({
         className={`${cell} ${Math.abs(checkedDifference(difference, elapsedNs)) > LARGE_DIFFERENCE ? 'font-semibold text-warn' : 'text-dim'}`}
         title={differenceText(difference)}
       >
-        {formatPercent(largest)}
+        {formatPercent(largestDifference(difference.other))}
+      </td>
+      <td className={`${cell} text-dim`} title={clockText(difference)}>
+        {formatPercent(largestDifference(difference.ofItsClock))}
       </td>
     </tr>
   );
 }
 
 /** Why it may differ, too. */
-function differenceText({ onCpu, runQueue }: SchedulerDifference): string {
-  if (Number.isNaN(onCpu)) return 'What the scheduler accounted is not in this recording';
-  return `On CPU ${formatPercent(onCpu)}, run queue ${formatPercent(runQueue)} of the elapsed time above what the scheduler accounts. It reads its clock at a wakeup, and not again until the switch: a thread runs for it while its CPU still wakes up. And it leaves out what the host of a virtual machine takes.`;
+function differenceText({ ofItsClock, other }: SchedulerDifference): string {
+  if (Number.isNaN(other.onCpu)) return 'What the scheduler accounted is not in this recording';
+  const all = {
+    onCpu: ofItsClock.onCpu + other.onCpu,
+    runQueue: ofItsClock.runQueue + other.runQueue,
+  };
+  return `${differences(other)} of the elapsed time above what the scheduler accounts, when its clock has been put right; ${differences(all)} above what schedstat shows. It leaves out what the host of a virtual machine takes.`;
 }
+
+function clockText({ ofItsClock }: SchedulerDifference): string {
+  return `${differences(ofItsClock)} of the elapsed time. Where a wakeup asks for a switch, the scheduler reads its clock at the wakeup, and not again until the switch: for it, a thread runs while its CPU still wakes up, and one that has to make room has done so already.`;
+}
+
+const differences = ({ onCpu, runQueue }: Difference): string =>
+  `On CPU ${formatPercent(onCpu)}, run queue ${formatPercent(runQueue)}`;

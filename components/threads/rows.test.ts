@@ -19,7 +19,7 @@ interface Thread {
   readonly scheduler?: number;
 }
 
-/** The list of threads, each with one slice that ends at 1000. */
+/** The list of threads, each with one slice that ends at a second. */
 function listOf(threads: readonly Thread[]): ThreadList {
   const builder = new ProfileBuilder();
   for (const {
@@ -27,7 +27,7 @@ function listOf(threads: readonly Thread[]): ThreadList {
     tid,
     process = `p${pid}`,
     name = `t${tid}`,
-    ns = { Running: 100 },
+    ns = { Running: 100e6 },
     scheduler = ns.Running ?? 0,
   } of threads) {
     const row = builder.process({
@@ -42,16 +42,17 @@ function listOf(threads: readonly Thread[]): ThreadList {
     const thread = builder.thread({ tid, process: row, name: builder.string(name) });
     for (const [state, value] of Object.entries(ns))
       builder.threadTime({
-        timeNs: 1000,
+        timeNs: 1e9,
         thread,
         state: ThreadState[state as keyof typeof ThreadState],
         ns: value,
         count: 1,
         schedulerNs: state === 'Running' ? scheduler : 0,
+        schedulerClockNs: 0,
       });
   }
   const { profile } = builder;
-  profile.header = { sequence: 0, startNs: 0, endNs: 1000, wallOffsetNs: 0, frequencyHz: 99 };
+  profile.header = { sequence: 0, startNs: 0, endNs: 1e9, wallOffsetNs: 0, frequencyHz: 99 };
   const update = new ThreadAnalysis().update(profile, NO_THREADS, 0);
   return update?.list as ThreadList;
 }
@@ -96,12 +97,14 @@ describe('rows of threads', () => {
 
   it('are by how much they differ from the scheduler, either way; those of which it is not known come last', () => {
     const list = listOf([
-      { pid: 1, tid: 1, scheduler: 99 },
+      { pid: 1, tid: 1, scheduler: 99e6 },
       { pid: 1, tid: 11, scheduler: -1 },
-      { pid: 2, tid: 2, scheduler: 97 },
-      { pid: 3, tid: 3, scheduler: 105 },
+      { pid: 2, tid: 2, scheduler: 97e6 },
+      { pid: 3, tid: 3, scheduler: 105e6 },
+      // There for too short a time for it to say something.
+      { pid: 4, tid: 4, ns: { Running: 1000 }, scheduler: 500 },
     ]);
-    expect(textOf(list, { sort: 'scheduler' })).toBe('3 2 p1:2 1 11');
+    expect(textOf(list, { sort: 'scheduler' })).toBe('3 2 p1:2 1 11 4');
   });
 
   it('leave out the threads of a process that is closed, but count them', () => {

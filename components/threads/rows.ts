@@ -3,6 +3,7 @@ import type { ThreadList } from '@/components/profile-worker/thread-analysis';
 import { HeldOrder } from '@/components/ui/held-order';
 import {
   ACCOUNTS,
+  checkedDifference,
   largestDifference,
   type SchedulerDifference,
   schedulerDifference,
@@ -23,6 +24,7 @@ export interface Group {
   readonly ns: Float64Array;
   /** By the scheduler: on a CPU, in the run queue. */
   readonly schedulerNs: Float64Array;
+  readonly schedulerClockNs: Float64Array;
 }
 
 export interface Rows {
@@ -59,7 +61,9 @@ function sortKeys(list: ThreadList, sort: SortColumn): Float64Array {
     if (sort === 'elapsed') keys[entry] = elapsed;
     else if (sort === 'residual') keys[entry] = Math.abs(residualOf(list, entry));
     else if (sort === 'scheduler')
-      keys[entry] = Math.abs(largestDifference(differenceOf(list, entry))) || 0;
+      keys[entry] = Math.abs(checkedDifference(differenceOf(list, entry), elapsed)) || 0;
+    else if (sort === 'clock')
+      keys[entry] = Math.abs(largestDifference(differenceOf(list, entry).ofItsClock));
     else keys[entry] = columnNs(list.ns, entry, sort);
   }
   return keys;
@@ -78,6 +82,7 @@ export function differenceOf(list: ThreadList, entry: number): SchedulerDifferen
   return schedulerDifference(
     list.ns.subarray(entry * THREAD_STATES, (entry + 1) * THREAD_STATES),
     list.schedulerNs.subarray(entry * ACCOUNTS, (entry + 1) * ACCOUNTS),
+    list.schedulerClockNs.subarray(entry * ACCOUNTS, (entry + 1) * ACCOUNTS),
     list.endNs[entry] - list.startNs[entry],
   );
 }
@@ -194,18 +199,22 @@ function groupSortKey(keys: Float64Array, group: readonly number[], sort: SortCo
     sum += keys[entry];
     most = Math.max(most, keys[entry]);
   }
-  return sort === 'residual' || sort === 'scheduler' ? most : sum;
+  return sort === 'residual' || sort === 'scheduler' || sort === 'clock' ? most : sum;
 }
 
 function groupOf(list: ThreadList, { key, entries }: Process): Group {
   const ns = new Float64Array(THREAD_STATES);
   const schedulerNs = new Float64Array(ACCOUNTS);
+  const schedulerClockNs = new Float64Array(ACCOUNTS);
   let elapsedNs = 0;
   for (const entry of entries) {
     elapsedNs += list.endNs[entry] - list.startNs[entry];
     for (let state = 0; state < THREAD_STATES; state++)
       ns[state] += list.ns[entry * THREAD_STATES + state];
-    for (let i = 0; i < ACCOUNTS; i++) schedulerNs[i] += list.schedulerNs[entry * ACCOUNTS + i];
+    for (let i = 0; i < ACCOUNTS; i++) {
+      schedulerNs[i] += list.schedulerNs[entry * ACCOUNTS + i];
+      schedulerClockNs[i] += list.schedulerClockNs[entry * ACCOUNTS + i];
+    }
   }
   const [first] = entries;
   return {
@@ -216,6 +225,7 @@ function groupOf(list: ThreadList, { key, entries }: Process): Group {
     elapsedNs,
     ns,
     schedulerNs,
+    schedulerClockNs,
   };
 }
 

@@ -112,7 +112,7 @@ function Facts({
       {Number.isNaN(checks.scheduler) ? null : (
         <span
           className="text-dim"
-          title="By how much times on CPU and in the run queue differ from what the kernel’s scheduler accounts itself, of the thread where it is most, in percent of its elapsed time; of those that were there for a tenth of a second or longer"
+          title="By how much times on CPU and in the run queue differ from what the kernel’s scheduler accounts itself, of the thread where it is most, in percent of its elapsed time; of those that were there for a tenth of a second or longer. What the scheduler’s clock leaves out, as measured, has been put back."
         >
           scheduler differs by at most {formatPercent(Math.abs(checks.scheduler))}
         </span>

@@ -107,8 +107,10 @@ export const THREAD = {
   count: 152,
   scheduler_run_ns: 248,
   scheduler_queue_ns: 256,
+  scheduler_run_clock_ns: 264,
+  scheduler_queue_clock_ns: 272,
 } as const;
-export const THREAD_BYTES = 264;
+export const THREAD_BYTES = 280;
 
 export const OPEN_WAIT = {
   pid: 0,

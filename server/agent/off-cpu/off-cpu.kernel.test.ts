@@ -30,15 +30,16 @@ import {
 } from '@/bench/workloads/waits-for-tests';
 import type { Profile } from '@/profile/profile';
 import { type ThreadIndex, ThreadState } from '@/profile/schema';
+import { checkedDifference, threadLedger } from '@/profile/thread-ledger';
 import { ROOT } from '@/server/root';
 import { cgroup2Mount } from '../cgroups';
 import { readStolenSeconds } from '../cost';
 import { MAX_THRESHOLD_NS, type StackTime } from './off-cpu-programs';
 
-/** Between a wakeup and the switch, on a busy virtual machine. */
-const SWITCH_NS = 50e3;
-/** By so much the scheduler's clock is behind at the beginning and the end of a time in the run queue. */
-const QUEUE_EDGES_NS = 5e3;
+/** By so much the scheduler's clock is behind in the mean: between a wakeup and the switch, on a busy virtual machine. */
+const RUN_CLOCK_NS = 50e3;
+/** The same at the beginning and the end of a time in the run queue. */
+const QUEUE_CLOCK_NS = 5e3;
 /** From the wakeup to the run queue of a CPU that sleeps, which on a virtual machine the host has to wake first. */
 const WAKEUP_NS = 100e3;
 const MEAN_WAKEUP_NS = 15e3;
@@ -82,11 +83,12 @@ async function profileWaits<R = Result>(
 }
 
 /**
- * What the scheduler accounted for a thread, and what it measured itself, is what its time was spent on. (The scheduler's
- * clock stands still between a wakeup and the switch: it takes these microseconds for running already, not for waiting.)
+ * What the scheduler accounted for a thread, and what it measured itself, is what its time was spent on, when what the
+ * scheduler's clock leaves out has been put back: it stands still between a wakeup and the switch.
  */
 function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs }: Stolen): void {
-  const { ns, count, schedulerNs } = timesOf(profile, pid, worker.tid);
+  expectChecked(profile, pid, worker, stolenNs);
+  const { ns, count, schedulerNs, schedulerClockNs } = timesOf(profile, pid, worker.tid);
   const running = ns[ThreadState.Running];
   const queued = ns[ThreadState.Runnable] + ns[ThreadState.Throttled];
   const waking = ns[ThreadState.Waking];
@@ -94,7 +96,9 @@ function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs 
   const queueNs = queuedNs(worker);
   // What happens after its last reading of the clock, and before the first; wakeups of other CPUs under way.
   const slackNs = (worker.lifetimeSeconds - worker.elapsedSeconds) * 1e9 + 10e6;
-  const switchesNs = count[ThreadState.Running] * SWITCH_NS;
+  const [runClockNs, queueClockNs] = [ThreadState.Running, ThreadState.Runnable].map(
+    (state) => schedulerClockNs[state],
+  );
   const both = runNs + queueNs;
   expectWithin(
     schedulerNs[ThreadState.Running],
@@ -110,17 +114,24 @@ function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs 
   );
   // The way from the wakeup to the queue of another CPU. Of tens of thousands few are long: in sum, 3 to 15 us each were seen.
   const wakeups = count[ThreadState.Running];
+  expectWithin(runClockNs, 0, slackNs + wakeups * RUN_CLOCK_NS, `${worker.name} clock on CPU`);
+  expectWithin(
+    queueClockNs,
+    0,
+    slackNs + wakeups * QUEUE_CLOCK_NS,
+    `${worker.name} clock in the run queue`,
+  );
   const wakeupsNs = Math.min(wakeups * WAKEUP_NS, both * 0.35 + wakeups * MEAN_WAKEUP_NS);
   expectWithin(
-    running,
+    running - runClockNs,
     runNs,
-    runNs * 0.01 + slackNs + switchesNs + stolenNs,
+    runNs * 0.01 + slackNs + stolenNs,
     `${worker.name} on CPU`,
   );
   expectWithin(
-    queued,
+    queued - queueClockNs,
     queueNs,
-    queueNs * 0.01 + slackNs + count[ThreadState.Running] * QUEUE_EDGES_NS + stolenNs,
+    queueNs * 0.01 + slackNs + stolenNs,
     `${worker.name} run queue`,
   );
   const onCpuOrAfter = running + queued + waking;
@@ -137,6 +148,26 @@ function expectLedger(profile: Profile, pid: number, worker: Worker, { stolenNs 
   const unseen = profile.losses.get('thread-unknown') ?? 0;
   expectWithin(blocks, worker.blocks, 2 + unseen, `${worker.name} blocks`);
   expectWithin(count[ThreadState.Waking], worker.blocks, 2 + unseen, `${worker.name} wakeups`);
+}
+
+/** The ledger agrees with the scheduler within one percent of the elapsed time. */
+function expectChecked(
+  profile: Profile,
+  pid: number,
+  { name, tid }: Pick<Worker, 'name' | 'tid'>,
+  stolenNs: number,
+): void {
+  const isIn = threadsOf(profile, pid);
+  const entries = threadLedger(profile).filter(
+    ({ thread }) => isIn(thread) && profile.threads.columns.tid[thread] === tid,
+  );
+  expect(entries, name).toHaveLength(1);
+  const [{ schedulerDifference, startNs, endNs }] = entries;
+  const elapsedNs = endNs - startNs;
+  expect(
+    Math.abs(checkedDifference(schedulerDifference, elapsedNs)),
+    `${name}: difference to the scheduler`,
+  ).toBeLessThan(1 + (stolenNs / elapsedNs) * 100);
 }
 
 /** Of all blocked states, by ThreadState. */
@@ -331,6 +362,24 @@ describe('exact times', () => {
       const known = mine.filter(({ stack }) => isSettled(stack));
       const burning = known.filter(({ stack }) => stack.includes('burn'));
       expect(burning.length / known.length).toBeGreaterThan(0.9);
+    }
+  });
+});
+
+describe('the ledger', () => {
+  it('is what the scheduler accounts of threads that sleep while all CPUs are busy', async () => {
+    const loops = Array.from({ length: 6 }, () =>
+      spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }),
+    );
+    try {
+      const { profile, result, pid } = await profileWaits(['sleeps', 6]);
+      for (const worker of result.threads) {
+        expectChecked(profile, pid, worker, result.stolenNs);
+        const { ns } = timesOf(profile, pid, worker.tid);
+        expect(ns[ThreadState.Runnable], worker.name).toBeGreaterThan(0);
+      }
+    } finally {
+      for (const loop of loops) loop.kill('SIGKILL');
     }
   });
 });

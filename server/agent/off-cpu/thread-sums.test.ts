@@ -35,8 +35,15 @@ describe('sums of threads', () => {
       pid: 7,
       tid: 1,
       rows: [
-        { timeNs: 200, state: Running, ns: 30, count: 1, schedulerNs: 0 },
-        { timeNs: 200, state: ThreadState.Sleep, ns: 70, count: 0, schedulerNs: 0 },
+        { timeNs: 200, state: Running, ns: 30, count: 1, schedulerNs: 0, schedulerClockNs: 0 },
+        {
+          timeNs: 200,
+          state: ThreadState.Sleep,
+          ns: 70,
+          count: 0,
+          schedulerNs: 0,
+          schedulerClockNs: 0,
+        },
       ],
     });
   });
@@ -47,9 +54,9 @@ describe('sums of threads', () => {
     expect(sums.read(reading(1, 200, { Running: [100, 1], Poll: [100, 0] }), 0).rows).toEqual([]);
     expect(sums.read(reading(1, 300, { Running: [100, 1], Poll: [200, 0] }), 0).rows).toEqual([]);
     expect(sums.read(reading(1, 400, { Running: [150, 2], Poll: [250, 1] }), 0).rows).toEqual([
-      { timeNs: 300, state: Poll, ns: 200, count: 0, schedulerNs: 0 },
-      { timeNs: 400, state: Running, ns: 50, count: 1, schedulerNs: 0 },
-      { timeNs: 400, state: Poll, ns: 50, count: 1, schedulerNs: 0 },
+      { timeNs: 300, state: Poll, ns: 200, count: 0, schedulerNs: 0, schedulerClockNs: 0 },
+      { timeNs: 400, state: Running, ns: 50, count: 1, schedulerNs: 0, schedulerClockNs: 0 },
+      { timeNs: 400, state: Poll, ns: 50, count: 1, schedulerNs: 0, schedulerClockNs: 0 },
     ]);
   });
 
@@ -59,9 +66,9 @@ describe('sums of threads', () => {
     sums.read(reading(1, 200, { Running: [100, 1], Poll: [100, 0] }), 0);
     const next = reading(1, 300, { Running: [150, 2], Poll: [150, 1] });
     const rows = [
-      { timeNs: 200, state: Poll, ns: 100, count: 0, schedulerNs: 0 },
-      { timeNs: 300, state: Running, ns: 50, count: 1, schedulerNs: 0 },
-      { timeNs: 300, state: Poll, ns: 50, count: 1, schedulerNs: 0 },
+      { timeNs: 200, state: Poll, ns: 100, count: 0, schedulerNs: 0, schedulerClockNs: 0 },
+      { timeNs: 300, state: Running, ns: 50, count: 1, schedulerNs: 0, schedulerClockNs: 0 },
+      { timeNs: 300, state: Poll, ns: 50, count: 1, schedulerNs: 0, schedulerClockNs: 0 },
     ];
     expect(sums.peek(next, 0).rows).toEqual(rows);
     expect(sums.read(next, 0).rows).toEqual(rows);
@@ -84,8 +91,15 @@ describe('sums of threads', () => {
     sums.read(reading(1, 100, { Disk: [100, 0] }), 0, true);
     const { rows } = sums.read(reading(1, 200, { Disk: [50, 1], Poll: [150, 1] }), 0, true);
     expect(rows).toEqual([
-      { timeNs: 200, state: ThreadState.Disk, ns: 0, count: 1, schedulerNs: 0 },
-      { timeNs: 200, state: Poll, ns: 100, count: 1, schedulerNs: 0 },
+      {
+        timeNs: 200,
+        state: ThreadState.Disk,
+        ns: 0,
+        count: 1,
+        schedulerNs: 0,
+        schedulerClockNs: 0,
+      },
+      { timeNs: 200, state: Poll, ns: 100, count: 1, schedulerNs: 0, schedulerClockNs: 0 },
     ]);
   });
 
@@ -96,7 +110,9 @@ describe('sums of threads', () => {
     const late = sums.read(reading(1, 150, { Running: [100, 2], Poll: [50, 2] }), 0, true);
     expect(late.rows.map(({ ns }) => ns)).toEqual([90, 0]);
     const next = sums.read(reading(1, 250, { Running: [100, 2], Poll: [150, 3] }), 0, true);
-    expect(next.rows).toEqual([{ timeNs: 250, state: Poll, ns: 60, count: 1, schedulerNs: 0 }]);
+    expect(next.rows).toEqual([
+      { timeNs: 250, state: Poll, ns: 60, count: 1, schedulerNs: 0, schedulerClockNs: 0 },
+    ]);
   });
 
   it('add up of a thread that never blocks, too, where it had a CPU already when it seemed to wait for one', () => {
@@ -122,6 +138,18 @@ describe('sums of threads', () => {
     expect(accounts(200, 70, 41)).toEqual([20]);
     expect(accounts(300, 68, 45)).toEqual([0, 4]);
     expect(accounts(400, 90, 45)).toEqual([20]);
+  });
+
+  it('have what the scheduler’s clock makes of that, either way', () => {
+    const sums = new ThreadSums();
+    const clocks = (timeNs: number, run: bigint, queue: bigint): readonly number[] => {
+      const view = reading(1, timeNs, { Running: [timeNs, 1], Runnable: [timeNs, 1] });
+      view.setBigInt64(THREAD.scheduler_run_clock_ns, run, true);
+      view.setBigInt64(THREAD.scheduler_queue_clock_ns, queue, true);
+      return sums.read(view, 0).rows.map(({ schedulerClockNs }) => schedulerClockNs);
+    };
+    expect(clocks(100, -30n, 5n)).toEqual([-30, 5]);
+    expect(clocks(200, -10n, -6_000_000_000n)).toEqual([20, -6_000_000_005]);
   });
 
   it('say where the kernel does not account how long threads wait for a CPU', () => {

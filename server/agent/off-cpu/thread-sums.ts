@@ -17,7 +17,7 @@ type SliceRow = Omit<Row<'threadTimes'>, 'thread'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Thread {
-  /** By state: nanoseconds, then counts, then the scheduler's nanoseconds, as they were last read. */
+  /** By state: nanoseconds, counts, the scheduler's nanoseconds, and what its clock makes of them, as they were last read. */
   readonly known: Float64Array;
   /** By state: nanoseconds that were given out under it and turned out not to belong there. */
   readonly owed: Float64Array;
@@ -78,10 +78,12 @@ export class ThreadSums {
 
 const u64 = (view: DataView, offset: number): number =>
   view.getUint32(offset, true) + view.getUint32(offset + 4, true) * HIGH;
+const i64 = (view: DataView, offset: number): number =>
+  view.getUint32(offset, true) + view.getInt32(offset + 4, true) * HIGH;
 const idAt = (view: DataView, at: number): number => u64(view, at + THREAD.id);
 
 const newThread = (): Thread => ({
-  known: new Float64Array(STATES * 3),
+  known: new Float64Array(STATES * 4),
   owed: new Float64Array(STATES),
   waiting: undefined,
   seenInPass: 0,
@@ -101,6 +103,7 @@ function readInto(thread: Thread, view: DataView, at: number, isLast: boolean): 
       ns: ns - known[state],
       count: Math.max(0, count - known[STATES + state]),
       schedulerNs: schedulerNs(thread, view, at, state),
+      schedulerClockNs: schedulerClockNs(thread, view, at, state),
     };
     known[state] = ns;
     known[STATES + state] = count;
@@ -136,6 +139,21 @@ function schedulerNs({ known }: Thread, view: DataView, at: number, state: numbe
   const before = known[STATES * 2 + state];
   known[STATES * 2 + state] = Math.max(before, ns);
   return Math.max(0, ns - before);
+}
+
+const SCHEDULER_CLOCKS: Readonly<Record<number, number>> = {
+  [ThreadState.Running]: THREAD.scheduler_run_clock_ns,
+  [ThreadState.Runnable]: THREAD.scheduler_queue_clock_ns,
+};
+
+/** What the scheduler's clock has left out of that since the reading before. */
+function schedulerClockNs({ known }: Thread, view: DataView, at: number, state: number): number {
+  const offset = SCHEDULER_CLOCKS[state];
+  if (offset === undefined) return 0;
+  const ns = i64(view, at + offset);
+  const before = known[STATES * 3 + state];
+  known[STATES * 3 + state] = ns;
+  return ns - before;
 }
 
 /**
