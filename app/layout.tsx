@@ -1,6 +1,6 @@
 import type { Metadata, Viewport } from 'next';
 import { cookies, headers } from 'next/headers';
-import type { ReactNode } from 'react';
+import { type ReactNode, Suspense } from 'react';
 import { AppShell } from '@/components/shell/app-shell';
 import { THEME_COOKIE, themeFrom } from '@/components/theme/theme';
 import './globals.css';
@@ -24,10 +24,15 @@ export default async function Layout({ children }: { readonly children: ReactNod
   await headers();
   const theme = themeFrom((await cookies()).get(THEME_COOKIE)?.value);
   return (
-    <html lang="en" data-theme={theme === 'system' ? undefined : theme}>
-      <body>
-        <AppShell theme={theme}>{children}</AppShell>
-      </body>
-    </html>
+    // Code may come after React. Without a boundary around all, React 19.3 would try to hydrate the page over and over until
+    // it is there, for `useDeferredValue` in Next's router starts another attempt in each. Around less, large pages would be
+    // sent hidden first.
+    <Suspense>
+      <html lang="en" data-theme={theme === 'system' ? undefined : theme}>
+        <body>
+          <AppShell theme={theme}>{children}</AppShell>
+        </body>
+      </html>
+    </Suspense>
   );
 }
