@@ -134,8 +134,11 @@ export class FlameCanvas {
 
   readonly #resize = (): void => {
     const { scroller, canvas } = this.#elements;
-    this.#width = scroller.clientWidth;
-    this.#height = scroller.clientHeight;
+    const { clientWidth, clientHeight } = scroller;
+    // An observer tells the first size, too: all would be drawn twice for the first picture.
+    if (clientWidth === this.#width && clientHeight === this.#height) return;
+    this.#width = clientWidth;
+    this.#height = clientHeight;
     canvas.style.width = `${this.#width}px`;
     canvas.style.height = `${this.#height}px`;
     this.#fitContent(false);
