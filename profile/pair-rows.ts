@@ -2,6 +2,7 @@
  * Pairs of u32, each with a row of its own: interning a million stacks without an object per stack. The hash table holds
  * rows only, 4 bytes a slot; what is compared are the columns, which are there anyway.
  */
+import { resized } from './resized';
 import { NONE } from './schema';
 import { U32List } from './u32-list';
 
@@ -58,7 +59,7 @@ export class PairRows {
   trim(): void {
     this.#first.trim();
     this.#second.trim();
-    this.#slots = new Uint32Array(0);
+    this.#slots = resized(this.#slots, 0);
   }
 
   #find(a: number, b: number): number {
@@ -74,7 +75,7 @@ export class PairRows {
 
   #rehash(slots: number): void {
     this.#mask = slots - 1;
-    this.#slots = new Uint32Array(slots);
+    this.#slots = resized(this.#slots, slots).fill(0);
     const first = this.#first.values;
     const second = this.#second.values;
     for (let row = 0; row < this.length; row++) {

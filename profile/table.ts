@@ -1,4 +1,5 @@
 /** Growable columns: one table of a profile. */
+import { resized } from './resized';
 import {
   type ColumnArray,
   type Columns,
@@ -23,15 +24,6 @@ export class Table<T extends TableName> {
     for (const [column, type] of Object.entries(SCHEMA[name])) {
       this.#columns[column] = columnArray(type, this.#capacity);
     }
-  }
-
-  /** Takes `columns`, each of exactly `length` values, as they are, without a copy. */
-  static of<T extends TableName>(name: T, length: number, columns: Columns<T>): Table<T> {
-    const table = new Table(name, 1);
-    table.#columns = { ...(columns as LooseColumns) };
-    table.#length = length;
-    table.#capacity = length;
-    return table;
   }
 
   get length(): number {
@@ -64,6 +56,13 @@ export class Table<T extends TableName> {
     this.#length += end - start;
   }
 
+  /** Takes `columns`, each of exactly `length` values, as they are, without a copy: they are all its rows. */
+  take(columns: Columns<T>, length: number): void {
+    this.#columns = { ...(columns as LooseColumns) };
+    this.#length = length;
+    this.#capacity = length;
+  }
+
   /** Forgets all rows, and keeps the room that they took. */
   clear(): void {
     this.#length = 0;
@@ -71,7 +70,10 @@ export class Table<T extends TableName> {
 
   /** Gives back the room for more rows. */
   trim(): void {
-    if (this.#capacity > this.#length) this.#resize(this.#length);
+    if (this.#capacity === this.#length) return;
+    this.#capacity = this.#length;
+    for (const column in this.#columns)
+      this.#columns[column] = resized(this.#columns[column], this.#length);
   }
 
   #reserve(length: number): void {

@@ -5,6 +5,7 @@
 import { PairRows } from './pair-rows';
 import { groupOf } from './process-group';
 import type { Profile } from './profile';
+import { resized } from './resized';
 import type { ProcessIndex, SampleTypeIndex, StackIndex, ThreadIndex } from './schema';
 import type { TimeRange, View } from './view';
 
@@ -161,8 +162,8 @@ export class WeightSums implements StackWeights {
   /** Gives back the room for more entries. */
   trim(): void {
     this.#entries.trim();
-    this.weight = this.weight.slice(0, this.length);
-    this.#samples = this.#samples.slice(0, this.length);
+    this.weight = resized(this.weight, this.length);
+    if (this.#hasCountUnit === false) this.#samples = resized(this.#samples, this.length);
   }
 
   #apply(row: number, sign: 1 | -1): void {
@@ -218,12 +219,6 @@ export class WeightSums implements StackWeights {
     this.#entries = entries;
     this.#emptyEntries = 0;
   }
-}
-
-function resized(from: Float64Array, length: number): Float64Array<ArrayBuffer> {
-  const to = new Float64Array(length);
-  to.set(from);
-  return to;
 }
 
 /** Tells which threads pass; remembers the answer, for a thread's ID and its process never change. */

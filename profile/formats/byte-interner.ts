@@ -1,4 +1,6 @@
 /** Interns slices of bytes: equal slices get equal indices, and only the first of them is ever decoded to a string. */
+import { resized } from '@/profile/resized';
+
 export class ByteInterner {
   readonly #decoder = new TextDecoder();
   /** Index + 1 of the slice in each slot, 0 for an empty slot; linear probing. */
@@ -53,9 +55,7 @@ export class ByteInterner {
     const arenaStart = this.#starts[index];
     const arenaEnd = arenaStart + end - start;
     if (arenaEnd > this.#arena.length) {
-      const grown = new Uint8Array(Math.max(arenaEnd, this.#arena.length * 2));
-      grown.set(this.#arena);
-      this.#arena = grown;
+      this.#arena = resized(this.#arena, Math.max(arenaEnd, this.#arena.length * 2));
     }
     this.#arena.set(bytes.subarray(start, end), arenaStart);
     if (index === this.#hashes.length) this.#growRows();
@@ -67,15 +67,13 @@ export class ByteInterner {
   }
 
   #growRows(): void {
-    const [hashes, starts] = [this.#hashes, this.#starts];
-    this.#hashes = new Uint32Array(hashes.length * 2);
-    this.#hashes.set(hashes);
-    this.#starts = new Uint32Array(hashes.length * 2 + 1);
-    this.#starts.set(starts);
+    const rows = this.#hashes.length * 2;
+    this.#hashes = resized(this.#hashes, rows);
+    this.#starts = resized(this.#starts, rows + 1);
   }
 
   #growSlots(): void {
-    this.#slots = new Uint32Array(this.#slots.length * 2);
+    this.#slots = resized(this.#slots, this.#slots.length * 2).fill(0);
     const mask = this.#slots.length - 1;
     for (let index = 0; index < this.#length; index++) {
       const hash = this.#hashes[index];

@@ -5,6 +5,7 @@
  */
 import { PairRows } from '@/profile/pair-rows';
 import { Profile } from '@/profile/profile';
+import { resized } from '@/profile/resized';
 import { FrameKind, NONE, type StackIndex } from '@/profile/schema';
 import { U32List } from '@/profile/u32-list';
 import { COUNT_UNIT } from '@/profile/weights';
@@ -196,9 +197,7 @@ export class CollapsedParser {
   #addSample(stack: StackIndex, weight: number): void {
     const index = this.#sampleStack.push(stack);
     if (index === this.#sampleWeight.length) {
-      const grown = new Float64Array(index * 2);
-      grown.set(this.#sampleWeight);
-      this.#sampleWeight = grown;
+      this.#sampleWeight = resized(this.#sampleWeight, index * 2);
     }
     this.#sampleWeight[index] = weight;
   }
@@ -216,15 +215,7 @@ export class CollapsedParser {
 
   #profile(): Profile {
     const profile = new Profile();
-    const strings = new Map<string, number>();
-    const string = (text: string): number => {
-      let index = strings.get(text);
-      if (index === undefined) {
-        index = profile.strings.push(text) - 1;
-        strings.set(text, index);
-      }
-      return index;
-    };
+    const string = (text: string): number => profile.strings.push(text) - 1;
     profile.sampleTypes.push({ name: string('samples'), unit: string(COUNT_UNIT) });
     const process = profile.processes.push({
       pid: NONE,
@@ -236,34 +227,43 @@ export class CollapsedParser {
       startNs: 0,
     });
     const thread = profile.threads.push({ tid: NONE, process, name: NONE });
+    const frames = this.#names.length;
+    const none = (): Uint32Array => new Uint32Array(frames).fill(NONE);
+    const [functionName, kind] = [new Uint32Array(frames), new Uint8Array(frames)];
+    let frame = 0;
     for (const name of this.#names.texts()) {
-      const { functionName, kind } = frameOf(name);
-      profile.frames.push({
-        functionName: string(functionName),
-        file: NONE,
-        line: 0,
-        inlinedInto: NONE,
-        mapping: NONE,
-        offset: -1,
-        kind,
-      });
+      const named = frameOf(name);
+      functionName[frame] = string(named.functionName);
+      kind[frame++] = named.kind;
     }
-    profile.stacks.pushRange(
+    profile.frames.take(
+      {
+        functionName,
+        kind,
+        file: none(),
+        line: new Uint32Array(frames),
+        inlinedInto: none(),
+        mapping: none(),
+        offset: new Float64Array(frames).fill(-1),
+      },
+      frames,
+    );
+    this.#stacks.trim();
+    profile.stacks.take(
       { parent: this.#stacks.first, frame: this.#stacks.second },
-      0,
       this.#stacks.length,
     );
+    this.#sampleStack.trim();
     const samples = this.#sampleStack.length;
-    profile.samples.pushRange(
+    profile.samples.take(
       {
         timeNs: new Float64Array(samples),
-        weight: this.#sampleWeight,
+        weight: resized(this.#sampleWeight, samples),
         thread: new Uint32Array(samples).fill(thread),
         stack: this.#sampleStack.values,
         sampleType: new Uint8Array(samples),
         cpu: new Uint16Array(samples).fill(0xffff),
       },
-      0,
       samples,
     );
     profile.header = { sequence: 0, startNs: 0, endNs: 0, wallOffsetNs: 0, frequencyHz: 0 };

@@ -1,0 +1,23 @@
+/** Typed arrays of another length. */
+
+type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+
+/** Of ES2024: browsers have it, Node.js from 21 on. */
+interface Movable extends ArrayBuffer {
+  transfer?(byteLength: number): ArrayBuffer;
+}
+
+/**
+ * The array with `length` values, cut at its end or followed by zeros, as a new one. The old one is not to be used any more:
+ * where it can be, its memory is given back at once, for a collection of garbage that frees it may come long after.
+ */
+export function resized<A extends Numbers>(from: A, length: number): A {
+  const Kind = from.constructor as new (from: ArrayBuffer | number) => A;
+  const buffer = from.buffer as Movable;
+  // A view of a part has no buffer of its own to give away.
+  if (buffer.transfer !== undefined && buffer.byteLength === from.byteLength)
+    return new Kind(buffer.transfer(length * from.BYTES_PER_ELEMENT));
+  const to = new Kind(length);
+  to.set(from.subarray(0, length));
+  return to;
+}
