@@ -17,10 +17,12 @@ const MAX_LENGTH = 16_000;
 /** Short names of one table's labels, each made once. */
 export class ShortNames {
   readonly #labels: Labels;
-  readonly #names: string[] = [];
+  readonly #names: string[];
 
   constructor(labels: Labels) {
     this.#labels = labels;
+    // With its length: an array that is filled here and there is a hash table else.
+    this.#names = new Array(labels.length);
   }
 
   /** What is no function, or has no name, is called what it is called. */

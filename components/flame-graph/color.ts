@@ -138,12 +138,15 @@ export interface ColoredLabels {
 export class Palette {
   readonly scheme: Scheme;
   readonly #labels: ColoredLabels;
-  readonly #running: BoxColor[] = [];
+  /** By label. */
+  readonly #running: BoxColor[];
   readonly #waiting: BoxColor[] = [];
 
   constructor(scheme: Scheme, labels: ColoredLabels) {
     this.scheme = scheme;
     this.#labels = labels;
+    // With its length: an array that is filled here and there is a hash table else.
+    this.#running = new Array(labels.text.length);
   }
 
   color(label: number, waits: boolean): BoxColor {
