@@ -13,6 +13,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{profile,server,components,bin,bench}/**/*.test.{ts,tsx}'],
           exclude: ['**/*.kernel.test.ts'],
+          setupFiles: ['profile/transfer-for-tests.ts'],
         },
       },
       {

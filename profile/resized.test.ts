@@ -1,16 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { resized } from './resized';
+import { transfer } from './transfer-for-tests';
 
 const { prototype } = ArrayBuffer as { prototype: ArrayBuffer & { transfer?: unknown } };
-const own = Object.getOwnPropertyDescriptor(prototype, 'transfer');
-
-/** As ES2024 has it, also where Node.js has not. */
-function transfer(this: ArrayBuffer, byteLength: number): ArrayBuffer {
-  const moved = new Uint8Array(structuredClone(this, { transfer: [this] }));
-  const to = new Uint8Array(byteLength);
-  to.set(moved.subarray(0, byteLength));
-  return to.buffer;
-}
+const own = Object.getOwnPropertyDescriptor(prototype, 'transfer') as PropertyDescriptor;
 
 describe.each([
   ['where buffers can be moved', transfer],
@@ -21,8 +14,7 @@ describe.each([
     return run();
   };
   afterEach(() => {
-    if (own === undefined) delete prototype.transfer;
-    else Object.defineProperty(prototype, 'transfer', own);
+    Object.defineProperty(prototype, 'transfer', own);
   });
 
   it('cuts', () => {
