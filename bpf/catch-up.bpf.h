@@ -91,6 +91,7 @@ static __always_inline void catch_up_with_coming(struct task_struct *task, struc
 static __always_inline void catch_up_until_coming(struct task_struct *task, struct thread *thread, __u64 now)
 {
 	count_missed(task, LOST_THREAD);
+	thread->clock_lag_ns = 0;
 	catch_up_with_going(task, thread, elapsed_ns(thread->run_sum_ns, run_sum(task)), now);
 	/* Where it has not run since it was woken, it is still where it waited, and whoever woke it has drawn that. */
 	if (thread->state == STATE_BLOCKED && thread->looked_at_since_ns != thread->since_ns)
@@ -103,6 +104,7 @@ static __always_inline void catch_up_until_going(struct task_struct *task, struc
 	__u64 ran = ran_unseen(task, thread);
 
 	count_missed(task, LOST_THREAD);
+	thread->clock_lag_ns = 0;
 	if (ran || thread->state == STATE_RUNNING)
 		catch_up_with_going(task, thread, ran, now);
 	catch_up_with_coming(task, thread, now);

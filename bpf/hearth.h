@@ -187,7 +187,7 @@ struct record_thread {
 	/* By the scheduler's own account: on a CPU, and runnable or throttled. UNKNOWN_NS where the kernel has none. */
 	__u64 scheduler_run_ns;
 	__u64 scheduler_queue_ns;
-	/* What these lack (or have too much of: negative) because the scheduler did not read its clock at each switch. */
+	/* What these lack (or have too much of: negative) because of the scheduler's clock. */
 	__s64 scheduler_run_clock_ns;
 	__s64 scheduler_queue_clock_ns;
 };

@@ -206,7 +206,7 @@ static __always_inline struct thread *known(struct task_struct *task, enum threa
 }
 
 static __always_inline void switch_out(void *ctx, struct task_struct *task, bool preempted, __u32 prev_state, __u64 now,
-				       __u64 lag)
+				       struct scheduler_time time)
 {
 	struct thread *thread = known(task, STATE_RUNNING);
 
@@ -219,7 +219,7 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 	if (thread->state != STATE_RUNNING || was_away(task, thread, now))
 		catch_up_until_going(task, thread, now);
 	add_time(thread, STATE_RUNNING, elapsed_ns(thread->since_ns, now));
-	thread->run_clock_ns += clock_left_out(thread, lag);
+	take_clock_going(task, thread, time, now);
 	thread->since_ns = now;
 	thread->prev_state = prev_state;
 	thread->run_sum_ns = run_sum(task);
@@ -247,7 +247,7 @@ static __always_inline void switch_out(void *ctx, struct task_struct *task, bool
 		take_early_stacks(ctx, task, thread, now);
 }
 
-static __always_inline void switch_in(struct task_struct *task, __u64 now, __u64 lag)
+static __always_inline void switch_in(struct task_struct *task, __u64 now, struct scheduler_time time)
 {
 	struct thread *thread = known(task, STATE_RUNNABLE);
 	struct wait_part blocked = {}, runnable = {.state = STATE_RUNNABLE, .end_ns = now};
@@ -270,7 +270,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now, __u64
 	if (thread->state == STATE_BLOCKED || !thread->clock_lag_ns) {
 		/* Woken, or new. */
 		is_queued_anew = true;
-		queued = queued_ns(task, thread);
+		queued = queued_ns(task, thread, time);
 	}
 	if (thread->state == STATE_BLOCKED) {
 		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
@@ -310,11 +310,11 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now, __u64
 		else if (is_known)
 			leave_out_sleep(thread, queued, runnable.duration_ns);
 		add_time(thread, STATE_WAKING, waking);
-		thread->clock_lag_ns = lag;
+		come_by_clock(task, thread, time, now);
 	} else {
-		thread->queue_clock_ns += clock_left_out(thread, lag);
+		take_clock_coming(task, thread, time, now);
 		if (thread->prev_state != TASK_RUNNING)
-			put_in_missed(thread, queued_ns(task, thread), runnable.duration_ns);
+			put_in_missed(thread, queued_ns(task, thread, time), runnable.duration_ns);
 	}
 	add_time(thread, runnable.state, runnable.duration_ns - waking);
 	thread->state = STATE_RUNNING;
@@ -339,13 +339,14 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now, __u64
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempted, struct task_struct *prev, struct task_struct *next, __u32 prev_state)
 {
-	__u64 now = bpf_ktime_get_ns(), lag = clock_lag(prev, now);
+	struct scheduler_time time = scheduler_time(prev);
+	__u64 now = bpf_ktime_get_ns();
 
 	/* The idle tasks, one per CPU, have pid 0. */
 	if (prev->pid)
-		switch_out(ctx, prev, preempted, prev_state, now, lag);
+		switch_out(ctx, prev, preempted, prev_state, now, time);
 	if (next->pid)
-		switch_in(next, now, lag);
+		switch_in(next, now, time);
 	return 0;
 }
 
@@ -511,7 +512,8 @@ static __always_inline void fill_present(struct record_thread *record, struct ta
 	}
 	if (record->state == STATE_RUNNABLE && !thread->clock_lag_ns) {
 		/* New: whoever made it has not woken it yet, or needed some time for it. */
-		__u64 queued = queued_ns(task, thread), runnable = elapsed_ns(since, until);
+		__u64 queued = queued_ns(task, thread, scheduler_time(task));
+		__u64 runnable = elapsed_ns(since, until);
 
 		if (queued < runnable) {
 			add_elapsed(record, STATE_WAKING, runnable - queued);

@@ -36,6 +36,11 @@ struct thread {
 	__u64 queue_sum_ns;	/* by the scheduler, in run queues until it was last switched out; UNKNOWN_NS where that was not seen */
 	__u64 run_sum_ns;	/* by the scheduler, on CPUs until it was last seen to go or come */
 	__u64 arrivals;		/* how often it had got one by the scheduler, when it was last seen to come */
+	__u64 clock_lag_ns;	/* of its CPU's scheduler, when it was last seen to come or go; 0 for unknown */
+	__u64 clock_cpu;	/* where it was seen to come */
+	/* What that clock left out of the scheduler's sums, or had twice (negative). */
+	__s64 run_clock_ns;
+	__s64 queue_clock_ns;
 	__u64 id;		/* 0 until all is set at the beginning */
 	/* What was found out of a block while it went on. */
 	__u64 looked_at_since_ns;	/* which: when it began */
@@ -50,10 +55,6 @@ struct thread {
 	__u64 run_before_ns;
 	__u64 queue_before_ns;
 	__u64 queue_missed_ns;	/* in run queues, but not by its account */
-	__u64 clock_lag_ns;	/* of its CPU's scheduler when it last came or went; 0 for unknown */
-	/* What its clock left out of the account, or had twice (negative), because it was not read at each switch. */
-	__s64 run_clock_ns;
-	__s64 queue_clock_ns;
 	struct early_stacks early;
 };
 

@@ -2,8 +2,8 @@
 /*
  * What the scheduler itself accounts to a thread, which /proc/PID/task/TID/schedstat shows, too: with it, the sums of
  * off-CPU profiling are checked, and the way from a wakeup to a run queue is told apart from the time in the queue. Where it
- * is known to be wrong, that is measured: because its clock is not read at each switch, because it takes sleeps for time in a
- * queue, or misses some. It leaves out what the host of a virtual machine takes.
+ * is known to be otherwise, that is measured: because its clock is not read at each switch and leaves out what the host of a
+ * virtual machine takes, because it takes sleeps for time in a queue, or misses some.
  */
 #ifndef HEARTH_SCHEDULER_ACCOUNT_BPF_H
 #define HEARTH_SCHEDULER_ACCOUNT_BPF_H
@@ -23,6 +23,7 @@ struct cfs_rq___run {
 
 struct sched_entity___run {
 	struct cfs_rq___run *cfs_rq;
+	__u64 exec_start;
 	__u64 sum_exec_runtime;
 	__u64 prev_sum_exec_runtime;
 };
@@ -92,11 +93,33 @@ static __always_inline __u64 queue_sum(struct task_struct *task)
 	return bpf_core_field_exists(run->sched_info.run_delay) ? run->sched_info.run_delay : UNKNOWN_NS;
 }
 
+/* A CPU, by the address of its run queue, and what its scheduler takes for the time; 0 where that is not known. */
+struct scheduler_time {
+	__u64 cpu;
+	__u64 clock;
+};
+
 /*
- * For how long a thread that gets a CPU in this moment has been in run queues since it was switched out; UNKNOWN_NS where the
- * kernel has no such account. Each thread has the queue of the fair scheduler, whatever its policy.
+ * Of the CPU on which a task is, or was last. The scheduler reads its clock as it switches, but not where a wakeup has asked for
+ * the switch: there the wakeup's time counts, for the account of who comes and of who goes. Each thread has the queue of the
+ * fair scheduler, whatever its policy.
  */
-static __always_inline __u64 queued_ns(struct task_struct *task, const struct thread *thread)
+static __always_inline struct scheduler_time scheduler_time(struct task_struct *task)
+{
+	const struct task_struct___run *run = (void *)task;
+	const struct rq___run *rq;
+
+	if (!bpf_core_field_exists(run->se.cfs_rq->rq))
+		return (struct scheduler_time){};
+	rq = run->se.cfs_rq->rq;
+	return (struct scheduler_time){.cpu = (__u64)rq, .clock = rq->clock};
+}
+
+/*
+ * For how long a thread that gets a CPU at this time of its scheduler has been in run queues since it was switched out;
+ * UNKNOWN_NS where the kernel has no such account.
+ */
+static __always_inline __u64 queued_ns(struct task_struct *task, const struct thread *thread, struct scheduler_time time)
 {
 	const struct task_struct___run *run = (void *)task;
 	__u64 since;
@@ -105,8 +128,7 @@ static __always_inline __u64 queued_ns(struct task_struct *task, const struct th
 	    thread->queue_sum_ns == UNKNOWN_NS)
 		return UNKNOWN_NS;
 	since = run->sched_info.last_queued;
-	return elapsed_ns(thread->queue_sum_ns, queue_sum(task)) +
-	       (since ? elapsed_ns(since, run->se.cfs_rq->rq->clock) : 0);
+	return elapsed_ns(thread->queue_sum_ns, queue_sum(task)) + (since ? elapsed_ns(since, time.clock) : 0);
 }
 
 #define CLOCKS_DIFFER_NS 20000ULL
@@ -122,24 +144,53 @@ static __always_inline void leave_out_sleep(struct thread *thread, __u64 queued,
 }
 
 /*
- * How far the clock of the scheduler of the CPU on which a task is, or was last, is behind, and by how much it began later: only
- * differences mean something. 0 where that is not known. The scheduler reads it as it switches, but not where a wakeup has asked
- * for the switch: there the wakeup's time counts, for the account of who comes and of who goes.
+ * How far a clock of the scheduler is behind, and by how much it began later: only differences mean something. 0 where it is
+ * not known.
  */
-static __always_inline __u64 clock_lag(struct task_struct *task, __u64 now)
+static __always_inline __u64 clock_lag(__u64 time, __u64 now)
+{
+	return time ? now - time : 0;
+}
+
+/*
+ * The same of the clock for the account of CPUs, which leaves out what the host of a virtual machine takes, and interrupts where
+ * they are accounted: when the scheduler last accounted to a thread that it runs, or did so until now.
+ */
+static __always_inline __u64 run_lag(struct task_struct *task, __u64 now)
 {
 	const struct task_struct___run *run = (void *)task;
 
-	return bpf_core_field_exists(run->se.cfs_rq->rq) ? now - run->se.cfs_rq->rq->clock : 0;
+	return clock_lag(run->se.exec_start, now);
 }
 
-/* A thread comes or goes: what the time since it last did is more, by the clock, than by the scheduler's. */
-static __always_inline __s64 clock_left_out(struct thread *thread, __u64 lag)
+static __always_inline void come_by_clock(struct task_struct *task, struct thread *thread, struct scheduler_time time,
+					  __u64 now)
 {
-	__u64 before = thread->clock_lag_ns;
+	thread->clock_lag_ns = run_lag(task, now);
+	thread->clock_cpu = time.cpu;
+}
 
-	thread->clock_lag_ns = lag;
-	return before && lag ? lag - before : 0;
+/* By how much the time since a thread last came or went is longer than the scheduler takes it for, which has this lag now. */
+static __always_inline __s64 left_out(const struct thread *thread, __u64 lag)
+{
+	return thread->clock_lag_ns ? lag - thread->clock_lag_ns : 0;
+}
+
+/* A thread that has run goes. If it is elsewhere by now, the switches there were not seen. */
+static __always_inline void take_clock_going(struct task_struct *task, struct thread *thread, struct scheduler_time time,
+					     __u64 now)
+{
+	if (thread->clock_cpu == time.cpu)
+		thread->run_clock_ns += left_out(thread, run_lag(task, now));
+	thread->clock_lag_ns = clock_lag(time.clock, now);
+}
+
+/* A thread comes that has waited for a CPU since it went. */
+static __always_inline void take_clock_coming(struct task_struct *task, struct thread *thread, struct scheduler_time time,
+					      __u64 now)
+{
+	thread->queue_clock_ns += left_out(thread, clock_lag(time.clock, now));
+	come_by_clock(task, thread, time, now);
 }
 
 /*
@@ -166,7 +217,7 @@ static __always_inline void begin_account(struct task_struct *task, struct threa
 	thread->queue_before_ns = thread->queue_sum_ns = queue_sum(task);
 	/* The time on a CPU until now is left out of both. Of one that is new, the queue has not begun. */
 	if (thread->state == STATE_RUNNING)
-		thread->clock_lag_ns = clock_lag(task, thread->since_ns);
+		come_by_clock(task, thread, scheduler_time(task), thread->since_ns);
 }
 
 /* Up to when the thread's present state began. */

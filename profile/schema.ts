@@ -155,7 +155,7 @@ export const SCHEMA = {
    * ends then, is as long as their sum, and follows the thread's slice before. They are next to each other. `state` is a ThreadState; `count` how many
    * intervals of it ended in the slice. `schedulerNs`: of Running, and of Runnable together with Throttled, what the scheduler's
    * own account (schedstat) says for the slice, 0 for all other states; -1 where it is not known. `schedulerClockNs`: what this lacks
-   * because the scheduler did not read its clock at each switch, as measured there; negative where it has too much.
+   * because of the scheduler's clock, as measured at each switch; negative where it has too much.
    */
   threadTimes: {
     timeNs: 'f64',

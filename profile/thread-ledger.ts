@@ -32,7 +32,7 @@ export interface ThreadLedger {
    * NaN where it is not known.
    */
   readonly schedulerNs: Float64Array<ArrayBuffer>;
-  /** What these lack because the scheduler did not read its clock at each switch; negative where they have too much. */
+  /** What these lack because of the scheduler's clock, as measured at each switch; negative where they have too much. */
   readonly schedulerClockNs: Float64Array<ArrayBuffer>;
   /** The entry of a row of the profile's threads, + 1; 0 for those without time in the range. */
   readonly entryOf: Uint32Array<ArrayBuffer>;
@@ -57,7 +57,7 @@ export interface Difference {
 }
 
 export interface SchedulerDifference {
-  /** Because the scheduler did not read its clock at each switch: as measured there. */
+  /** Because of the scheduler's clock, which it does not read at each switch, and which leaves out steal: as measured at each. */
   readonly ofItsClock: Difference;
   /** For other reasons. */
   readonly other: Difference;

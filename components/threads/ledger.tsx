@@ -98,7 +98,7 @@ export function Ledger(props: LedgerProps) {
             {heading(
               'clock',
               'Its clock',
-              'What the scheduler accounts too little (or, negative, too much) because it does not read its clock at each switch, as measured there, in percent of the elapsed time',
+              'What the scheduler accounts too little (or, negative, too much) because of its clock, as measured at each switch, in percent of the elapsed time',
             )}
           </tr>
         </thead>
@@ -237,11 +237,11 @@ function differenceText({ ofItsClock, other }: SchedulerDifference): string {
     onCpu: ofItsClock.onCpu + other.onCpu,
     runQueue: ofItsClock.runQueue + other.runQueue,
   };
-  return `${differences(other)} of the elapsed time above what the scheduler accounts, when its clock has been put right; ${differences(all)} above what schedstat shows. It leaves out what the host of a virtual machine takes.`;
+  return `${differences(other)} of the elapsed time above what the scheduler accounts, when its clock has been put right; ${differences(all)} above what schedstat shows.`;
 }
 
 function clockText({ ofItsClock }: SchedulerDifference): string {
-  return `${differences(ofItsClock)} of the elapsed time. Where a wakeup asks for a switch, the scheduler reads its clock at the wakeup, and not again until the switch: for it, a thread runs while its CPU still wakes up, and one that has to make room has done so already.`;
+  return `${differences(ofItsClock)} of the elapsed time. Where a wakeup asks for a switch, the scheduler reads its clock at the wakeup, and not again until the switch: for it, a thread runs while its CPU still wakes up, and one that has to make room has done so already. And that clock stands still while the host of a virtual machine takes the CPU.`;
 }
 
 const differences = ({ onCpu, runQueue }: Difference): string =>
