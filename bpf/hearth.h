@@ -184,7 +184,10 @@ struct record_thread {
 	__u32 waker_tid;
 	__u64 ns[STATE_MAX];
 	__u64 count[STATE_MAX];	/* of intervals that have ended */
-	/* By the scheduler's own account: on a CPU, and runnable or throttled. UNKNOWN_NS where the kernel has none. */
+	/*
+	 * By the scheduler's own account, but for what it is known to take wrongly for a queue, or to miss: on a CPU, and runnable or
+	 * throttled. UNKNOWN_NS where the kernel has none.
+	 */
 	__u64 scheduler_run_ns;
 	__u64 scheduler_queue_ns;
 	/* What these lack (or have too much of: negative) because of the scheduler's clock. */

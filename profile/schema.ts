@@ -154,7 +154,7 @@ export const SCHEMA = {
    * What threads' time was spent on, all of it, to the nanosecond: rows of the same thread and `timeNs` are one slice that
    * ends then, is as long as their sum, and follows the thread's slice before. They are next to each other. `state` is a ThreadState; `count` how many
    * intervals of it ended in the slice. `schedulerNs`: of Running, and of Runnable together with Throttled, what the scheduler's
-   * own account (schedstat) says for the slice, 0 for all other states; -1 where it is not known. `schedulerClockNs`: what this lacks
+   * own account (schedstat, less sleeps that it takes for a queue, and with the waits that it misses) says for the slice, 0 for all other states; -1 where it is not known. `schedulerClockNs`: what this lacks
    * because of the scheduler's clock, as measured at each switch; negative where it has too much.
    */
   threadTimes: {

@@ -237,7 +237,7 @@ function differenceText({ ofItsClock, other }: SchedulerDifference): string {
     onCpu: ofItsClock.onCpu + other.onCpu,
     runQueue: ofItsClock.runQueue + other.runQueue,
   };
-  return `${differences(other)} of the elapsed time above what the scheduler accounts, when its clock has been put right; ${differences(all)} above what schedstat shows.`;
+  return `${differences(other)} of the elapsed time above what the scheduler accounts, when its clock has been put right. With its clock as it is: ${differences(all)}.`;
 }
 
 function clockText({ ofItsClock }: SchedulerDifference): string {
