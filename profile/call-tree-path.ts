@@ -33,8 +33,8 @@ function findChild(
   const text = step.split('\t', 1)[0];
   for (let child = node + 1; child < tree.subtreeEnd[node]; child = tree.subtreeEnd[child]) {
     const label = tree.label[child];
-    if (labels.text[label] === step || fullElement(labels, label) === step) return child;
-    if (labels.text[label] === text) sameText ??= child;
+    if (labels.textOf(label) === step || fullElement(labels, label) === step) return child;
+    if (labels.textOf(label) === text) sameText ??= child;
   }
   // Its namesakes are gone, or came later: the text is still the best that is known.
   return sameText;
@@ -42,11 +42,11 @@ function findChild(
 
 function element(tree: CallTree, labels: Labels, node: NodeIndex): string {
   const label = tree.label[node];
-  const text = labels.text[label];
+  const text = labels.textOf(label);
   const parent = tree.parent[node];
   // Siblings are sorted by text: namesakes are next to each other, and the one before is the only one to search for.
   const next = tree.subtreeEnd[node];
-  const hasNext = next < tree.subtreeEnd[parent] && labels.text[tree.label[next]] === text;
+  const hasNext = next < tree.subtreeEnd[parent] && labels.textOf(tree.label[next]) === text;
   return hasNext || hasPrevious(tree, labels, node) ? fullElement(labels, label) : text;
 }
 
@@ -55,10 +55,10 @@ function hasPrevious(tree: CallTree, labels: Labels, node: NodeIndex): boolean {
   // The node before, in depth-first order, is below the previous sibling.
   let at = node - 1;
   while (tree.parent[at] !== tree.parent[node]) at = tree.parent[at];
-  return labels.text[tree.label[at]] === labels.text[tree.label[node]];
+  return labels.textOf(tree.label[at]) === labels.textOf(tree.label[node]);
 }
 
 function fullElement(labels: Labels, label: LabelIndex): string {
   const inlined = labels.inlined[label] ? ' inlined' : '';
-  return `${labels.text[label]}\t${labels.module[label]}\t${labels.kind[label]}${inlined}`;
+  return `${labels.textOf(label)}\t${labels.moduleOf(label)}\t${labels.kind[label]}${inlined}`;
 }

@@ -66,7 +66,7 @@ function sumsOf(tree: CallTree, labels: Labels): SumsByPath {
   for (let node = 0; node < tree.length; node++) {
     const label = tree.label[node];
     const inlined = labels.inlined[label] ? ' inlined' : '';
-    const text = `${labels.text[label]} ${labels.module[label]} ${labels.kind[label]}${inlined}`;
+    const text = `${labels.textOf(label)} ${labels.moduleOf(label)} ${labels.kind[label]}${inlined}`;
     if (node > 0)
       paths[node] = [paths[tree.parent[node]], text].filter((part) => part !== '').join('\n');
     sums.set(paths[node], {
@@ -92,7 +92,7 @@ function drawing(profile: Profile, groupBy?: GroupBy): string[] {
   return Array.from(
     tree.label,
     (label, node) =>
-      `${'  '.repeat(tree.depth[node])}${labels.text[label]} ${tree.self[node]}/${tree.total[node]}`,
+      `${'  '.repeat(tree.depth[node])}${labels.textOf(label)} ${tree.self[node]}/${tree.total[node]}`,
   );
 }
 
@@ -147,7 +147,7 @@ describe('a call tree', () => {
           ) {
             expect(tree.parent[child]).toBe(node);
             expect(tree.depth[child]).toBe(tree.depth[node] + 1);
-            const text = labels.text[tree.label[child]];
+            const text = labels.textOf(tree.label[child]);
             if (last !== undefined) expect(last <= text).toBe(true);
             last = text;
           }
@@ -187,7 +187,10 @@ describe('a call tree', () => {
   it('has nodes of their own, marked, for functions that were inlined', () => {
     const { profile } = new TestProfile().add({ stack: ['main', 'loop>step>leaf'] });
     const { tree, labels } = treeOf(profile);
-    const nodes = Array.from(tree.label, (label) => [labels.text[label], labels.inlined[label]]);
+    const nodes = Array.from(tree.label, (label) => [
+      labels.textOf(label),
+      labels.inlined[label] === 1,
+    ]);
     expect(nodes.slice(2)).toEqual([
       ['main', false],
       ['loop', false],
@@ -202,10 +205,10 @@ describe('a call tree', () => {
       .add({ stack: undefined });
     const { tree, labels } = treeOf(profile);
     const nodes = Array.from(tree.label, (label) => [
-      labels.text[label],
-      labels.module[label],
+      labels.textOf(label),
+      labels.moduleOf(label),
       labels.kind[label],
-      labels.named[label],
+      labels.named[label] === 1,
     ]);
     expect(nodes).toEqual([
       ['all', '', LabelKind.Root, true],
@@ -225,8 +228,8 @@ describe('a call tree', () => {
       .rename('?@libz.so#24', 'libz.so+0x10');
     const { tree, labels } = treeOf(profile);
     const leaf = tree.length - 1;
-    expect(labels.text[tree.label[leaf]]).toBe('libz.so+0x10');
-    expect(labels.named[tree.label[leaf]]).toBe(false);
+    expect(labels.textOf(tree.label[leaf])).toBe('libz.so+0x10');
+    expect(labels.named[tree.label[leaf]]).toBe(0);
     expect(tree.selfSamples[leaf]).toBe(2);
   });
 
@@ -235,7 +238,7 @@ describe('a call tree', () => {
       .add({ stack: ['main', 'init@liba.so'] })
       .add({ stack: ['main', 'init@libb.so'] });
     const { tree, labels } = treeOf(profile);
-    expect(Array.from(tree.label, (label) => labels.module[label]).slice(3)).toEqual([
+    expect(Array.from(tree.label, (label) => labels.moduleOf(label)).slice(3)).toEqual([
       'liba.so',
       'libb.so',
     ]);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Label, LabelKind, LabelTable } from './labels';
+import { type Label, LabelKind, type Labels, LabelTable } from './labels';
 
 const arbitraryLabel: fc.Arbitrary<Label> = fc.record({
   text: fc.constantFrom('a', 'b', 'B', 'é', '', 'a b', 'a\0b'),
@@ -8,6 +8,14 @@ const arbitraryLabel: fc.Arbitrary<Label> = fc.record({
   kind: fc.constantFrom(LabelKind.Kernel, LabelKind.Native, LabelKind.Process),
   inlined: fc.boolean(),
   named: fc.boolean(),
+});
+
+const labelAt = (labels: Labels, at: number): Label => ({
+  text: labels.textOf(at),
+  module: labels.moduleOf(at),
+  kind: labels.kind[at] as LabelKind,
+  inlined: labels.inlined[at] === 1,
+  named: labels.named[at] === 1,
 });
 
 describe('labels', () => {
@@ -18,15 +26,7 @@ describe('labels', () => {
         const indices = wanted.map((label) => labels.intern(label));
         wanted.forEach((label, i) => {
           expect(labels.intern(label)).toBe(indices[i]);
-          const { text, module, kind, inlined, named } = labels;
-          const at = indices[i];
-          expect({
-            text: text[at],
-            module: module[at],
-            kind: kind[at],
-            inlined: inlined[at],
-            named: named[at],
-          }).toEqual(label);
+          expect(labelAt(labels, indices[i])).toEqual(label);
         });
       }),
     );
@@ -52,29 +52,9 @@ describe('labels', () => {
         const ranks = labels.ranks();
         expect([...ranks].sort((a, b) => a - b)).toEqual([...ranks.keys()]);
         const byRank = [...ranks.keys()].sort((a, b) => ranks[a] - ranks[b]);
-        const texts = byRank.map((label) => labels.text[label]);
+        const texts = byRank.map((label) => labels.textOf(label));
         expect(texts).toEqual([...texts].sort());
       }),
     );
-  });
-
-  it('arrive in another thread as they are', () => {
-    fc.assert(
-      fc.property(fc.array(fc.array(arbitraryLabel)), (batches) => {
-        const [here, there] = [new LabelTable(), new LabelTable()];
-        for (const batch of batches) {
-          for (const label of batch) here.intern(label);
-          there.append(structuredClone(here.since(there.length)));
-        }
-        there.append(here.since(0));
-        expect(there.since(0)).toEqual(here.since(0));
-      }),
-    );
-  });
-
-  it('are refused where some before them are missing', () => {
-    const labels = new LabelTable();
-    labels.intern({ text: 'f', module: '', kind: LabelKind.Native, inlined: false, named: true });
-    expect(() => new LabelTable().append(labels.since(1))).toThrow(RangeError);
   });
 });

@@ -1,8 +1,10 @@
 /**
  * Labels: what the nodes of call trees are called. A label is one integer, and keeps its index for the life of its
- * table, also when symbols come late, so that it can be sent to a page once (`since`, `append`).
+ * table, also when symbols come late, so that it can be sent to a page once (`since`).
  */
+import { resized } from './resized';
 import { FrameKind, NONE } from './schema';
+import { U32List } from './u32-list';
 
 /** A label's kind: that of its frames, or one of the nodes that are no code. */
 export const LabelKind = { ...FrameKind, Process: 16, Root: 17, Lost: 18 } as const;
@@ -21,44 +23,101 @@ export interface Label {
   readonly named: boolean;
 }
 
-/** Labels as columns. Those of a `LabelTable` grow in place. */
+/** Labels as columns, each by label. They are longer than `length`, and replaced when labels come: not to be kept. */
 export interface Labels {
   readonly length: number;
-  readonly text: readonly string[];
-  readonly module: readonly string[];
-  readonly kind: readonly LabelKind[];
-  readonly inlined: readonly boolean[];
-  readonly named: readonly boolean[];
+  /** LabelKind */
+  readonly kind: Uint8Array;
+  /** 1 or 0, as are the next. */
+  readonly inlined: Uint8Array;
+  readonly named: Uint8Array;
   /** The label of the same function where it was not inlined; the label itself for all others. */
-  readonly outOfLine: readonly LabelIndex[];
+  readonly outOfLine: Uint32Array;
+  textOf(label: LabelIndex): string;
+  moduleOf(label: LabelIndex): string;
 }
 
-/** The labels from `base` on: plain data, as messages between threads carry it. */
-export interface LabelRows extends Omit<Labels, 'length'> {
+/** The labels from `base` on: plain data, as messages between threads carry it. Columns are exactly as long as there are labels. */
+export interface LabelRows {
   readonly base: LabelIndex;
+  /** All texts one after the other, and where each ends: thousands of strings would each be made anew by who receives them. */
+  readonly text: string;
+  readonly textEnd: Uint32Array<ArrayBuffer>;
+  /** The modules that there are in these rows, and which is whose. */
+  readonly modules: readonly string[];
+  readonly module: Uint32Array<ArrayBuffer>;
+  readonly kind: Uint8Array<ArrayBuffer>;
+  readonly inlined: Uint8Array<ArrayBuffer>;
+  readonly named: Uint8Array<ArrayBuffer>;
+  readonly outOfLine: Uint32Array<ArrayBuffer>;
 }
 
-export class LabelTable implements Labels {
-  readonly text: string[] = [];
-  readonly module: string[] = [];
-  readonly kind: LabelKind[] = [];
-  readonly inlined: boolean[] = [];
-  readonly named: boolean[] = [];
-  readonly outOfLine: LabelIndex[] = [];
+/** What is known of labels but their texts. */
+export abstract class LabelColumns implements Labels {
+  kind = new Uint8Array(0);
+  inlined = new Uint8Array(0);
+  named = new Uint8Array(0);
+  outOfLine = new Uint32Array(0);
+  /** Which of the modules. */
+  protected module = new Uint32Array(0);
+  protected readonly modules: string[] = [];
+  readonly #indexOfModule = new Map<string, number>();
+
+  abstract readonly length: number;
+  abstract textOf(label: LabelIndex): string;
+
+  moduleOf(label: LabelIndex): string {
+    return this.modules[this.module[label]];
+  }
+
+  protected indexOfModule(module: string): number {
+    let index = this.#indexOfModule.get(module);
+    if (index === undefined) {
+      index = this.modules.push(module) - 1;
+      this.#indexOfModule.set(module, index);
+    }
+    return index;
+  }
+
+  /** Room for so many labels. */
+  protected get room(): number {
+    return this.kind.length;
+  }
+
+  protected resize(room: number): void {
+    this.kind = resized(this.kind, room);
+    this.inlined = resized(this.inlined, room);
+    this.named = resized(this.named, room);
+    this.outOfLine = resized(this.outOfLine, room);
+    this.module = resized(this.module, room);
+  }
+
+  protected reserve(length: number): void {
+    if (length > this.room) this.resize(Math.max(length, this.room * 2, 64));
+  }
+}
+
+export class LabelTable extends LabelColumns {
+  readonly #texts: string[] = [];
   /** The first label of each text, and by label the next of the same text, NONE after the last. */
   #byText = new Map<string, LabelIndex>();
-  #nextOfText: LabelIndex[] = [];
+  #nextOfText = new U32List();
   /** By label: its place in the order of names. */
   #ranks: Uint32Array = new Uint32Array(0);
 
   get length(): number {
-    return this.text.length;
+    return this.#texts.length;
+  }
+
+  textOf(label: LabelIndex): string {
+    return this.#texts[label];
   }
 
   intern(label: Label): LabelIndex {
     if (this.#nextOfText.length < this.length) this.#index();
     const first = this.#byText.get(label.text) ?? NONE;
-    for (let at = first; at !== NONE; at = this.#nextOfText[at]) if (this.#is(at, label)) return at;
+    for (let at = first; at !== NONE; at = this.#nextOfText.values[at])
+      if (this.#is(at, label)) return at;
     const twin = label.inlined ? this.intern({ ...label, inlined: false }) : this.length;
     const index = this.length;
     this.#push(label, twin);
@@ -66,16 +125,17 @@ export class LabelTable implements Labels {
     return index;
   }
 
-  /** Gives back what finds labels by their texts: it is made again when there is one to intern. */
+  /** Gives back the room for more, and what finds labels by their texts: it is made again when there is one to intern. */
   trim(): void {
     this.#byText = new Map();
-    this.#nextOfText = [];
+    this.#nextOfText = new U32List();
+    this.resize(this.length);
   }
 
   /** Makes the last labels known by their texts. */
   #index(): void {
     for (let label = this.#nextOfText.length; label < this.length; label++) {
-      const text = this.text[label];
+      const text = this.#texts[label];
       this.#nextOfText.push(this.#byText.get(text) ?? NONE);
       this.#byText.set(text, label);
     }
@@ -83,30 +143,33 @@ export class LabelTable implements Labels {
 
   /** The labels from `base` on, copied. */
   since(base: LabelIndex): LabelRows {
+    const { length } = this;
+    const texts = this.#texts.slice(base);
+    const textEnd = new Uint32Array(texts.length);
+    const modules: string[] = [];
+    const ownOf = new Map<number, number>();
+    const module = this.module.slice(base, length);
+    for (let i = 0, end = 0; i < texts.length; i++) {
+      end += texts[i].length;
+      textEnd[i] = end;
+      let own = ownOf.get(module[i]);
+      if (own === undefined) {
+        own = modules.push(this.modules[module[i]]) - 1;
+        ownOf.set(module[i], own);
+      }
+      module[i] = own;
+    }
     return {
       base,
-      text: this.text.slice(base),
-      module: this.module.slice(base),
-      kind: this.kind.slice(base),
-      inlined: this.inlined.slice(base),
-      named: this.named.slice(base),
-      outOfLine: this.outOfLine.slice(base),
+      text: texts.join(''),
+      textEnd,
+      modules,
+      module,
+      kind: this.kind.slice(base, length),
+      inlined: this.inlined.slice(base, length),
+      named: this.named.slice(base, length),
+      outOfLine: this.outOfLine.slice(base, length),
     };
-  }
-
-  /** Appends what `since(this.length)` of the other thread's table gave; rows that are here already are passed over. */
-  append(rows: LabelRows): void {
-    if (rows.base > this.length)
-      throw new RangeError(`labels continue at ${rows.base}, expected ${this.length}`);
-    for (let i = this.length - rows.base; i < rows.text.length; i++) {
-      this.intern({
-        text: rows.text[i],
-        module: rows.module[i],
-        kind: rows.kind[i],
-        inlined: rows.inlined[i],
-        named: rows.named[i],
-      });
-    }
   }
 
   /**
@@ -133,26 +196,29 @@ export class LabelTable implements Labels {
   #is(index: LabelIndex, { kind, inlined, named, module }: Label): boolean {
     return (
       this.kind[index] === kind &&
-      this.inlined[index] === inlined &&
-      this.named[index] === named &&
-      this.module[index] === module
+      (this.inlined[index] === 1) === inlined &&
+      (this.named[index] === 1) === named &&
+      this.moduleOf(index) === module
     );
   }
 
   #compare(a: LabelIndex, b: LabelIndex): number {
-    const { text, module, kind, inlined } = this;
-    if (text[a] !== text[b]) return text[a] < text[b] ? -1 : 1;
-    if (module[a] !== module[b]) return module[a] < module[b] ? -1 : 1;
+    const [textA, textB] = [this.#texts[a], this.#texts[b]];
+    if (textA !== textB) return textA < textB ? -1 : 1;
+    const [moduleA, moduleB] = [this.moduleOf(a), this.moduleOf(b)];
+    if (moduleA !== moduleB) return moduleA < moduleB ? -1 : 1;
+    const { kind, inlined } = this;
     if (kind[a] !== kind[b]) return kind[a] - kind[b];
-    return inlined[a] === inlined[b] ? a - b : inlined[a] ? 1 : -1;
+    return inlined[a] === inlined[b] ? a - b : inlined[a] - inlined[b];
   }
 
   #push(label: Label, twin: LabelIndex): void {
-    this.text.push(label.text);
-    this.module.push(label.module);
-    this.kind.push(label.kind);
-    this.inlined.push(label.inlined);
-    this.named.push(label.named);
-    this.outOfLine.push(twin);
+    const index = this.#texts.push(label.text) - 1;
+    this.reserve(this.length);
+    this.kind[index] = label.kind;
+    this.inlined[index] = label.inlined ? 1 : 0;
+    this.named[index] = label.named ? 1 : 0;
+    this.outOfLine[index] = twin;
+    this.module[index] = this.indexOfModule(label.module);
   }
 }

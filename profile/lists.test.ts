@@ -29,7 +29,7 @@ describe('the functions', () => {
   it('have self and total, recursion counted once', () => {
     const list = functionList(tree, labels);
     const rows = Array.from(list.label, (label, row) => [
-      labels.text[label],
+      labels.textOf(label),
       list.self[row],
       list.total[row],
       list.selfSamples[row],
@@ -44,7 +44,7 @@ describe('the functions', () => {
 
   it('of a subtree are those in it', () => {
     const walk = 4;
-    expect(labels.text[tree.label[walk]]).toBe('walk');
+    expect(labels.textOf(tree.label[walk])).toBe('walk');
     const list = functionList(tree, labels, walk);
     expect(list.length).toBe(2);
     expect(list.total[0]).toBe(3);
@@ -55,9 +55,9 @@ describe('the functions', () => {
       new TestProfile().add({ stack: ['main', 'a>f'] }).add({ stack: ['main', 'f'] }).profile,
     );
     const list = functionList(inlined.tree, inlined.labels);
-    const texts = Array.from(list.label, (label) => inlined.labels.text[label]);
+    const texts = Array.from(list.label, (label) => inlined.labels.textOf(label));
     expect(texts.sort()).toEqual(['a', 'f', 'main']);
-    const f = list.label.findIndex((label) => inlined.labels.text[label] === 'f');
+    const f = list.label.findIndex((label) => inlined.labels.textOf(label) === 'f');
     expect(list.self[f]).toBe(20);
   });
 
@@ -138,7 +138,7 @@ describe('quality', () => {
     // main, work, main, a (b is inlined), read of these and ?.
     expect([named.count, named.of]).toEqual([5, 6]);
     expect(named.standardError).toBeCloseTo(Math.sqrt((5 / 6) * (1 / 6) * (1 / 4)));
-    expect(broken.map(({ label, samples }) => [labels.text[label], samples])).toEqual([
+    expect(broken.map(({ label, samples }) => [labels.textOf(label), samples])).toEqual([
       ['[stack lost]', 1],
       [stop, 1],
     ]);

@@ -2,6 +2,7 @@
 
 import { ProfileBuilder, UNNAMED } from './builder';
 import type { Chunk, ChunkHeader, Loss } from './chunk';
+import type { Labels } from './labels';
 import type { LatencySource } from './latency/sources';
 import type { Profile } from './profile';
 import {
@@ -341,3 +342,7 @@ export function describeSamples(profile: Profile): string[] {
     ].join(' | ');
   });
 }
+
+/** What all labels of a table are called. */
+export const textsOf = (labels: Labels): string[] =>
+  Array.from({ length: labels.length }, (_, label) => labels.textOf(label));

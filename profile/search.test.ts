@@ -5,7 +5,7 @@ import { profileOf } from './chunk';
 import { FunctionTable } from './functions';
 import type { Labels } from './labels';
 import type { Profile } from './profile';
-import { chunksOf, randomSteps, TestProfile } from './profiles-for-tests';
+import { chunksOf, randomSteps, TestProfile, textsOf } from './profiles-for-tests';
 import { type SearchResult, searchTree } from './search';
 import { weighSamples } from './weights';
 
@@ -24,7 +24,7 @@ const { tree, labels } = treeOf(profile);
 
 function found(text: string, previous?: SearchResult): readonly [string[], number, number] {
   const result = searchTree(tree, labels, text, previous);
-  const names = labels.text.filter((_, label) => result.matches[label] === 1);
+  const names = textsOf(labels).filter((_, label) => result.matches[label] === 1);
   return [names, result.matchedTotal, result.matchedSamples];
 }
 

@@ -34,7 +34,7 @@ export function searchTree(
     matches.set(previous.matches.subarray(0, from));
   }
   for (let i = from; i < labels.length; i++) {
-    if (labels.kind[i] !== LabelKind.Root && test(labels.text[i])) matches[i] = 1;
+    if (labels.kind[i] !== LabelKind.Root && test(labels.textOf(i))) matches[i] = 1;
   }
   let matchedTotal = 0;
   let matchedSamples = 0;

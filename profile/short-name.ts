@@ -32,15 +32,16 @@ export class ShortNames {
   }
 
   #make(label: LabelIndex): string {
-    const { text, kind, named } = this.#labels;
-    if (!named[label]) return text[label];
+    const { kind, named } = this.#labels;
+    const text = this.#labels.textOf(label);
+    if (!named[label]) return text;
     switch (kind[label]) {
       case LabelKind.Native:
-        return shortName(text[label]);
+        return shortName(text);
       case LabelKind.Jit:
-        return shortJitName(text[label]);
+        return shortJitName(text);
       default:
-        return text[label];
+        return text;
     }
   }
 }

@@ -19,7 +19,7 @@ export function unnamedModules(tree: CallTree, labels: Labels): UnnamedModule[] 
     const kind = labels.kind[label];
     const isCode = kind === LabelKind.Kernel || kind === LabelKind.Native || kind === LabelKind.Jit;
     if (!isCode || labels.inlined[label]) continue;
-    const module = labels.module[label];
+    const module = labels.moduleOf(label);
     let sum = modules.get(module);
     if (sum === undefined) {
       sum = { kind, unnamed: 0, frames: 0 };

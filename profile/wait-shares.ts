@@ -44,7 +44,7 @@ function workOut(tree: CallTree, labels: Labels, mode: DerivedMode): WaitShares 
   for (let node = length - 1; node > 0; node--) {
     if (labels.kind[label[node]] === LabelKind.Wait) {
       waiting[node] += self[node];
-      if (RUNNABLE.has(labels.text[label[node]])) forCpu[node] += self[node];
+      if (RUNNABLE.has(labels.textOf(label[node]))) forCpu[node] += self[node];
     }
     waiting[parent[node]] += waiting[node];
     forCpu[parent[node]] += forCpu[node];

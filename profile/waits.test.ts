@@ -9,7 +9,7 @@ import { LabelKind } from './labels';
 import { bucketOf } from './latency/buckets';
 import { Merger } from './merge';
 import type { Profile } from './profile';
-import { TestProfile } from './profiles-for-tests';
+import { TestProfile, textsOf } from './profiles-for-tests';
 import { NONE, ThreadState } from './schema';
 import { threadLedger } from './thread-ledger';
 import { waitShares } from './wait-shares';
@@ -89,7 +89,7 @@ describe('waits', () => {
     const { tree, labels } = treeOf(derivedProfile(waiting().profile, 'off-wake'));
     const { waiting: shares } = waitShares(tree, labels, 'off-wake');
     const shareOf = (name: string): number =>
-      shares[[...tree.label].findIndex((label) => labels.text[label] === name)];
+      shares[[...tree.label].findIndex((label) => labels.textOf(label) === name)];
     expect(['main', 'lock', '[waker not known]', 'unlock', 'start'].map(shareOf)).toEqual([
       1, 1, 0, 0, 0,
     ]);
@@ -140,7 +140,7 @@ describe('waits', () => {
   it('have histograms of what they stand for, of any node', () => {
     const profile = derivedProfile(waiting().profile, 'off-cpu');
     const functions = new FunctionTable(profile);
-    const label = (name: string): number => functions.labels.text.indexOf(name);
+    const label = (name: string): number => textsOf(functions.labels).indexOf(name);
     const all = summarizeWaits(profile, functions, ALL_WAITS, []);
     expect(all.count).toBe(4);
     expect(all.sum).toBe(170);
@@ -183,7 +183,7 @@ describe('waits', () => {
       const { total } = weightVariance(profile, functions, ALL_WAITS, weights);
       expect(total).toHaveLength(tree.length);
       return Object.fromEntries(
-        [...tree.label].map((label, node) => [functions.labels.text[label], total[node]]),
+        [...tree.label].map((label, node) => [functions.labels.textOf(label), total[node]]),
       );
     };
     // One of 10 stands for 20: 20 (20 - 10). The others were sure to be taken.

@@ -1,5 +1,5 @@
 /** Colours of boxes: the hue says what kind of code it is, the shade tells functions apart and stays with the name. */
-import { LabelKind } from '@/profile/labels';
+import { LabelKind, type Labels } from '@/profile/labels';
 
 export type Scheme = 'light' | 'dark';
 
@@ -58,9 +58,10 @@ const GIVES_WAY: Readonly<Record<Scheme, number>> = { light: 1, dark: -1 };
 /** WCAG 2.1, level AA, for text of this size, and a little more for rounding. */
 const MIN_CONTRAST = 4.6;
 
-/** FNV-1a. Source: http://www.isthe.com/chongo/tech/comp/fnv/ */
-export function hashText(text: string): number {
+/** FNV-1a of both, one after the other. Source: http://www.isthe.com/chongo/tech/comp/fnv/ */
+function hashOf(module: string, text: string): number {
   let hash = 0x811c9dc5;
+  for (let i = 0; i < module.length; i++) hash = Math.imul(hash ^ module.charCodeAt(i), 0x01000193);
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   // FNV's low bits differ little between names that end alike.
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
@@ -80,12 +81,26 @@ export function boxColor(
   scheme: Scheme,
   waits = false,
 ): BoxColor {
+  return shadeColor(shadeOf(text, module), kind, scheme, waits);
+}
+
+/**
+ * Shades of a family: so many hues, each in so many lightnesses. Finer steps are not told apart, and a canvas takes more
+ * memory for a colour than for a box.
+ */
+const STEP_BITS = 4;
+const STEPS = 1 << STEP_BITS;
+const SHADES = STEPS * STEPS;
+
+/** 0 to SHADES - 1. */
+const shadeOf = (text: string, module: string): number => hashOf(module, text) & (SHADES - 1);
+
+function shadeColor(shade: number, kind: LabelKind, scheme: Scheme, waits: boolean): BoxColor {
   const family = (waits ? WAITING_FAMILIES : FAMILIES)[kind];
   const tone = TONES[scheme];
-  const hash = hashText(`${module}\0${text}`);
   const saturation = family.saturation * tone.saturation;
-  const hue = family.hue + varied(hash, 0) * family.hueSpread;
-  let lightness = tone.middle + varied(hash, 8) * tone.spread * family.lightSpread;
+  const hue = family.hue + varied(shade & (STEPS - 1)) * family.hueSpread;
+  let lightness = tone.middle + varied(shade >>> STEP_BITS) * tone.spread * family.lightSpread;
   let color = rgb(hue, saturation, lightness);
   // Yellow is brighter than red of the same lightness: where text could not be read, it gives way.
   while (contrast(color, TEXT_RGB[scheme]) < MIN_CONTRAST && lightness > 0 && lightness < 100) {
@@ -95,11 +110,11 @@ export function boxColor(
   return { fill: `#${color.toString(16).padStart(6, '0')}`, text: TEXT[scheme] };
 }
 
-/** -1 to 1, by eight bits of a hash. */
-const varied = (hash: number, firstBit: number): number => ((hash >>> firstBit) & 0xff) / 127.5 - 1;
+/** -1 to 1. */
+const varied = (step: number): number => (2 * step) / (STEPS - 1) - 1;
 
 /**
- * A colour in HSL, as 0xrrggbb: thousands of them are looked for before the first picture, and numbers leave no garbage.
+ * A colour in HSL, as 0xrrggbb: hundreds of them are looked for before the first picture, and numbers leave no garbage.
  * Source: CSS Color 4, "HSL to RGB".
  */
 function rgb(hue: number, saturation: number, lightness: number): number {
@@ -127,32 +142,37 @@ function luminance(color: number): number {
   );
 }
 
-/** Labels as far as their colour depends on them. */
-export interface ColoredLabels {
-  readonly text: readonly string[];
-  readonly module: readonly string[];
-  readonly kind: readonly LabelKind[];
-}
-
-/** Colours by label, made once each, for one table of labels. */
+/** Colours by label, each shade made once, for one table of labels. */
 export class Palette {
   readonly scheme: Scheme;
-  readonly #labels: ColoredLabels;
+  readonly #labels: Labels;
   /** By label. */
   readonly #running: BoxColor[];
   readonly #waiting: BoxColor[] = [];
+  readonly #shades = new Map<number, BoxColor>();
 
-  constructor(scheme: Scheme, labels: ColoredLabels) {
+  constructor(scheme: Scheme, labels: Labels) {
     this.scheme = scheme;
     this.#labels = labels;
     // With its length: an array that is filled here and there is a hash table else.
-    this.#running = new Array(labels.text.length);
+    this.#running = new Array(labels.length);
   }
 
   color(label: number, waits: boolean): BoxColor {
-    const { text, module, kind } = this.#labels;
     const colors = waits ? this.#waiting : this.#running;
-    colors[label] ??= boxColor(text[label], module[label], kind[label], this.scheme, waits);
+    colors[label] ??= this.#make(label, waits);
     return colors[label];
+  }
+
+  #make(label: number, waits: boolean): BoxColor {
+    const labels = this.#labels;
+    const kind = labels.kind[label] as LabelKind;
+    const shade = shadeOf(labels.textOf(label), labels.moduleOf(label));
+    const key = (kind * 2 + (waits ? 1 : 0)) * SHADES + shade;
+    const known = this.#shades.get(key);
+    if (known !== undefined) return known;
+    const made = shadeColor(shade, kind, this.scheme, waits);
+    this.#shades.set(key, made);
+    return made;
   }
 }

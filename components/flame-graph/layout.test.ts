@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
 import { buildCallTree, type CallTree } from '@/profile/call-tree';
 import { FunctionTable } from '@/profile/functions';
+import { textsOf } from '@/profile/profiles-for-tests';
 import { FrameKind, NONE } from '@/profile/schema';
 import { weighSamples } from '@/profile/weights';
 import { boxColor, contrast } from './color';
@@ -258,14 +259,14 @@ describe('draw', () => {
         font: '12px sans-serif',
         fitter: new Fitter((text) => text.length * 7),
         pixelRatio: 1,
-        nameOf: (label) => labels.text[label],
+        nameOf: (label) => labels.textOf(label),
         shares: undefined,
         runnableColor: '#ff0',
         colorOf: () => ({ fill: '#888', text: 'bright' }),
         matches: undefined,
         hovered: NO_NODE,
         selected: NO_NODE,
-        ...change(labels.text),
+        ...change(textsOf(labels)),
       },
       now,
     );

@@ -70,11 +70,11 @@ export function nodeFacts(analysis: Analysis, node: NodeIndex): NodeFacts {
     time: unit === 'nanoseconds' ? formatDuration(weight / 1e6) : '',
     samples: `${formatCount(samples)} ${SAMPLE_NAMES[mode]}${samples === 1 ? '' : 's'}`,
   });
-  const module = labels.module[label];
-  const kind = KIND_NAMES[labels.kind[label]];
+  const module = labels.moduleOf(label);
+  const kind = KIND_NAMES[labels.kind[label] as LabelKind];
   const inlined = labels.inlined[label] ? ' · inlined' : '';
   return {
-    name: labels.text[label],
+    name: labels.textOf(label),
     where: (module === '' || module === kind ? kind : `${module} · ${kind}`) + inlined,
     rows: [
       row('Total', tree.total[node], tree.totalSamples[node]),

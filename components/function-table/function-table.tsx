@@ -116,8 +116,8 @@ export const FunctionTable = memo(function FunctionTable({
           <tr style={{ height: first * ROW_HEIGHT }} />
           {rows.slice(first, last).map((row, i) => {
             const label = functions.label[row];
-            const name = labels.text[label];
-            const module = labels.module[label];
+            const name = labels.textOf(label);
+            const module = labels.moduleOf(label);
             return (
               <tr
                 key={label}
@@ -142,7 +142,7 @@ export const FunctionTable = memo(function FunctionTable({
                     title={module === '' ? name : `${name}\n${module}`}
                     onClick={() => onSelect(name)}
                   >
-                    <Name text={nameOf(label)} isNamed={labels.named[label]} />
+                    <Name text={nameOf(label)} isNamed={labels.named[label] === 1} />
                   </button>
                 </td>
                 {hasModules ? (
@@ -150,7 +150,7 @@ export const FunctionTable = memo(function FunctionTable({
                     className="hidden truncate py-0 pr-2 text-xs text-dim @sm:table-cell"
                     title={module}
                   >
-                    {MODULE_OF_KIND[labels.kind[label]] ?? module}
+                    {MODULE_OF_KIND[labels.kind[label] as LabelKind] ?? module}
                   </td>
                 ) : null}
               </tr>

@@ -25,9 +25,9 @@ function listOf(
 }
 
 const names = (list: FunctionList, rows: readonly number[]): string[] =>
-  rows.map((row) => labels.text[list.label[row]]);
+  rows.map((row) => labels.textOf(list.label[row]));
 
-const nameOf = (label: number): string => labels.text[label];
+const nameOf = (label: number): string => labels.textOf(label);
 
 /** Of each pair, the order that comparing them gives. */
 function compared(pairs: readonly (readonly [number, number])[]): number[] {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ProfileBuilder } from '@/profile/builder';
 import { encodeChunk } from '@/profile/chunk';
+import type { LabelRows } from '@/profile/labels';
 import type { LatencyQuery } from '@/profile/latency/analysis';
 import { bucketOf } from '@/profile/latency/buckets';
 import { Profile } from '@/profile/profile';
@@ -76,6 +77,13 @@ const processesOf = (engine: AnalysisEngine): string[] =>
     .processes.map(({ name }) => name)
     .sort();
 
+/** The texts of labels as they are sent. */
+const textsIn = (rows: LabelRows | undefined): string[] =>
+  Array.from(
+    rows?.textEnd ?? [],
+    (end, i) => rows?.text.slice(rows.textEnd[i - 1] ?? 0, end) ?? '',
+  );
+
 describe('AnalysisEngine', () => {
   it('shows of a live profile what is in the window', () => {
     const engine = live(chunks(['a', 'b', 'c', 'd', 'e', 'f', 'g']));
@@ -143,8 +151,8 @@ describe('AnalysisEngine', () => {
     engine.append(second);
     const after = update(engine)?.profile?.labels;
     expect(after?.isNewTable).toBe(false);
-    expect(after?.rows.base).toBe(before?.rows.text.length);
-    expect(after?.rows.text).toContain('b');
+    expect(after?.rows.base).toBe(before?.rows.textEnd.length);
+    expect(textsIn(after?.rows)).toContain('b');
   });
 
   it('refuses a chunk whose predecessor is missing', () => {
@@ -290,7 +298,7 @@ describe('AnalysisEngine', () => {
       engine.append(encodeChunk(cutAt(source, 1)));
       const profile = update(engine)?.profile;
       expect(profile?.result.tree.total[0]).toBe(157);
-      expect(profile?.labels.rows.text).toContain('renamed');
+      expect(textsIn(profile?.labels.rows)).toContain('renamed');
     });
 
     it('the waits of what is zoomed into are summed up', () => {
@@ -307,7 +315,7 @@ describe('AnalysisEngine', () => {
       const engine = whole([encodeChunk(test().cut())]);
       engine.setView(mode('off-cpu'));
       const first = update(engine)?.profile;
-      const process = first?.labels.rows.text[first.result.tree.label[1]] ?? '';
+      const process = textsIn(first?.labels.rows)[first?.result.tree.label[1] ?? NONE];
       const waitsOf = (path: string[] | undefined) => {
         engine.setSelected(path);
         return resultOf(engine).waits;

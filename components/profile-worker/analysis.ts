@@ -89,6 +89,16 @@ export function buffersOf({ profile, found }: AnalysisUpdate): ArrayBuffer[] {
   if (profile !== undefined) {
     const { tree, functions, activity } = profile.result;
     buffers.push(...transferables(tree));
+    const { rows } = profile.labels;
+    for (const column of [
+      rows.textEnd,
+      rows.module,
+      rows.kind,
+      rows.inlined,
+      rows.named,
+      rows.outOfLine,
+    ])
+      buffers.push(column.buffer);
     const { label, self, total, selfSamples, totalSamples } = functions;
     // Some of them are the same array, and none can be moved twice.
     for (const column of new Set([label, self, total, selfSamples, totalSamples, activity.weights]))

@@ -1,34 +1,47 @@
 /** The page's copy of the worker's labels: columns that grow as the worker sends more. */
-import type { LabelIndex, LabelKind, LabelRows, Labels } from '@/profile/labels';
+import { LabelColumns, type LabelIndex, type LabelRows } from '@/profile/labels';
 
-export class ReceivedLabels implements Labels {
-  text: string[] = [];
-  module: string[] = [];
-  kind: LabelKind[] = [];
-  inlined: boolean[] = [];
-  named: boolean[] = [];
-  outOfLine: LabelIndex[] = [];
+export class ReceivedLabels extends LabelColumns {
+  /** The texts that came first, most of all where a profile is opened: parts of one string, which take no memory until they are drawn. */
+  #first = '';
+  #firstEnd: Uint32Array = new Uint32Array(0);
+  readonly #more: string[] = [];
 
   get length(): number {
-    return this.text.length;
+    return this.#firstEnd.length + this.#more.length;
   }
 
-  /** Takes the rows' arrays, where they are the first. Throws RangeError where labels between these and the new ones are missing. */
+  textOf(label: LabelIndex): string {
+    const end = this.#firstEnd;
+    return label < end.length
+      ? this.#first.slice(end[label - 1] ?? 0, end[label])
+      : this.#more[label - end.length];
+  }
+
+  /** Takes the rows' columns, where they are the first. Throws RangeError where labels between these and the new ones are missing. */
   append(rows: LabelRows): void {
-    if (rows.base !== this.length)
-      throw new RangeError(`labels continue at ${rows.base}, expected ${this.length}`);
-    if (this.length === 0) {
-      const { text, module, kind, inlined, named, outOfLine } = rows;
-      Object.assign(this, { text, module, kind, inlined, named, outOfLine });
+    const { base, text, textEnd } = rows;
+    if (base !== this.length)
+      throw new RangeError(`labels continue at ${base}, expected ${this.length}`);
+    const modules = rows.modules.map((module) => this.indexOfModule(module));
+    if (base === 0) {
+      this.#first = text;
+      this.#firstEnd = textEnd;
+      this.kind = rows.kind;
+      this.inlined = rows.inlined;
+      this.named = rows.named;
+      this.outOfLine = rows.outOfLine;
+      this.module = rows.module;
       return;
     }
-    for (let i = 0; i < rows.text.length; i++) {
-      this.text.push(rows.text[i]);
-      this.module.push(rows.module[i]);
-      this.kind.push(rows.kind[i]);
-      this.inlined.push(rows.inlined[i]);
-      this.named.push(rows.named[i]);
-      this.outOfLine.push(rows.outOfLine[i]);
+    this.reserve(base + textEnd.length);
+    this.kind.set(rows.kind, base);
+    this.inlined.set(rows.inlined, base);
+    this.named.set(rows.named, base);
+    this.outOfLine.set(rows.outOfLine, base);
+    for (let i = 0; i < textEnd.length; i++) {
+      this.#more.push(text.slice(textEnd[i - 1] ?? 0, textEnd[i]));
+      this.module[base + i] = modules[rows.module[i]];
     }
   }
 }

@@ -12,7 +12,7 @@ export function useNames(
 ): (label: LabelIndex) => string {
   return useMemo<(label: LabelIndex) => string>(() => {
     if (labels === undefined) return () => '';
-    if (names === 'full') return (label) => labels.text[label];
+    if (names === 'full') return (label) => labels.textOf(label);
     const short = new ShortNames(labels);
     return (label) => short.of(label);
   }, [labels, names]);

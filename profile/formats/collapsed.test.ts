@@ -126,7 +126,7 @@ describe('collapsed stacks, read', () => {
     expect(profile.string(profile.sampleTypes.columns.unit[0])).toBe('count');
     const functions = new FunctionTable(profile);
     const tree = buildCallTree(profile, functions, weighSamples(profile));
-    expect(Array.from(tree.label, (label) => functions.labels.text[label])).toEqual([
+    expect(Array.from(tree.label, (label) => functions.labels.textOf(label))).toEqual([
       'all',
       'node',
       'main',

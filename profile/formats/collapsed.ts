@@ -40,7 +40,7 @@ export function* writeCollapsed(
   const elements: string[] = [];
   const element = (label: number): string => {
     elements[label] ??=
-      clean(labels.text[label]) + (labels.kind[label] === LabelKind.Kernel ? '_[k]' : '');
+      clean(labels.textOf(label)) + (labels.kind[label] === LabelKind.Kernel ? '_[k]' : '');
     return elements[label];
   };
   const path: string[] = [];

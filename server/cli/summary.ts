@@ -44,7 +44,7 @@ export function describeRecording(profile: Profile, facts: RecordingFacts): stri
   const { whole, named, broken } = quality(tree, functions.labels);
   lines.push(`stacks that are whole: ${percent(whole)}; frames with a name: ${percent(named)}`);
   for (const { label, samples } of broken.slice(0, SHOWN_REASONS)) {
-    lines.push(`  ${withCommas(samples)} samples: ${functions.labels.text[label]}`);
+    lines.push(`  ${withCommas(samples)} samples: ${functions.labels.textOf(label)}`);
   }
   const others = broken.slice(SHOWN_REASONS).reduce((sum, { samples }) => sum + samples, 0);
   if (others > 0) lines.push(`  ${withCommas(others)} samples: other reasons`);

@@ -58,7 +58,7 @@ async function stackHealth(): Promise<Finding> {
   const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
   const reasons = broken
     .slice(0, SHOWN_REASONS)
-    .map(({ label, samples }) => `, ${samples} ${functions.labels.text[label]}`);
+    .map(({ label, samples }) => `, ${samples} ${functions.labels.textOf(label)}`);
   return {
     state: whole.share >= HEALTHY_SHARE ? 'ok' : 'degraded',
     found: `${percent(whole.share)} of ${whole.of} stacks whole${reasons.join('')}; ${percent(named.share)} of frames named`,
