@@ -14,6 +14,7 @@ import type { FunctionTable } from './functions';
 import type { LabelIndex } from './labels';
 import { isImport } from './names';
 import type { Profile } from './profile';
+import { giveBack } from './resized';
 import { NONE } from './schema';
 import { UnorderedTree } from './unordered-tree';
 import type { StackWeights } from './weights';
@@ -105,6 +106,7 @@ export function buildCallTree(
       tree.addSamples(node, weights.weight[entry], weights.samples[entry]);
     }
   }
+  giveBack(nodeOfPath);
   return tree.ordered(functions.labels.ranks());
 }
 
@@ -158,7 +160,9 @@ function* entriesByGroup(
     end += size;
   }
   for (let i = 0; i < length; i++) sorted[ends[groupOf[i]]++] = entries[i];
+  giveBack(entries, groupOf);
   for (const [label, index] of groupOfLabel) {
     yield { label, entries: sorted.subarray(ends[index] - sizes[index], ends[index]) };
   }
+  giveBack(sorted);
 }

@@ -1,6 +1,8 @@
 /** Functions by self and total, from a call tree: a flat profile. */
 import type { CallTree } from './call-tree';
 import { type LabelIndex, LabelKind, type Labels } from './labels';
+import { giveBack, resized } from './resized';
+import { NONE } from './schema';
 
 /** One row per function, in no order that means anything. */
 export interface FunctionList {
@@ -21,7 +23,7 @@ export interface FunctionList {
  * the root are not.
  */
 export function functionList(tree: CallTree, labels: Labels, root = 0): FunctionList {
-  const rowOf = new Int32Array(labels.length).fill(-1);
+  const rowOf = new Uint32Array(labels.length).fill(NONE);
   // Per row: the end of the topmost subtree of the function that the walk is in. A node before it recurses.
   let coveredUntil = new Uint32Array(256);
   const weighsSamples = tree.selfSamples === tree.self;
@@ -32,10 +34,10 @@ export function functionList(tree: CallTree, labels: Labels, root = 0): Function
     const kind = labels.kind[label];
     if (kind === LabelKind.Root || kind === LabelKind.Process) continue;
     let row = rowOf[label];
-    if (row < 0) {
+    if (row === NONE) {
       if (length === columns.label.length) {
         columns = resize(columns, length * 2);
-        coveredUntil = grown(coveredUntil, length * 2);
+        coveredUntil = resized(coveredUntil, length * 2);
       }
       row = length++;
       rowOf[label] = row;
@@ -49,6 +51,7 @@ export function functionList(tree: CallTree, labels: Labels, root = 0): Function
       coveredUntil[row] = tree.subtreeEnd[node];
     }
   }
+  giveBack(rowOf, coveredUntil);
   return { length, ...resize(columns, length) };
 }
 
@@ -66,20 +69,13 @@ function allocate(length: number, weighsSamples: boolean): FunctionColumns {
 }
 
 function resize(columns: FunctionColumns, length: number): FunctionColumns {
+  const [self, total] = [resized(columns.self, length), resized(columns.total, length)];
   const weighsSamples = columns.selfSamples === columns.self;
-  const to = allocate(length, weighsSamples);
-  to.label.set(columns.label.subarray(0, length));
-  to.self.set(columns.self.subarray(0, length));
-  to.total.set(columns.total.subarray(0, length));
-  if (!weighsSamples) {
-    to.selfSamples.set(columns.selfSamples.subarray(0, length));
-    to.totalSamples.set(columns.totalSamples.subarray(0, length));
-  }
-  return to;
-}
-
-function grown(from: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
-  const to = new Uint32Array(length);
-  to.set(from);
-  return to;
+  return {
+    label: resized(columns.label, length),
+    self,
+    total,
+    selfSamples: weighsSamples ? self : resized(columns.selfSamples, length),
+    totalSamples: weighsSamples ? total : resized(columns.totalSamples, length),
+  };
 }

@@ -2,7 +2,7 @@
  * Labels: what the nodes of call trees are called. A label is one integer, and keeps its index for the life of its
  * table, also when symbols come late, so that it can be sent to a page once (`since`).
  */
-import { resized } from './resized';
+import { giveBack, resized } from './resized';
 import { FrameKind, NONE } from './schema';
 import { U32List } from './u32-list';
 
@@ -188,8 +188,9 @@ export class LabelTable extends LabelColumns {
       const takeOld = j === added.length || (i < old.length && this.#compare(old[i], added[j]) < 0);
       order[to] = takeOld ? old[i++] : added[j++];
     }
-    this.#ranks = new Uint32Array(length);
+    this.#ranks = resized(this.#ranks, length);
     for (let rank = 0; rank < length; rank++) this.#ranks[order[rank]] = rank;
+    giveBack(old, added, order);
     return this.#ranks;
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { resized } from './resized';
+import { giveBack, resized } from './resized';
 import { transfer } from './transfer-for-tests';
 
 const { prototype } = ArrayBuffer as { prototype: ArrayBuffer & { transfer?: unknown } };
@@ -32,5 +32,12 @@ describe.each([
     const cut = withTransfer(() => resized(all.subarray(1, 3), 1));
     expect(cut).toEqual(Uint8Array.of(2));
     expect(all).toEqual(Uint8Array.of(1, 2, 3, 4));
+  });
+
+  it('gives back whole buffers alone', () => {
+    const [whole, all] = [new Float64Array(2), Uint8Array.of(1, 2, 3)];
+    withTransfer(() => giveBack(whole, whole, all.subarray(1)));
+    expect(whole.length).toBe(value === undefined ? 2 : 0);
+    expect(all).toEqual(Uint8Array.of(1, 2, 3));
   });
 });

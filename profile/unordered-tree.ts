@@ -1,6 +1,7 @@
 /** A call tree while it is being built: nodes in the order in which they were found, children in no order. */
 import type { CallTree } from './call-tree';
 import type { LabelIndex } from './labels';
+import { giveBack, resized } from './resized';
 import { NONE } from './schema';
 
 type Node = number;
@@ -43,7 +44,10 @@ export class UnorderedTree {
     return this.#selfSamples === this.#self;
   }
 
-  /** The tree in depth-first order, siblings by `rankOfLabel`, with its totals. Siblings must differ in their labels. */
+  /**
+   * The tree in depth-first order, siblings by `rankOfLabel`, with its totals. Siblings must differ in their labels. This
+   * one is not to be used any more.
+   */
   ordered(rankOfLabel: Uint32Array): CallTree {
     const length = this.#length;
     const { firstChild, nextSibling } = this.#siblingsByRank(rankOfLabel);
@@ -73,6 +77,15 @@ export class UnorderedTree {
       while (node !== 0 && nextSibling[node] === NONE) node = this.#parent[node];
       node = nextSibling[node];
     }
+    giveBack(
+      this.#parent,
+      this.#label,
+      this.#self,
+      this.#selfSamples,
+      firstChild,
+      nextSibling,
+      place,
+    );
 
     const total = self.slice();
     const totalSamples = selfSamples === self ? total : selfSamples.slice();
@@ -119,25 +132,16 @@ export class UnorderedTree {
       nextSibling[node] = firstChild[parent];
       firstChild[parent] = node;
     }
+    giveBack(starts, byRank);
     return { firstChild, nextSibling };
   }
 
   #grow(): void {
     const room = this.#parent.length * 2;
-    const u32 = (from: Uint32Array): Uint32Array => {
-      const to = new Uint32Array(room);
-      to.set(from);
-      return to;
-    };
-    const f64 = (from: Float64Array): Float64Array => {
-      const to = new Float64Array(room);
-      to.set(from);
-      return to;
-    };
-    this.#parent = u32(this.#parent);
-    this.#label = u32(this.#label);
+    this.#parent = resized(this.#parent, room);
+    this.#label = resized(this.#label, room);
     const weighsSamples = this.#weighsSamples;
-    this.#self = f64(this.#self);
-    this.#selfSamples = weighsSamples ? this.#self : f64(this.#selfSamples);
+    this.#self = resized(this.#self, room);
+    this.#selfSamples = weighsSamples ? this.#self : resized(this.#selfSamples, room);
   }
 }

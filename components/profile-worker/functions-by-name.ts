@@ -1,6 +1,7 @@
-/** Puts functions in the order of their names, so that nobody has to compare names when they are sorted by weight. */
+/** Puts functions in the order of their names, so that nobody has to compare names when they are sorted by weight: a list of its own, for which the one that was given is used up. */
 import type { FunctionList } from '@/profile/function-list';
 import type { LabelTable } from '@/profile/labels';
+import { giveBack } from '@/profile/resized';
 
 // Several times a second, where the engine has not compiled much of it yet: loops, for a call per row costs far more then.
 export function byName(list: FunctionList, labels: LabelTable): FunctionList {
@@ -21,12 +22,8 @@ export function byName(list: FunctionList, labels: LabelTable): FunctionList {
   };
   const [self, total] = [pick(list.self), pick(list.total)];
   const weighsSamples = list.selfSamples === list.self;
-  return {
-    length: list.length,
-    label,
-    self,
-    total,
-    selfSamples: weighsSamples ? self : pick(list.selfSamples),
-    totalSamples: weighsSamples ? total : pick(list.totalSamples),
-  };
+  const selfSamples = weighsSamples ? self : pick(list.selfSamples);
+  const totalSamples = weighsSamples ? total : pick(list.totalSamples);
+  giveBack(rowAtRank, rows, list.label, list.self, list.total, list.selfSamples, list.totalSamples);
+  return { length: label.length, label, self, total, selfSamples, totalSamples };
 }
