@@ -10,6 +10,7 @@
  * Zooming is another range: a node's ancestors then reach over both edges, and all is drawn by one rule.
  */
 import type { CallTree, NodeIndex } from '@/profile/call-tree';
+import { resized } from '@/profile/resized';
 
 export interface WeightRange {
   readonly start: number;
@@ -141,14 +142,10 @@ function push(boxes: Boxes, node: number, x: number, width: number, row: number)
 
 function grow(boxes: Boxes): void {
   const capacity = boxes.node.length * 2;
-  const larger = <T extends Uint32Array | Float64Array>(column: T, empty: T): T => {
-    empty.set(column);
-    return empty;
-  };
-  boxes.node = larger(boxes.node, new Uint32Array(capacity));
-  boxes.x = larger(boxes.x, new Float64Array(capacity));
-  boxes.width = larger(boxes.width, new Float64Array(capacity));
-  boxes.row = larger(boxes.row, new Uint32Array(capacity));
+  boxes.node = resized(boxes.node, capacity);
+  boxes.x = resized(boxes.x, capacity);
+  boxes.width = resized(boxes.width, capacity);
+  boxes.row = resized(boxes.row, capacity);
 }
 
 /** The range that a node covers. */
