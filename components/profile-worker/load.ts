@@ -4,7 +4,7 @@ import type { Profile } from '@/profile/profile';
 import { ChunkSplitter } from './chunk-splitter';
 
 /** As much of a file is read at once. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 64 * 1024;
 
 export type Progress = (loadedBytes: number, totalBytes: number | undefined) => void;
 
