@@ -118,7 +118,8 @@ const varied = (step: number): number => (2 * step) / (STEPS - 1) - 1;
  * Source: CSS Color 4, "HSL to RGB".
  */
 function rgb(hue: number, saturation: number, lightness: number): number {
-  const [s, l] = [saturation / 100, lightness / 100];
+  const s = saturation / 100;
+  const l = lightness / 100;
   return (channel(hue, s, l, 0) << 16) | (channel(hue, s, l, 8) << 8) | channel(hue, s, l, 4);
 }
 
@@ -130,7 +131,8 @@ function channel(hue: number, s: number, l: number, n: number): number {
 
 /** How well two colours, 0xrrggbb, can be told apart: 1 to 21. Source: WCAG 2.1, "contrast ratio". */
 export function contrast(a: number, b: number): number {
-  const [x, y] = [luminance(a), luminance(b)];
+  const x = luminance(a);
+  const y = luminance(b);
   return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
 }
 

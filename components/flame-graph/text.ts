@@ -95,7 +95,10 @@ export function measureBy(widthOf: (character: string) => number): Measure {
   const widths = new Map<string, number>();
   return (text) => {
     let sum = 0;
-    for (const character of text) {
+    // Without an iterator, which makes an object for each character.
+    for (let at = 0; at < text.length; ) {
+      const character = isHighSurrogate(text.charCodeAt(at)) ? text.slice(at, at + 2) : text[at];
+      at += character.length;
       let width = widths.get(character);
       if (width === undefined) {
         width = widthOf(character);

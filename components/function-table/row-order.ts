@@ -13,7 +13,11 @@ export function orderedRows(
 ): readonly number[] {
   if (by === 'name') return rowsByName(list, nameOf);
   const [first, second] = by === 'self' ? [list.self, list.total] : [list.total, list.self];
-  return Array.from(heaviestFirst(list.length, first, second));
+  const order = heaviestFirst(list.length, first, second);
+  // Array.from would make an object for each.
+  const rows = new Array<number>(order.length);
+  for (let at = 0; at < rows.length; at++) rows[at] = order[at];
+  return rows;
 }
 
 function rowsByName(list: FunctionList, nameOf: (label: LabelIndex) => string): readonly number[] {
