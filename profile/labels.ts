@@ -204,9 +204,10 @@ export class LabelTable extends LabelColumns {
   }
 
   #compare(a: LabelIndex, b: LabelIndex): number {
-    const [textA, textB] = [this.#texts[a], this.#texts[b]];
-    if (textA !== textB) return textA < textB ? -1 : 1;
-    const [moduleA, moduleB] = [this.moduleOf(a), this.moduleOf(b)];
+    const texts = this.#texts;
+    if (texts[a] !== texts[b]) return texts[a] < texts[b] ? -1 : 1;
+    const moduleA = this.moduleOf(a);
+    const moduleB = this.moduleOf(b);
     if (moduleA !== moduleB) return moduleA < moduleB ? -1 : 1;
     const { kind, inlined } = this;
     if (kind[a] !== kind[b]) return kind[a] - kind[b];
