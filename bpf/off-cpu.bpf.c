@@ -14,6 +14,7 @@
  */
 #include "catch-up.bpf.h"
 #include "draw.bpf.h"
+#include "followed-threads.bpf.h"
 #include "late-stack.bpf.h"
 #include "off-cpu.bpf.h"
 #include "scheduler-account.bpf.h"
@@ -25,31 +26,6 @@
 #include "wait-latency.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/*
- * User stacks are taken on the way to user mode; else (before Linux 6.18) when the thread is switched out. In sections of
- * their own so that the loader can set them.
- */
-const volatile __u32 takes_stacks_late SEC(".rodata.late") = 1;
-
-#define LONG_BLOCK_NS 1000000000ULL
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct off_cpu_configuration);
-} off_cpu_configurations SEC(".maps");
-
-__u64 last_thread_id;
-
-static __always_inline __u64 threshold_ns(void)
-{
-	__u32 zero = 0;
-	const struct off_cpu_configuration *config = bpf_map_lookup_elem(&off_cpu_configurations, &zero);
-
-	return config ? config->threshold_ns : 0;
-}
 
 static __always_inline __u64 draw_wait(struct thread *thread, __u64 length_ns, __u64 threshold)
 {
@@ -148,61 +124,6 @@ static __always_inline void take_early_stacks(void *ctx, struct task_struct *tas
 		early->user = send_user_stack(task, &scratch->stack, &scratch->walk, now, config->generation);
 	early->probability = probability;
 	give_back(scratch);
-}
-
-static __always_inline void fill_record(struct record_thread *record, struct task_struct *task, struct thread *thread,
-					__u64 now)
-{
-	record->type = RECORD_THREAD;
-	record->state = thread->state;
-	record->time_ns = now;
-	record->id = thread->id;
-	record->pid = task->tgid;
-	record->tid = task->pid;
-	record->since_ns = thread->since_ns;
-	record->kernel_stack = 0;
-	record->waker_pid = thread->waker >> 32;
-	record->waker_tid = thread->waker;
-	__builtin_memcpy(record->ns, thread->ns, sizeof(record->ns));
-	__builtin_memcpy(record->count, thread->count, sizeof(record->count));
-	fill_account(record, task, thread);
-}
-
-/*
- * Begins to follow a thread, if it isn't followed yet; NULL where there is no room, or another CPU begins to in this moment:
- * the reading of all threads comes by while they are switched.
- */
-static __always_inline struct thread *follow(struct task_struct *task, enum thread_state state, bool may_allocate)
-{
-	struct thread *thread = thread_of(task) ?: room_for(task, may_allocate);
-
-	if (!thread || thread->id)
-		return thread;
-	if (__sync_val_compare_and_swap(&thread->begun, 0, 1))
-		return NULL;
-	thread->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
-	thread->state = state;
-	thread->since_ns = thread->ran_ns = bpf_ktime_get_ns();
-	begin_account(task, thread);
-	/* Stacks of its first five waits are taken, however short: else the first long one would stand for 64, or for none. */
-	if (!takes_stacks_late)
-		thread->early.expected_ns = 2 * threshold_ns();
-	barrier();
-	thread->id = __sync_fetch_and_add(&last_thread_id, 1) + 1;
-	return thread;
-}
-
-/*
- * What is known of a thread in the scheduler, where memory may only be asked for in kernels that have their own for BPF. It
- * is there already, unless many threads began faster than the kernel could make room for them.
- */
-static __always_inline struct thread *known(struct task_struct *task, enum thread_state state)
-{
-	struct thread *thread = thread_of(task);
-
-	if (!thread)
-		return follow(task, state, takes_stacks_late);
-	return thread->id ? thread : NULL;
 }
 
 static __always_inline void switch_out(void *ctx, struct task_struct *task, bool preempted, __u32 prev_state, __u64 now,
@@ -442,133 +363,4 @@ int BPF_PROG(on_thread_free, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline bool is_dead(struct task_struct *task)
-{
-	const struct task_struct___state *seen = (void *)task;
-
-	return seen->__state & TASK_DEAD;
-}
-
-/* Nobody has been told of it yet: `on_new_thread` will begin to follow it. */
-static __always_inline bool is_new(struct task_struct *task)
-{
-	const struct task_struct___state *seen = (void *)task;
-
-	return seen->__state & TASK_NEW;
-}
-
-/* The kernel stack of a thread that has been blocked for long: read once for each block. */
-static __always_inline __u64 long_block_stack(struct task_struct *task, struct thread *thread, __u64 since, __u64 now)
-{
-	const struct configuration *config = configuration();
-	struct scratch *scratch;
-
-	if (!config)
-		return 0;
-	if (thread->looked_at_since_ns == since && thread->looked_at_generation == config->generation)
-		return thread->looked_at_stack;
-	scratch = take_scratch();
-	if (!scratch)
-		return 0;
-	thread->looked_at_stack =
-		send_kernel_stack(&scratch->stack,
-				  bpf_get_task_stack(task, scratch->stack.addresses, MAX_KERNEL_FRAMES * sizeof(__u64), 0),
-				  now, config->generation);
-	thread->looked_at_since_ns = since;
-	thread->looked_at_generation = config->generation;
-	give_back(scratch);
-	return thread->looked_at_stack;
-}
-
-static __always_inline void add_elapsed(struct record_thread *record, __u32 state, __u64 ns)
-{
-	barrier_var(state);
-	if (state < STATE_MAX)
-		record->ns[state] += ns;
-}
-
-/* Adds what a thread has done since it was last seen to go or come. */
-static __always_inline void fill_present(struct record_thread *record, struct task_struct *task, struct thread *thread)
-{
-	__u64 now = record->time_ns, since = record->since_ns, until = now;
-	bool is_unseen = record->state != STATE_RUNNING && present_state(task) == STATE_RUNNING &&
-			 elapsed_ns(since, now) > AWAY_NS;
-
-	if (is_unseen)
-		until = came_at(task, thread, since, now);
-	if (record->state == STATE_BLOCKED) {
-		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
-
-		record->state = is_unseen ? past_blocked_state(task, thread) : blocked_state(task, thread->prev_state);
-		if (woken >= since && woken <= until) {
-			add_elapsed(record, record->state, woken - since);
-			record->since_ns = woken;
-			record->state = is_unseen || is_queued(task) ? STATE_RUNNABLE : STATE_WAKING;
-		} else if (!is_unseen && elapsed_ns(since, now) > LONG_BLOCK_NS) {
-			record->kernel_stack = long_block_stack(task, thread, since, now);
-			if (thread->looked_at_since_ns == since)
-				thread->looked_at_state = record->state;
-		}
-	}
-	if (record->state == STATE_RUNNABLE && !thread->clock_lag_ns) {
-		/* New: whoever made it has not woken it yet, or needed some time for it. */
-		__u64 queued = queued_ns(task, thread, scheduler_time(task));
-		__u64 runnable = elapsed_ns(since, until);
-
-		if (queued < runnable) {
-			add_elapsed(record, STATE_WAKING, runnable - queued);
-			record->since_ns += runnable - queued;
-		}
-	}
-	add_elapsed(record, record->state, elapsed_ns(record->since_ns, until));
-	if (is_unseen) {
-		add_elapsed(record, STATE_RUNNING, now - until);
-		record->since_ns = until;
-		record->state = STATE_RUNNING;
-	} else {
-		add_present(record, elapsed_ns(record->since_ns, now));
-	}
-}
-
-/* Writes what each thread's time was spent on until now. */
-SEC("iter/task")
-int read_threads(struct bpf_iter__task *ctx)
-{
-	struct seq_file *seq = ctx->meta->seq;
-	struct task_struct *task = ctx->task;
-	const struct configuration *config = configuration();
-	struct record_thread record;
-	struct thread *thread;
-	__u64 now, since;
-	__u32 version, i;
-
-	if (!task || !config || task->pid == 0 || is_new(task))
-		return 0;
-	thread = is_dead(task) ? thread_of(task) : follow(task, present_state(task), true);
-	if (!thread)
-		return 0;
-	thread->wanted = wanted_task(task);
-	if (!thread->wanted)
-		return 0;
-	for (i = 0; i < 4; i++) {
-		version = *(volatile __u32 *)&thread->version;
-		barrier();
-		now = bpf_ktime_get_ns();
-		fill_record(&record, task, thread, now);
-		if (has_gone(task, thread, record.state, record.since_ns, now)) {
-			since = record.since_ns;
-			record.state = state_since_gone(task, thread, &record.since_ns, now);
-			record.ns[STATE_RUNNING] += elapsed_ns(since, record.since_ns);
-			fill_account(&record, task, thread);
-		}
-		barrier();
-		if (!(version & 1) && version == *(volatile __u32 *)&thread->version)
-			break;
-	}
-	/* It is being begun, or switched all the time: then with the next reading. Or gone, and its room may be another's. */
-	if (i == 4 || record.state == STATE_DEAD || record.id == 0 || thread_of(task) != thread)
-		return 0;
-	fill_present(&record, task, thread);
-	bpf_seq_write(seq, &record, sizeof(record));
-	return 0;
-}
+#include "read-threads.bpf.h"
