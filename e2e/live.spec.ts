@@ -217,6 +217,13 @@ test('a session that was being recorded when everything was killed opens', async
   await expect
     .poll(() => loadedSamplers(), { message: 'BPF programs in the kernel' })
     .toBe(samplersBefore);
+  await expect(page.getByText('Disconnected since')).toBeVisible();
+  // Nobody knows whether it is recorded still: its clock stands.
+  await expect(page.getByRole('button', { name: 'Stop recording' })).toBeDisabled();
+  const clock = page.getByTitle('when the connection was lost');
+  const stopped = await clock.innerText();
+  await page.waitForTimeout(1500);
+  expect(await clock.innerText()).toBe(stopped);
 
   const dataDirectory = server.dataDirectory;
   server = await startServer({ dataDirectory });

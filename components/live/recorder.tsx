@@ -11,6 +11,7 @@ import type { LiveStatus } from '@/profile/status';
 export interface RecorderProps {
   /** What the server says is being recorded, from whichever page it was started. */
   readonly recording: LiveStatus['recording'];
+  /** There is no connection: nobody knows whether it is recorded still. */
   readonly disabled: boolean;
   onStopped(session: SessionSummary): void;
   onError(message: string): void;
@@ -20,7 +21,7 @@ export interface RecorderProps {
 export function Recorder({ recording, disabled, onStopped, onError }: RecorderProps) {
   const [name, setName] = useState('');
   const [busy, setBusy] = useState(false);
-  const now = useNow(recording === undefined ? undefined : 500);
+  const now = useNow(recording === undefined || disabled ? undefined : 500);
 
   const run = async (action: () => Promise<void>): Promise<void> => {
     setBusy(true);
@@ -36,18 +37,28 @@ export function Recorder({ recording, disabled, onStopped, onError }: RecorderPr
   if (recording !== undefined) {
     return (
       <div className="flex h-7 min-w-0 items-center gap-2 rounded-md border border-danger/50 bg-danger-soft pl-2.5">
-        <span aria-hidden="true" className="breathing size-2 shrink-0 rounded-full bg-danger" />
+        <span
+          aria-hidden="true"
+          className={`size-2 shrink-0 rounded-full bg-danger ${disabled ? '' : 'breathing'}`}
+        />
         <span className="max-w-32 truncate text-sm" title={recording.name}>
           {recording.name}
         </span>
-        <span className="min-w-9 text-sm text-danger" title="It has been recording for this long">
+        <span
+          className="min-w-9 text-sm text-danger"
+          title={
+            disabled
+              ? 'It had been recording for this long when the connection was lost'
+              : 'It has been recording for this long'
+          }
+        >
           {formatElapsed(now - recording.sinceMs)}
         </span>
         <Button
           look="danger"
           aria-label="Stop recording"
           className="-my-px -mr-px"
-          disabled={busy}
+          disabled={disabled || busy}
           onClick={() =>
             void run(async () => {
               onStopped(await stopRecording(recording.sessionId));
