@@ -275,6 +275,15 @@ test('live lists stay as they are where somebody aims at a row', async ({ page }
     await expect(processes.locator(':focus')).toHaveCount(0);
     await expect.poll(placeOfNew).toBeLessThan(3);
   });
+
+  await test.step('until the pointer has rested for a while', async () => {
+    workload?.child.kill();
+    await processes.locator('[data-row]').nth(3).hover();
+    workload = new RunningWorkload(compileWorkload('shares'), [60]);
+    const placeOfNew = async () => (await rowsIn(processes)).indexOf(`${workload?.pid}`);
+    await expect.poll(placeOfNew).toBeGreaterThan(2);
+    await expect.poll(placeOfNew, { timeout: 15_000 }).toBeLessThan(3);
+  });
 });
 
 test('a second file does not wait for the first', async ({ page }) => {

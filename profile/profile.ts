@@ -32,6 +32,13 @@ export interface SamplingRates {
   readonly latencySources: readonly LatencySource[];
 }
 
+/** Lines of an imported file that are no stack with a weight. */
+export interface SkippedLines {
+  readonly count: number;
+  /** Number, from 1, of the first of them. */
+  readonly first: number;
+}
+
 export class Profile {
   readonly strings: string[] = [];
   readonly sampleTypes = new Table('sampleTypes', 2);
@@ -51,6 +58,8 @@ export class Profile {
   readonly losses = new Map<string, number>();
   /** The newest chunk's header; undefined for an empty profile. Times are CLOCK_MONOTONIC. */
   header: ChunkHeader | undefined;
+  /** undefined where there are none, or it is no import. */
+  skippedLines: SkippedLines | undefined;
   /** Start of the first chunk. */
   startNs = 0;
   /** Counts the symbol patches that were applied: what was derived from names before is stale when it changes. */

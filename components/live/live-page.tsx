@@ -95,7 +95,7 @@ export function LivePage() {
         paused={paused}
         onPaused={setPaused}
         recording={status?.recording}
-        disabled={status === undefined || state.connection !== 'connected'}
+        disabled={status === undefined || isOver(status) || state.connection !== 'connected'}
         onStopped={setStopped}
         onError={setFailure}
       />
@@ -204,9 +204,14 @@ const isSampling = ({ connection, status }: ProfileState): boolean =>
   status?.agent.state !== 'dead' &&
   status?.agent.state !== 'starting';
 
+/** No agent runs, and none will. */
+const isOver = (status: ProfileState['status']): boolean =>
+  status?.agent.state === 'dead' && status.agent.restartInMs === undefined;
+
 function waitingFor({ connection, status }: ProfileState): string {
   if (connection !== 'connected') return 'Connecting to Hearth…';
   if (status?.agent.state === 'starting') return 'The agent is starting…';
+  if (isOver(status)) return 'Nothing can be sampled.';
   if (status?.agent.state === 'dead') return 'Waiting for the agent to start again…';
   return status?.collector === undefined || status.collector.samplesPerSecond === 0
     ? 'Waiting for the first samples…'

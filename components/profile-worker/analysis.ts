@@ -3,7 +3,7 @@ import { type CallTree, transferables } from '@/profile/call-tree';
 import type { FunctionList } from '@/profile/function-list';
 import type { LabelRows, Labels } from '@/profile/labels';
 import type { ProcessRow } from '@/profile/process-list';
-import type { SamplingRates } from '@/profile/profile';
+import type { SamplingRates, SkippedLines } from '@/profile/profile';
 import type { Quality } from '@/profile/quality';
 import type { SearchResult } from '@/profile/search';
 import type { StackHealth } from '@/profile/stack-health';
@@ -57,6 +57,7 @@ export interface ProfileResult {
   readonly sampleCount: number;
   /** Collapsed stacks of another tool: no processes, no times. */
   readonly isImport: boolean;
+  readonly skippedLines: SkippedLines | undefined;
 }
 
 /** What the view's search found in the tree. */

@@ -186,6 +186,7 @@ export class StackView {
       losses: Object.fromEntries(profile.losses),
       sampleCount: profile.samples.length,
       isImport: imported,
+      skippedLines: profile.skippedLines,
     };
   }
 

@@ -7,6 +7,7 @@ import { formatBytes, formatCount, formatShare, formatShortCount } from '@/compo
 import { CloseIcon } from '@/components/ui/icons';
 import { lazyPart } from '@/components/ui/lazy-part';
 import { Popover } from '@/components/ui/popover';
+import type { SkippedLines } from '@/profile/profile';
 import type { Share } from '@/profile/quality';
 import type {
   BudgetStatus,
@@ -188,7 +189,11 @@ function RecordedItems({ analysis, ...looking }: Extract<TruthBarProps, { kind: 
       {analysis?.isImport === true ? (
         <span className={ITEM}>
           <Item label="Lost">
-            <NotMeasured why="the file does not say what was lost when it was written" />
+            {analysis.skippedLines !== undefined ? (
+              <SkippedText {...analysis.skippedLines} />
+            ) : (
+              <NotMeasured why="the file does not say what was lost when it was written" />
+            )}
           </Item>
         </span>
       ) : (
@@ -426,6 +431,16 @@ function MeasuredText({
   }
   if ('notMeasured' in of) return <NotMeasured why={of.notMeasured} />;
   return <Steady width={width}>{format(of.value)}</Steady>;
+}
+
+function SkippedText({ count, first }: SkippedLines) {
+  const why = `of the file, which are no stack with a weight: the first is line ${first}. What was lost when it was written, it does not say.`;
+  return (
+    <span title={why} className="border-b border-dotted border-line-strong text-warn">
+      {formatCount(count)} {count === 1 ? 'line' : 'lines'}
+      <span className="sr-only"> {why}</span>
+    </span>
+  );
 }
 
 function NotMeasured({ why }: { readonly why: string }) {

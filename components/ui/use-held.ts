@@ -1,28 +1,37 @@
 'use client';
 
-import { type FocusEvent, useLayoutEffect, useState } from 'react';
+import { type FocusEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 /** For the element that holds the rows. */
 export interface HoldHandlers {
-  onPointerOver(): void;
+  onPointerMove(): void;
   onPointerLeave(): void;
   onFocus(event: FocusEvent): void;
   onBlur(event: FocusEvent): void;
 }
 
-/** Whether rows stay in their places: the pointer is over them, or the keyboard's focus within. */
+/** A pointer that has not moved for so long, in ms, lies where it was left. */
+const RESTS_MS = 8000;
+
+/** Whether rows stay in their places: the pointer moves over them, or the keyboard's focus is within. */
 export function useHeld(): readonly [isHeld: boolean, handlers: HoldHandlers] {
   const [isOver, setIsOver] = useState(false);
   const [isFocused, setIsFocused] = useState(false);
+  const rest = useRef<number>(undefined);
   const [handlers] = useState<HoldHandlers>(() => ({
-    // At each row, for where the one below the pointer is replaced, the pointer seems to have left, and enters no more.
-    onPointerOver: () => setIsOver(true),
+    // Not when it enters: rows that move below a pointer that rests are entered, too.
+    onPointerMove: () => {
+      clearTimeout(rest.current);
+      rest.current = window.setTimeout(() => setIsOver(false), RESTS_MS);
+      setIsOver(true);
+    },
     onPointerLeave: () => setIsOver(false),
     onFocus: ({ target }) => setIsFocused(target.matches(':focus-visible')),
     onBlur: ({ currentTarget, relatedTarget }) => {
       if (!currentTarget.contains(relatedTarget)) setIsFocused(false);
     },
   }));
+  useEffect(() => () => clearTimeout(rest.current), []);
   useLayoutEffect(() => {
     // What had the focus is gone; nobody is told of the loss.
     if (isFocused && document.activeElement === document.body) setIsFocused(false);

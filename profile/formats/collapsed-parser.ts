@@ -13,12 +13,8 @@ import { ByteInterner, HASH_PRIME, HASH_SEED } from './byte-interner';
 
 export interface CollapsedImport {
   readonly profile: Profile;
-  /** Lines that hold a stack. */
+  /** Lines that hold a stack; the profile says which others are not empty. */
   readonly lines: number;
-  /** Lines that are neither empty nor a stack with a weight. */
-  readonly skippedLines: number;
-  /** Number, from 1, of the first of them. */
-  readonly firstSkippedLine: number | undefined;
 }
 
 export class CollapsedFormatError extends Error {
@@ -98,12 +94,10 @@ export class CollapsedParser {
           : `line ${first} is not \`frame;frame... weight\`, and no other line is: these are no collapsed stacks`,
       );
     }
-    return {
-      profile: this.#profile(),
-      lines,
-      skippedLines: this.#skippedLines,
-      firstSkippedLine: this.#firstSkippedLine,
-    };
+    const profile = this.#profile();
+    if (this.#firstSkippedLine !== undefined)
+      profile.skippedLines = { count: this.#skippedLines, first: this.#firstSkippedLine };
+    return { profile, lines };
   }
 
   #keep(bytes: Uint8Array): void {

@@ -168,7 +168,7 @@ export class Collector {
 
   /** Starts sampling. Throws CollectorError where the machine can't be profiled. */
   static async start(options: CollectorOptions): Promise<Collector> {
-    const problem = privilegeProblem('bin/hearth');
+    const problem = privilegeProblem('hearth serve');
     if (problem !== undefined) throw new CollectorError(problem);
     const { cacheDirectory } = options;
     const symbolizer = await Symbolizer.start({

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LATENCY_TEXTS, type LatencySource } from '@/profile/latency/sources';
 import { type LatencyOwner, LatencySummary } from '@/profile/latency/summary';
 import { type LatencyBucket, LatencyPrograms } from '@/server/agent/latency/latency-programs';
+import { raisePriority } from '@/server/agent/priority';
 import { readProcess } from '@/server/agent/proc';
 import { ProcessFollower } from '@/server/agent/process-follower';
 import type { LatencyOwners } from './arguments';
@@ -40,6 +41,7 @@ export async function latency({
   const gone = (pids ?? []).filter((pid) => readProcess(pid) === undefined);
   if (gone.length > 0)
     throw new LatencyError(`no such process: ${gone.join(', ')}; see ps -e for what runs`);
+  raisePriority();
   const ended = new AbortController();
   const end = (): void => ended.abort();
   for (const signal of SIGNALS) process.on(signal, end);

@@ -31,7 +31,7 @@ async function main(): Promise<number> {
       // Sessions can be looked at all the same.
       if (problem !== undefined) console.error(`hearth: ${problem}`);
       const { serve } = await import('./serve');
-      exitCode = await serve(options);
+      exitCode = await serve(options, problem);
     },
     async record(options) {
       const problem = privilegeProblem('hearth record ...');

@@ -9,6 +9,7 @@ import type { OffCpuStatus } from '@/profile/status';
 import { EVERYTHING } from '@/profile/weights';
 import { Collector } from '@/server/agent/collector';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
+import { raisePriority } from '@/server/agent/priority';
 import type { Filter } from '@/server/wire';
 import type { ProfileFormat } from './arguments';
 import { type CommandEnd, HeldCommand } from './held-command';
@@ -70,6 +71,8 @@ export async function record(options: RecordOptions): Promise<void> {
     if (target.kind === 'processes') checkProcesses(target.pids);
     if (target.kind === 'command')
       command = await HeldCommand.start(target.command, output.isStdout);
+    // Not before: the command would have it, too.
+    raisePriority();
 
     const { recording, recordedNs, commandEnd, waits } = await collect(
       options,

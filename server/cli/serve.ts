@@ -51,8 +51,13 @@ const HEALTHY_MS = 30_000;
 const STOP_MS = 5000;
 const KEPT_LINES = 5;
 
-/** Runs until it is told to stop (exit status 0), or the web process ends (1). */
-export async function serve(options: ServeOptions): Promise<number> {
+/**
+ * Runs until it is told to stop (exit status 0), or the web process ends (1). `problem`: why no agent can collect anything, or
+ * undefined; sessions can be looked at all the same.
+ */
+export async function serve(options: ServeOptions, problem: string | undefined): Promise<number> {
+  // Who read what is written here may have gone: no reason to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const directory = dataDirectory({ asked: options.dataDir });
   // The agent's files are root's alone: what the web process can write, root must not trust.
   const webDirectory = join(directory, 'web');
@@ -97,7 +102,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   process.on('SIGTERM', stop);
   process.on('SIGHUP', stop);
   web.on('message', (message: WebMessage) => {
-    if (message.type === 'ready') agents.start();
+    if (message.type !== 'ready') return;
+    if (problem === undefined) agents.start();
+    else tell(web, { type: 'agent-exit', reason: problem });
   });
   const status = await ended;
   await agents.stop();

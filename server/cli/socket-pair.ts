@@ -12,7 +12,7 @@ import { join } from 'node:path';
 export interface SocketPair {
   /** For `stdio` of a child; destroy it here once the child has it. */
   readonly inherited: Socket;
-  /** For `child.send`. */
+  /** For `child.send`: it was accepted by no server, whose sockets Node.js would count for as long as it runs. */
   readonly sent: Socket;
 }
 
@@ -24,11 +24,11 @@ export async function socketPair(): Promise<SocketPair> {
     const path = join(directory, 'socket');
     server.listen(path);
     await once(server, 'listening');
-    const inherited = connect(path);
-    inherited.pause();
-    const [[sent]] = await Promise.all([
+    const sent = connect(path);
+    sent.pause();
+    const [[inherited]] = await Promise.all([
       once(server, 'connection') as Promise<[Socket]>,
-      once(inherited, 'connect'),
+      once(sent, 'connect'),
     ]);
     return { inherited, sent };
   } finally {

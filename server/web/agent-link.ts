@@ -7,7 +7,7 @@ import { type AgentFrame, type Control, FrameReader, type Question } from '@/ser
 /** What the launcher says over the IPC channel; `agent` comes with the socket. */
 export type LauncherMessage =
   | { readonly type: 'agent'; readonly restarts: number }
-  | { readonly type: 'agent-exit'; readonly reason: string; readonly restartInMs: number }
+  | { readonly type: 'agent-exit'; readonly reason: string; readonly restartInMs?: number }
   | { readonly type: 'stop' };
 
 /** What it is told. */
@@ -43,8 +43,8 @@ export class AgentLink {
   #restarts = 0;
   #failure: string | undefined;
   #state: LiveStatus['agent'] = { state: 'starting' };
-  /** When a dead agent is started again, by performance.now(). */
-  #restartAtMs = 0;
+  /** When a dead agent is started again, by performance.now(); undefined where it is not. */
+  #restartAtMs: number | undefined;
   collector: CollectorStatus | undefined;
   host: HostDescription | undefined;
 
@@ -55,7 +55,13 @@ export class AgentLink {
   /** As of now: the time to the restart of a dead agent gets shorter. */
   get state(): LiveStatus['agent'] {
     if (this.#state.state !== 'dead') return this.#state;
-    return { ...this.#state, restartInMs: Math.max(0, this.#restartAtMs - performance.now()) };
+    return {
+      ...this.#state,
+      restartInMs:
+        this.#restartAtMs === undefined
+          ? undefined
+          : Math.max(0, this.#restartAtMs - performance.now()),
+    };
   }
 
   get isConnected(): boolean {
@@ -85,11 +91,11 @@ export class AgentLink {
     socket.resume();
   }
 
-  exited(reason: string, restartInMs: number): void {
+  exited(reason: string, restartInMs: number | undefined): void {
     this.#socket = undefined;
     this.collector = undefined;
     this.#state = { state: 'dead', reason: this.#failure ?? reason, restartInMs };
-    this.#restartAtMs = performance.now() + restartInMs;
+    this.#restartAtMs = restartInMs === undefined ? undefined : performance.now() + restartInMs;
     this.#failure = undefined;
     this.#events.changed();
   }

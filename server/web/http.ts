@@ -101,6 +101,11 @@ async function answer(
         .end(NO_ACCESS);
     return;
   }
+  // Next.js would write what it makes smaller to the checkout; Hearth has no such images.
+  if (url.pathname === '/_next/image') {
+    response.writeHead(404, { 'Content-Type': 'text/plain' }).end('There is no such page.\n');
+    return;
+  }
   if (isApi) await api.handle(request, response, url);
   else await pages(request, response);
 }
