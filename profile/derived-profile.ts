@@ -58,6 +58,7 @@ export class DerivedProfile {
   readonly #merger: Merger;
   readonly #type: number;
   readonly #filter: DerivedFilter;
+  #takenProcesses = 0;
 
   /** Of all that the source holds now. Waits that `filter` leaves out are there, but are no samples. */
   constructor(
@@ -88,6 +89,9 @@ export class DerivedProfile {
   }
 
   #take(events: Events): void {
+    // In the source's order, which is that of time: of a pid's rows the last one has the newest name.
+    while (this.#takenProcesses < this.#source.processes.length)
+      this.#merger.process(this.#takenProcesses++);
     if (this.mode === 'latency') this.#takeLatency(events);
     else this.#takeWaits(events);
   }

@@ -14,6 +14,7 @@ import {
   type FrameKind,
   type MappingKind,
   NONE,
+  type ProcessIndex,
   type StackIndex,
   type ThreadIndex,
 } from './schema';
@@ -115,7 +116,7 @@ export class Merger {
         timeNs: columns.timeNs[i],
         source: this.#string(columns.source[i]),
         label: this.#string(columns.label[i]),
-        process: process === NONE ? NONE : this.#process(process),
+        process: process === NONE ? NONE : this.process(process),
         bucket: columns.bucket[i],
         count: columns.count[i],
         sum: columns.sum[i],
@@ -214,13 +215,13 @@ export class Merger {
       index,
       this.#target.thread({
         tid: tid[index],
-        process: this.#process(process[index]),
+        process: this.process(process[index]),
         name: this.#string(name[index]),
       }),
     );
   }
 
-  #process(index: number): number {
+  process(index: ProcessIndex): ProcessIndex {
     const known = this.#processes.get(index);
     if (known !== undefined) return known;
     const row = this.source.processes.columns;

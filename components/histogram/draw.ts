@@ -33,9 +33,9 @@ const LEFT = 60;
 const MIN_NAME = 52;
 const RIGHT = 14;
 const BOTTOM = 22;
-/** Of the quantiles' names, which stand in rows where they would overlap. */
+/** Of the quantiles' names, which stand in rows where they would overlap: all of them do where there are few events. */
 const NAME_ROW = 14;
-const NAME_ROWS = 3;
+const NAME_ROWS = QUANTILES.length;
 
 export function layoutHistogram(
   { histogram, baseline }: Pick<HistogramPicture, 'histogram' | 'baseline'>,

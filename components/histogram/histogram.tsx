@@ -5,7 +5,7 @@ import { useTheme } from '@/components/flame-graph/use-theme';
 import { formatCount } from '@/components/ui/format';
 import { preparedContext, useSize } from '@/components/ui/use-size';
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
-import { formatLatency } from '@/profile/latency/format';
+import { formatLatency, formatQuantile } from '@/profile/latency/format';
 import { type Histogram, QUANTILES } from '@/profile/latency/histogram';
 import type { LatencyUnit } from '@/profile/latency/sources';
 import { bucketAt, drawHistogram, layoutHistogram } from './draw';
@@ -119,7 +119,7 @@ const ordered = ([a, b]: BucketRange): BucketRange => [Math.min(a, b), Math.max(
 function summary(histogram: Histogram, unit: LatencyUnit): string {
   const quantiles = QUANTILES.map(({ name, q }) => {
     const quantile = histogram.quantile(q);
-    return quantile === undefined ? '' : `${name} ${formatLatency(quantile.value, unit)}`;
+    return quantile === undefined ? '' : `${name} ${formatQuantile(quantile, unit)}`;
   });
   return [`${formatCount(histogram.count)} events`, ...quantiles.filter(Boolean)].join(', ');
 }

@@ -4,7 +4,7 @@ import { HeldOrder } from '@/components/ui/held-order';
 import { useHeld } from '@/components/ui/use-held';
 import { useRovingRows } from '@/components/ui/use-roving-rows';
 import type { LatencyLabelRow } from '@/profile/latency/analysis';
-import { formatLatency } from '@/profile/latency/format';
+import { formatLatency, formatQuantile } from '@/profile/latency/format';
 import { compareQuantiles, QUANTILES } from '@/profile/latency/histogram';
 
 /** A line per label, which is chosen by its button. With a baseline: how many times as long each quantile is. */
@@ -110,9 +110,13 @@ function Quantiles({ row: { histogram, baseline, unit } }: { readonly row: Laten
           '–'
         ) : (
           <span
-            title={`between ${formatLatency(quantile.low, unit)} and ${formatLatency(quantile.high, unit)}`}
+            title={
+              Number.isFinite(quantile.high)
+                ? `between ${formatLatency(quantile.low, unit)} and ${formatLatency(quantile.high, unit)}`
+                : 'Longer ones are not told apart'
+            }
           >
-            {formatLatency(quantile.value, unit)}
+            {formatQuantile(quantile, unit)}
           </span>
         )}
         {ratio === undefined ? null : (

@@ -8,7 +8,7 @@ import { IconButton } from '@/components/ui/button';
 import { formatCount, formatDuration, formatShortCount } from '@/components/ui/format';
 import { ChevronIcon } from '@/components/ui/icons';
 import { bucketEnd, bucketLow, bucketOf, LAST_BUCKET } from '@/profile/latency/buckets';
-import { formatLatency } from '@/profile/latency/format';
+import { formatLatency, formatQuantile } from '@/profile/latency/format';
 import { Histogram, QUANTILES } from '@/profile/latency/histogram';
 import { STATE_NAMES } from '@/profile/schema';
 import type { WaitFilter } from '@/profile/view';
@@ -62,7 +62,7 @@ export function WaitsPanel({
           {QUANTILES.map(({ name: quantile, q }) => (
             <div key={quantile} className="flex gap-1">
               <dt className="text-dim">{quantile}</dt>
-              <dd>{quantileText(histogram, q)}</dd>
+              <dd>{formatQuantile(histogram.quantile(q), 'nanoseconds')}</dd>
             </div>
           ))}
         </dl>
@@ -181,9 +181,4 @@ function StateTable({
       </tbody>
     </table>
   );
-}
-
-function quantileText(histogram: Histogram, q: number): string {
-  const quantile = histogram.quantile(q);
-  return quantile === undefined ? '–' : formatLatency(quantile.value, 'nanoseconds');
 }

@@ -63,12 +63,12 @@ export function isSortColumn(text: string): text is SortColumn {
   return SORT_COLUMNS.some(({ key }) => key === text);
 }
 
-/** Nanoseconds as seconds with as many decimals in each row, so that a row can be added up by eye. */
+/** Nanoseconds as seconds with as many decimals in each row, so that a row can be added up by eye; fewer where they have no room. */
 export function formatSeconds(ns: number): string {
   if (ns <= 0) return '–';
   if (ns < 0.5e6) return '<0.001';
   const seconds = ns / 1e9;
-  return seconds.toFixed(seconds < 10_000 ? 3 : 0);
+  return seconds.toFixed(seconds < 1000 ? 3 : seconds < 10_000 ? 1 : 0);
 }
 
 /** A residual or difference in percent, with its sign; a dash where it is not known. */

@@ -1,4 +1,5 @@
 /** Latencies and sizes as people read them, with three digits: '0.1 us' is no more precise than a bucket is. */
+import type { Quantile } from './histogram';
 import type { LatencyUnit } from './sources';
 
 const TIMES = [
@@ -18,6 +19,13 @@ export function formatLatency(value: number, unit: LatencyUnit): string {
     if (value >= size * 0.9995) return `${threeDigits(value / size)} ${name}`;
   }
   return `${Math.round(value)} ${unit === 'bytes' ? 'B' : 'ns'}`;
+}
+
+/** A quantile's value; '≥ 137 s' where it is only known that it is longer than all that is told apart, '–' of nothing. */
+export function formatQuantile(quantile: Quantile | undefined, unit: LatencyUnit): string {
+  if (quantile === undefined) return '–';
+  const text = formatLatency(quantile.value, unit);
+  return Number.isFinite(quantile.high) ? text : `≥ ${text}`;
 }
 
 function threeDigits(value: number): string {

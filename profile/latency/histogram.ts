@@ -1,7 +1,7 @@
 /** Histograms over the buckets of buckets.ts: counts, quantiles with their error, merging, comparison. */
-import { BUCKETS, bucketEnd, bucketLow, bucketMiddle } from './buckets';
+import { BUCKETS, bucketEnd, bucketLow, bucketMiddle, LAST_BUCKET } from './buckets';
 
-/** A quantile as far as the buckets tell it: the true value lies in [low, high]. */
+/** A quantile as far as the buckets tell it: the true value lies in [low, high]. `high` is infinite in the last bucket, and `value` then its low. */
 export interface Quantile {
   readonly value: number;
   readonly low: number;
@@ -65,11 +65,9 @@ export class Histogram {
       last = bucket;
       if (seen >= rank) break;
     }
-    return {
-      value: bucketMiddle(last),
-      low: bucketLow(last),
-      high: Math.max(bucketLow(last), bucketEnd(last) - 1),
-    };
+    const low = bucketLow(last);
+    if (last === LAST_BUCKET) return { value: low, low, high: Number.POSITIVE_INFINITY };
+    return { value: bucketMiddle(last), low, high: Math.max(low, bucketEnd(last) - 1) };
   }
 
   /** First and last bucket that hold something; undefined of nothing. */

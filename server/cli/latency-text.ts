@@ -1,6 +1,6 @@
 /** Histograms as text, as bcc's tools print them, and as JSON. */
 import { bucketEnd, bucketLow } from '@/profile/latency/buckets';
-import { formatLatency } from '@/profile/latency/format';
+import { formatLatency, formatQuantile } from '@/profile/latency/format';
 import { type Histogram, QUANTILES } from '@/profile/latency/histogram';
 import { amountOf, type LatencySource, timingNote } from '@/profile/latency/sources';
 import type { LabelSummary } from '@/profile/latency/summary';
@@ -44,7 +44,7 @@ export function latencyText(measured: MeasuredLatency): string {
           String(histogram.count),
           formatLatency(histogram.sum, unit),
           formatLatency(histogram.mean ?? 0, unit),
-          ...QUANTILES.map(({ q }) => formatLatency(histogram.quantile(q)?.value ?? 0, unit)),
+          ...QUANTILES.map(({ q }) => formatQuantile(histogram.quantile(q), unit)),
         ].map((cell) => cell.padStart(9)),
       ].join(' '),
     ),

@@ -107,7 +107,7 @@ it('waits are estimated by what was drawn; beside them are those that were count
   const lines = describeWaits(profile, 'off-cpu', rates, FACTS);
   expect(lines).toContainEqual(
     expect.stringMatching(
-      /^ {2}sleep .* about 5 waits; in 1\.0 s of it exactly 4 ended, p50 [\d.]+ (ms|us), p99 [\d.]+ ms$/,
+      /^ {2}sleep .* about 5 waits; in the 1\.0 s in which any were counted exactly 4 ended, p50 [\d.]+ (ms|us), p99 [\d.]+ ms$/,
     ),
   );
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}waiting for a CPU .* about 1 wait$/));

@@ -2,7 +2,7 @@
 import { threadText, whereBlocked } from '@/profile/blocked-thread';
 import { buildCallTree } from '@/profile/call-tree';
 import { FunctionTable } from '@/profile/functions';
-import { formatLatency } from '@/profile/latency/format';
+import { formatLatency, formatQuantile } from '@/profile/latency/format';
 import { Histogram, QUANTILES } from '@/profile/latency/histogram';
 import type { Profile } from '@/profile/profile';
 import { quality, type Share } from '@/profile/quality';
@@ -101,7 +101,7 @@ export function describeWaits(
 interface CountedWaits {
   /** Of all waits that ended, by what they were for. */
   readonly byState: ReadonlyMap<string, Histogram>;
-  /** Of the intervals in which they were counted: those that are not whole in the recording are not in it. */
+  /** Of the intervals in which any were counted: those that are not whole in the recording are not in it. */
   readonly seconds: number;
 }
 
@@ -121,14 +121,14 @@ function countedWaits(profile: Profile): CountedWaits {
   return { byState, seconds: ns / 1e9 };
 }
 
-/** '; in 4.3 s of it exactly 423 ended, p50 1.06 ms, p99 20.3 ms' */
+/** '; in the 4.3 s in which any were counted exactly 423 ended, p50 1.06 ms, p99 20.3 ms' */
 function countedText({ byState, seconds }: CountedWaits, state: string): string {
   const histogram = byState.get(state);
   if (histogram === undefined) return '';
   const quantiles = QUANTILES.filter(({ name }) => name === 'p50' || name === 'p99').map(
-    ({ name, q }) => `${name} ${formatLatency(histogram.quantile(q)?.value ?? 0, 'nanoseconds')}`,
+    ({ name, q }) => `${name} ${formatQuantile(histogram.quantile(q), 'nanoseconds')}`,
   );
-  return `; in ${seconds.toFixed(1)} s of it exactly ${withCommas(histogram.count)} ended, ${quantiles.join(', ')}`;
+  return `; in the ${seconds.toFixed(1)} s in which any were counted exactly ${withCommas(histogram.count)} ended, ${quantiles.join(', ')}`;
 }
 
 /** Who waits still. */

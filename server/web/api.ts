@@ -35,7 +35,7 @@ const latencySchema = z.strictObject({
 const latencySourceSchema = z.strictObject({ measured: z.boolean(), stacks: z.boolean() });
 const offCpuSchema = z.strictObject({
   enabled: z.boolean(),
-  thresholdNs: z.number().min(1e3).max(1e9),
+  thresholdNs: z.int().min(1e3).max(1e9),
 });
 const budgetSchema = z.strictObject({
   cpuPercent: z.number().min(0).max(100),
