@@ -206,6 +206,20 @@ test("the agent's death is shown, it comes back, and the recording is whole", as
   await expectShares(page, recorded, 4);
 });
 
+test('goes on where nobody reads what it says on the terminal', async ({ page }) => {
+  server.launcher.stdout?.destroy();
+  server.launcher.stderr?.destroy();
+  for (let i = 0; i < 2; i++) {
+    const { agent } = server.pids();
+    process.kill(agent as number, 'SIGKILL');
+    await expect
+      .poll(() => ![undefined, agent].includes(server.pids().agent), { timeout: 20_000 })
+      .toBe(true);
+  }
+  await openFiltered(page);
+  await expectShares(page, await samplesDuring(8000), 4);
+});
+
 test('a session that was being recorded when everything was killed opens', async ({ page }) => {
   await openFiltered(page);
   await page.getByRole('button', { name: 'Record', exact: true }).click();

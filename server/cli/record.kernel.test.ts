@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
@@ -97,6 +97,14 @@ describe('hearth record', () => {
     expect(run.stderr).toContain('from the command');
     expect(run.stderr).toContain('sh ended with exit code 3');
     expect(run.stderr).toMatch(/[\d,]+ samples, 0 lost, in \d+\.\d s at 999 Hz/);
+  });
+
+  it('does not wait for its turn on a busy machine, and its command is as any other', () => {
+    const path = join(directory, 'nice.txt');
+    const script = 'nice; cut -d " " -f 19 /proc/$PPID/stat';
+    const run = hearth('record', '-o', path, '--', 'sh', '-c', script);
+    expect(run.status, run.stderr).toBe(0);
+    expect(run.stdout.trim().split('\n')).toEqual([`${getPriority()}`, '-20']);
   });
 
   it('ends after its duration, and the command with it', () => {

@@ -21,6 +21,13 @@ const READER = `
   process.send('ready');`;
 
 describe('a pair of sockets', () => {
+  it('sends one that no server has accepted: Node.js would keep count of it', async () => {
+    const { inherited, sent } = await socketPair();
+    expect((sent as { server?: unknown }).server).toBeFalsy();
+    inherited.destroy();
+    sent.destroy();
+  });
+
   it('loses nothing that is written before the other process has got its end', async () => {
     const reader = spawn(process.execPath, ['-e', READER], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -72,4 +72,13 @@ describe('the end of a recording', () => {
     link.exited('killed', 1000);
     expect(ask(link)).toEqual([undefined]);
   });
+
+  it('that has ended says when it is started again, or that it is not', () => {
+    const link = new AgentLink(NOTHING);
+    link.exited('killed', 1000);
+    expect(link.state).toMatchObject({ state: 'dead', reason: 'killed' });
+    expect((link.state as { restartInMs: number }).restartInMs).toBeGreaterThan(900);
+    link.exited('no privilege', undefined);
+    expect(link.state).toEqual({ state: 'dead', reason: 'no privilege', restartInMs: undefined });
+  });
 });
