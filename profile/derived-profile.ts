@@ -9,6 +9,7 @@ import { STACK_SOURCES, waitStates } from './latency/sources';
 import { type EventRows, type Events, Merger } from './merge';
 import { processName } from './names';
 import type { Profile } from './profile';
+import { partWithin, SampleSpans } from './sample-spans';
 import {
   type FrameIndex,
   FrameKind,
@@ -59,6 +60,8 @@ export class DerivedProfile {
   readonly #type: number;
   readonly #filter: DerivedFilter;
   #takenProcesses = 0;
+  /** Of its samples: waits have a length; undefined of latencies, whose events are told apart by when they end. */
+  readonly spans: SampleSpans | undefined;
 
   /** Of all that the source holds now. Waits that `filter` leaves out are there, but are no samples. */
   constructor(
@@ -68,6 +71,7 @@ export class DerivedProfile {
     filter: DerivedFilter = {},
   ) {
     this.mode = mode;
+    this.spans = mode === 'latency' ? undefined : new SampleSpans();
     this.#filter = filter;
     this.#source = source;
     this.#selection = selection;
@@ -182,6 +186,7 @@ export class DerivedProfile {
         sampleType: this.#type,
         cpu: columns.cpu[row],
       });
+      this.spans?.push(0);
     }
   }
 
@@ -223,14 +228,24 @@ export class DerivedProfile {
     const [timeNs, weight] = [columns.timeNs[row], columns.weight[row]];
     const [waker, wakerStack] = [columns.wakerThread[row], columns.wakerStack[row]];
     const thread = this.#merger.thread(columns.thread[row]);
-    if (this.#passes(columns.durationNs[row], columns.waitClass[row]))
-      this.#builder.sample({ timeNs, weight, thread, stack, sampleType: this.#type, cpu: 0xffff });
+    const durationNs = columns.durationNs[row];
+    if (this.#passes(durationNs, columns.waitClass[row])) {
+      const sample = { timeNs, weight, thread, stack, sampleType: this.#type, cpu: 0xffff };
+      if (this.spans === undefined) this.#builder.sample(sample);
+      else {
+        // What was waited before the profile begins is none of its time.
+        const held = { startNs: this.#source.startNs, endNs: Number.POSITIVE_INFINITY };
+        const part = partWithin(timeNs, durationNs, held);
+        this.#builder.sample({ ...sample, weight: Math.round(weight * part) });
+        this.spans.push(durationNs * part);
+      }
+    }
     this.#builder.wait({
       timeNs,
       weight,
       thread,
       stack,
-      durationNs: columns.durationNs[row],
+      durationNs,
       waitClass: columns.waitClass[row],
       wakerThread: waker === NONE ? NONE : this.#merger.thread(waker),
       wakerStack: wakerStack === NONE ? NONE : this.#merger.stack(wakerStack),

@@ -80,11 +80,11 @@ export class TestProfile {
     return this;
   }
 
-  /** A wait that ended at `timeNs`; it stands for itself alone unless it has a weight. */
+  /** A wait that ended at `timeNs`, else began with the profile; it stands for itself alone unless it has a weight. */
   addWait(wait: TestWait): this {
     const { waker } = wait;
     this.builder.wait({
-      timeNs: wait.timeNs ?? 0,
+      timeNs: wait.timeNs ?? wait.durationNs,
       weight: wait.weight ?? wait.durationNs,
       durationNs: wait.durationNs,
       thread: this.#thread(wait),

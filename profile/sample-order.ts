@@ -3,6 +3,7 @@
  * moments may come with the next. Windows over time (WindowWeights) share one of these.
  */
 import type { Profile } from './profile';
+import type { SampleSpans } from './sample-spans';
 
 export class SampleOrder {
   readonly profile: Profile;
@@ -14,7 +15,11 @@ export class SampleOrder {
   #forgottenRows = 0;
   #forgottenUntilNs = Number.NEGATIVE_INFINITY;
 
-  constructor(profile: Profile) {
+  constructor(
+    profile: Profile,
+    /** undefined: samples have no length. */
+    readonly spans?: SampleSpans,
+  ) {
     this.profile = profile;
     this.update();
   }
@@ -89,6 +94,7 @@ export class SampleOrder {
     ) as unknown as typeof samples.columns;
     samples.clear();
     samples.pushRange(kept, 0, this.#length - dropped);
+    this.spans?.forget(dropped);
     this.#forgottenRows += dropped;
     this.#length = 0;
     this.#rows = undefined;

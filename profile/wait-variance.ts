@@ -3,9 +3,10 @@ import { buildCallTree } from './call-tree';
 import type { FunctionTable } from './functions';
 import { PairTable } from './pair-table';
 import type { Profile } from './profile';
+import { partWithin } from './sample-spans';
 import { NONE } from './schema';
 import { selectedWaits, type WaitSelection } from './waits';
-import type { StackWeights } from './weights';
+import { ALL_TIME, type StackWeights } from './weights';
 
 /** Variance of the weights, by node, in ns²; 0 where all waits were long enough to be always taken. */
 export interface NodeVariance {
@@ -15,27 +16,36 @@ export interface NodeVariance {
 
 /**
  * Of the nodes of the tree that `buildCallTree` makes of `weights`, which are those of `selection` in a derived profile. A
- * wait of length d that is drawn with probability d / w and then weighs w adds w (w - d); a sample of CPU time, which is
- * there or not, the square of its weight.
+ * wait of length d that is drawn with probability d / w and then weighs w adds w (w - d), times the square of the part that is
+ * in the range; a sample of CPU time, which is there or not, the square of its weight. `isCut`: samples are cut at the range's
+ * edges, as WindowWeights does where they have a length; else each counts whole when it ends.
  */
 export function weightVariance(
   profile: Profile,
   functions: FunctionTable,
   selection: WaitSelection,
   weights: StackWeights,
+  isCut: boolean,
 ): NodeVariance {
   const entries = new PairTable(weights.length);
   for (let entry = 0; entry < weights.length; entry++)
     entries.set(weights.process[entry], weights.stack[entry], entry);
   const ofWaits = new Float64Array(weights.length);
   const hasWaits = new Uint8Array(weights.length);
-  const { durationNs, weight, thread, stack } = profile.waits.columns;
+  const { timeNs, durationNs, weight, thread, stack } = profile.waits.columns;
   const { process } = profile.threads.columns;
-  for (const row of selectedWaits(profile, selection)) {
+  const { startNs, endNs } = selection.range ?? ALL_TIME;
+  const range = { startNs: Math.max(startNs, profile.startNs), endNs };
+  const partOf = (row: number): number =>
+    isCut
+      ? partWithin(timeNs[row], durationNs[row], range)
+      : Number(timeNs[row] >= startNs && timeNs[row] < endNs);
+  for (const row of selectedWaits(profile, { ...selection, range: undefined })) {
     const entry = entries.get(process[thread[row]], stack[row]);
-    if (entry === NONE) continue;
+    const part = partOf(row);
+    if (entry === NONE || part === 0) continue;
     hasWaits[entry] = 1;
-    ofWaits[entry] += weight[row] * Math.max(0, weight[row] - durationNs[row]);
+    ofWaits[entry] += part ** 2 * weight[row] * Math.max(0, weight[row] - durationNs[row]);
   }
   // Stacks of waits end in what was waited for: no sample of CPU time has one of them.
   const variance = ofWaits.map((sum, entry) =>

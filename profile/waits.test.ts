@@ -180,7 +180,7 @@ describe('waits', () => {
       const functions = new FunctionTable(profile);
       const weights = weighSamples(profile);
       const tree = buildCallTree(profile, functions, weights);
-      const { total } = weightVariance(profile, functions, ALL_WAITS, weights);
+      const { total } = weightVariance(profile, functions, ALL_WAITS, weights, true);
       expect(total).toHaveLength(tree.length);
       return Object.fromEntries(
         [...tree.label].map((label, node) => [functions.labels.textOf(label), total[node]]),

@@ -144,12 +144,17 @@ export class WeightSums implements StackWeights {
 
   /** Adds a row of the profile's samples if the selection has it. */
   add(row: number): void {
-    this.#apply(row, 1);
+    this.#apply(row, this.#profile.samples.columns.weight[row], 1);
+  }
+
+  /** Adds so much of a row, and counts so many samples for it: also what is less than nothing of one that was added. */
+  addPart(row: number, weight: number, samples: number): void {
+    this.#apply(row, weight, samples);
   }
 
   /** Takes away a row that was added. */
   subtract(row: number): void {
-    this.#apply(row, -1);
+    this.#apply(row, -this.#profile.samples.columns.weight[row], -1);
   }
 
   clear(): void {
@@ -166,9 +171,9 @@ export class WeightSums implements StackWeights {
     if (this.#hasCountUnit === false) this.#samples = resized(this.#samples, this.length);
   }
 
-  #apply(row: number, sign: 1 | -1): void {
+  #apply(row: number, weight: number, count: number): void {
     const { samples, threads } = this.#profile;
-    const { thread, stack, weight, sampleType } = samples.columns;
+    const { thread, stack, sampleType } = samples.columns;
     if (sampleType[row] !== this.#sampleType) return;
     if (!this.#passes(thread[row])) return;
     const process = threads.columns.process[thread[row]];
@@ -176,8 +181,8 @@ export class WeightSums implements StackWeights {
     const entry = this.#entry(process, stack[row]);
     const { samples: sums } = this;
     const before = sums[entry];
-    this.weight[entry] += sign * weight[row];
-    if (!hasCountUnit) sums[entry] += sign;
+    this.weight[entry] += weight;
+    if (!hasCountUnit) sums[entry] += count;
     if (sums[entry] === 0) {
       this.weight[entry] = 0;
       if (before !== 0) this.#emptyEntries++;

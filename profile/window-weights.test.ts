@@ -4,9 +4,11 @@ import { applyChunk, profileOf } from './chunk';
 import { Profile } from './profile';
 import { chunksOf, randomSteps, TestProfile } from './profiles-for-tests';
 import { SampleOrder } from './sample-order';
+import { partWithin, SampleSpans } from './sample-spans';
 import type { TimeRange } from './view';
 import { DEFAULT_VIEW } from './view';
 import {
+  ALL_TIME,
   EVERYTHING,
   filterByProcess,
   type Selection,
@@ -160,6 +162,51 @@ describe('a window that moves', () => {
           order.forgetBefore(endNs - widthNs - 70);
         }
       }),
+    );
+  });
+
+  it('holds of samples with a length the part that is in its range, also when older ones are forgotten', () => {
+    const lengths = fc.array(fc.nat({ max: 2000 }), { minLength: 1 });
+    fc.assert(
+      fc.property(
+        choices,
+        lengths,
+        fc.array(arbitraryRange, { minLength: 1 }),
+        fc.boolean(),
+        (numbers, lengthsNs, ranges, forgets) => {
+          const [profile, whole] = [new Profile(), new Profile()];
+          const spans = new SampleSpans();
+          const order = new SampleOrder(profile, spans);
+          const window = new WindowWeights(order, EVERYTHING);
+          const lengthOf = (row: number): number => lengthsNs[row % lengthsNs.length];
+          const chunks = chunksOf(randomSteps(numbers));
+          let newestNs = 0;
+          for (let i = 0; i < Math.max(chunks.length, ranges.length); i++) {
+            if (i < chunks.length) {
+              for (let row = 0; row < chunks[i].tables.samples.length; row++)
+                spans.push(lengthOf(whole.samples.length + row));
+              applyChunk(profile, chunks[i]);
+              applyChunk(whole, chunks[i]);
+              newestNs = Math.max(newestNs, ...chunks[i].tables.samples.columns.timeNs);
+            }
+            const own = ranges[i % ranges.length];
+            const following = { startNs: newestNs - 500, endNs: newestNs + 1 };
+            const range = forgets ? following : (own ?? ALL_TIME);
+            const { timeNs, weight, thread, stack } = whole.samples.columns;
+            const expected = new Map<string, [number, number]>();
+            for (let row = 0; row < whole.samples.length; row++) {
+              const part = partWithin(timeNs[row], lengthOf(row), range);
+              const isInside = timeNs[row] >= range.startNs && timeNs[row] < range.endNs;
+              if (part === 0 && !isInside) continue;
+              const key = `${whole.threads.columns.process[thread[row]]} ${stack[row]}`;
+              const [sum, samples] = expected.get(key) ?? [0, 0];
+              expected.set(key, [sum + Math.round(weight[row] * part), samples + 1]);
+            }
+            expect(entriesOf(window.move(range))).toEqual(expected);
+            if (forgets) order.forgetBefore(newestNs - 500 - 70);
+          }
+        },
+      ),
     );
   });
 

@@ -139,5 +139,5 @@ function explain(
   if (thresholdNs === undefined) {
     return 'Off-CPU profiling is off. It takes all waits of 10 ms (T) or more, and shorter ones in proportion. It costs about a tenth of the time of a program that does nothing but switch, else next to nothing.';
   }
-  return `Waits of ${thresholdNs / 1e6} ms or more are all taken, shorter ones in proportion; each counts when it ends. What still waits is on the page Threads.`;
+  return `Waits of ${thresholdNs / 1e6} ms or more are all taken, shorter ones in proportion; each comes when it ends, with the part that is in the window. What still waits is on the page Threads.`;
 }

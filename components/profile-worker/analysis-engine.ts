@@ -186,7 +186,7 @@ export class AnalysisEngine {
     const key = derivedKey(view);
     if (this.#derived?.key !== key) {
       const source = new DerivedProfile(this.#profile, mode, ALL_WAITS, view);
-      this.#derived = { key, source, stacks: new StackView(source.profile, mode) };
+      this.#derived = { key, source, stacks: new StackView(source.profile, mode, source.spans) };
     }
     return this.#derived.stacks;
   }

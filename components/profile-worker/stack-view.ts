@@ -8,6 +8,7 @@ import { processList } from '@/profile/process-list';
 import type { Profile } from '@/profile/profile';
 import { quality } from '@/profile/quality';
 import { SampleOrder } from '@/profile/sample-order';
+import type { SampleSpans } from '@/profile/sample-spans';
 import { type SearchResult, searchTree } from '@/profile/search';
 import { StackEnds, stackHealth } from '@/profile/stack-health';
 import { unnamedModules } from '@/profile/unnamed-code';
@@ -76,10 +77,11 @@ export class StackView {
   #sentLabels = 0;
   #isNewLabelTable = true;
 
-  constructor(profile: Profile, mode: ProfileMode) {
+  /** `spans`: of the profile's samples, where they have a length. */
+  constructor(profile: Profile, mode: ProfileMode, spans?: SampleSpans) {
     this.mode = mode;
     this.#profile = profile;
-    this.order = new SampleOrder(profile);
+    this.order = new SampleOrder(profile, spans);
     this.#functions = new FunctionTable(profile);
     this.#ends = new StackEnds(profile);
   }
@@ -168,6 +170,7 @@ export class StackView {
                 lengths: waitsShown(scope.view),
               },
               weights,
+              this.order.spans !== undefined,
             ),
       processes: imported ? [] : processList(profile, everything),
       functions: byName(functionList(tree, labels), labels),
@@ -221,6 +224,8 @@ export class StackView {
     const revisions = [symbolGeneration, processes.length, lossRevision, hasWaits];
     // A live profile's end moves all the time; that of another says that there is more of it.
     if (!isLive && header !== undefined) revisions.push(header.sequence);
+    // What has a length may be in it in part.
+    if (this.order.spans !== undefined) revisions.push(range.startNs, range.endNs);
     const shown = this.mode === 'cpu' || this.mode === 'latency' ? [] : [view.zoom, selected];
     return JSON.stringify([pids, tids, containers, sampleType, first, last, revisions, shown]);
   }

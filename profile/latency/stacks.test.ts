@@ -105,7 +105,7 @@ describe('stacks of latency events', () => {
     const functions = new FunctionTable(derived);
     const weights = weighSamples(derived);
     const tree = buildCallTree(derived, functions, weights);
-    const { total } = weightVariance(derived, functions, ALL_WAITS, weights);
+    const { total } = weightVariance(derived, functions, ALL_WAITS, weights, false);
     expect(tree.total[0]).toBe(630);
     expect(total[0]).toBe(40 * (40 - 10));
   });
