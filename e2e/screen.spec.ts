@@ -282,7 +282,7 @@ test('live lists stay as they are where somebody aims at a row', async ({ page }
     workload = new RunningWorkload(compileWorkload('shares'), [60]);
     const placeOfNew = async () => (await rowsIn(processes)).indexOf(`${workload?.pid}`);
     await expect.poll(placeOfNew).toBeGreaterThan(2);
-    await expect.poll(placeOfNew, { timeout: 15_000 }).toBeLessThan(3);
+    await expect.poll(placeOfNew, { timeout: 30_000 }).toBeLessThan(3);
   });
 });
 

@@ -72,7 +72,9 @@ export class WindowWeights {
     const order = this.#order;
     const { timeNs, weight } = order.profile.samples.columns;
     const after = order.firstAt(range.endNs);
-    for (let position = order.firstAt(range.startNs); position < order.length; position++) {
+    // Nothing is before all of time.
+    const first = Number.isFinite(range.startNs) ? order.firstAt(range.startNs) : after;
+    for (let position = first; position < order.length; position++) {
       const row = order.rowAt(position);
       const beganNs = timeNs[row] - spans.at(row);
       const isAfter = position >= after;

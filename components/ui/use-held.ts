@@ -11,7 +11,7 @@ export interface HoldHandlers {
 }
 
 /** A pointer that has not moved for so long, in ms, lies where it was left. */
-const RESTS_MS = 8000;
+const RESTS_MS = 15_000;
 
 /** Whether rows stay in their places: the pointer moves over them, or the keyboard's focus is within. */
 export function useHeld(): readonly [isHeld: boolean, handlers: HoldHandlers] {
