@@ -79,11 +79,13 @@ export class WindowWeights {
       const beganNs = timeNs[row] - spans.at(row);
       const isAfter = position >= after;
       if (isAfter ? beganNs >= range.endNs : beganNs >= range.startNs) continue;
-      if (spans.at(row) <= 0) continue;
-      const inside = Math.round(weight[row] * partWithin(timeNs[row], spans.at(row), range));
+      const inside = partWithin(timeNs[row], spans.at(row), range);
+      // It has no length, or the range has none.
+      if (isAfter ? inside === 0 : spans.at(row) <= 0) continue;
+      const insideNs = Math.round(weight[row] * inside);
       const part = {
         row: row + order.forgottenRows,
-        weight: isAfter ? inside : inside - weight[row],
+        weight: isAfter ? insideNs : insideNs - weight[row],
         samples: isAfter ? 1 : 0,
       };
       this.#sums.addPart(row, part.weight, part.samples);
