@@ -42,7 +42,7 @@ export interface DerivedFilter {
 /**
  * A profile with samples of one type, in nanoseconds:
  *
- * - off-cpu: a sample for each wait; its stack ends in a frame of kind Wait that says what was waited for.
+ * - off-cpu: a sample for each wait, of the part since the profile began; its stack ends in a frame of kind Wait that says what was waited for.
  * - wall: the same, and the source's samples, which must be of CPU time in nanoseconds.
  * - off-wake: who wakes whom. The waiter's stack from its root to its leaf; then a frame of kind Waker; then the waker's
  *   stack upside down, so that where the waker did it is next to where the waiter waited.

@@ -41,9 +41,9 @@ export function weightVariance(
       ? partWithin(timeNs[row], durationNs[row], range)
       : Number(timeNs[row] >= startNs && timeNs[row] < endNs);
   for (const row of selectedWaits(profile, { ...selection, range: undefined })) {
-    const entry = entries.get(process[thread[row]], stack[row]);
     const part = partOf(row);
-    if (entry === NONE || part === 0) continue;
+    const entry = part === 0 ? NONE : entries.get(process[thread[row]], stack[row]);
+    if (entry === NONE) continue;
     hasWaits[entry] = 1;
     ofWaits[entry] += part ** 2 * weight[row] * Math.max(0, weight[row] - durationNs[row]);
   }

@@ -8,6 +8,7 @@ import { FunctionTable } from './functions';
 import { LabelKind } from './labels';
 import { bucketOf } from './latency/buckets';
 import { Merger } from './merge';
+import { processList } from './process-list';
 import type { Profile } from './profile';
 import { TestProfile, textsOf } from './profiles-for-tests';
 import { NONE, ThreadState } from './schema';
@@ -172,6 +173,24 @@ describe('waits', () => {
         [3, 'c'],
       ]);
     }
+  });
+
+  it('are of processes that have their newest name, whatever else comes first', () => {
+    const { profile } = new TestProfile()
+      .addWait({ pid: 7, process: 'sh', stack: ['main'], durationNs: 10 })
+      .add({ pid: 7, process: 'node', stack: ['main'] });
+    const derived = derivedProfile(profile, 'wall');
+    const names = processList(derived, weighSamples(derived)).map(({ name }) => name);
+    expect(names).toEqual(['node']);
+  });
+
+  it('count for the part that is in the profile: it began while they went on', () => {
+    const { profile } = new TestProfile()
+      .addWait({ stack: ['main', 'read'], timeNs: 30, durationNs: 120, weight: 120 })
+      .addWait({ stack: ['main', 'lock'], timeNs: 40, durationNs: 10 });
+    const derived = derivedProfile(profile, 'off-cpu');
+    expect([...derived.samples.columns.weight.subarray(0, 2)]).toEqual([30, 10]);
+    expect([...derived.waits.columns.durationNs.subarray(0, 2)]).toEqual([120, 10]);
   });
 
   it('have the variance that drawing them makes, by node', () => {

@@ -11,7 +11,7 @@ import type { LiveStatus } from '@/profile/status';
 export interface RecorderProps {
   /** What the server says is being recorded, from whichever page it was started. */
   readonly recording: LiveStatus['recording'];
-  /** There is no connection: nobody knows whether it is recorded still. */
+  /** There is no connection, so nobody knows whether it is recorded still; or nothing that could be recorded. */
   readonly disabled: boolean;
   onStopped(session: SessionSummary): void;
   onError(message: string): void;

@@ -7,7 +7,7 @@ import { HEADER } from '../profiles-for-tests';
 import { NONE } from '../schema';
 import { analyseLatency, forgetLatencies, type LatencyQuery } from './analysis';
 import { BUCKETS, bucketEnd, bucketLow, bucketMiddle, bucketOf, LAST_BUCKET } from './buckets';
-import { formatLatency } from './format';
+import { formatLatency, formatQuantile } from './format';
 import { compareQuantiles, Histogram, QUANTILES } from './histogram';
 
 const nanoseconds = fc.oneof(
@@ -71,6 +71,7 @@ describe('quantiles', () => {
 
   it('of nothing are not there', () => {
     expect(new Histogram().quantile(0.5)).toBeUndefined();
+    expect(formatQuantile(undefined, 'nanoseconds')).toBe('–');
     expect(new Histogram().mean).toBeUndefined();
     expect(new Histogram().range).toBeUndefined();
   });
@@ -165,6 +166,15 @@ function profileWith(all: readonly Event[]) {
   for (const event of all) add(builder, processes, event);
   return profileOf([builder.cutChunk({ ...HEADER, endNs: 3e9 }, [])]);
 }
+
+describe('a quantile in the last bucket', () => {
+  it('says only that it is longer than all that is told apart', () => {
+    const longest = histogramOf([1199e9, 5]).quantile(1);
+    expect(longest).toEqual({ value: 2 ** 37, low: 2 ** 37, high: Number.POSITIVE_INFINITY });
+    expect(formatQuantile(longest, 'nanoseconds')).toBe('≥ 137 s');
+    expect(formatQuantile(histogramOf([5]).quantile(1), 'nanoseconds')).toBe('5 ns');
+  });
+});
 
 describe('what the page shows', () => {
   const profile = profileWith(events);

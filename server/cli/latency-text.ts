@@ -139,6 +139,7 @@ export function latencyJson(measured: MeasuredLatency): string {
       unit,
       count: histogram.count,
       sum: histogram.sum,
+      // `high` is null in JSON where it is infinite.
       quantiles: Object.fromEntries(QUANTILES.map(({ name, q }) => [name, histogram.quantile(q)])),
       buckets: [...histogram.counts].flatMap((count, bucket) =>
         count === 0 ? [] : [[bucketLow(bucket), bucketEnd(bucket), count]],

@@ -185,6 +185,11 @@ describe('the server', () => {
       }
     });
 
+    it('has no images made by Next.js, which would write them to the checkout', async () => {
+      const answer = await ask('GET', '/_next/image?url=%2Ficon.png&w=64&q=75');
+      expect([answer.status, answer.text]).toEqual([404, 'There is no such page.\n']);
+    });
+
     it('refuses the API without cookie, in JSON', async () => {
       const answer = await ask('GET', '/api/v1/status', undefined, NO_COOKIE);
       expect(answer.status).toBe(401);
