@@ -35,7 +35,9 @@ it('latencies are in the chunks, second by second, of the processes that the fil
     { pid: watched.pid, name: 'latency', count, sum: expect.any(Number) },
   ]);
   expect(heatmap.counts.reduce((sum, inColumn) => sum + inColumn, 0)).toBe(count);
-  expect(profile.rates.map(({ latencySources }) => latencySources)).toEqual([['syscalls']]);
+  // The first chunk may have been cut before the programs were attached.
+  const sources = profile.rates.map(({ latencySources }) => latencySources);
+  expect(sources[0].length === 0 ? sources.slice(1) : sources).toEqual([['syscalls']]);
   expect(profile.losses.get('latency-table-full') ?? 0).toBe(0);
   // One may be from the end, when nothing is measured any more.
   expect(statuses.map(({ latency }) => latency)).toContainEqual({
