@@ -174,7 +174,7 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now, struc
 	struct wait_part blocked = {}, runnable = {.state = STATE_RUNNABLE, .end_ns = now};
 	__u64 threshold = threshold_ns();
 	bool was_blocked = false, is_queued_anew = false, is_known = true;	/* since when it was runnable */
-	__u64 since, queued = UNKNOWN_NS, waking = 0;
+	__u64 since, queued, queue_sum_ns = queue_sum_until(task, time), waking = 0;
 	__u32 modes;
 
 	if (!thread) {
@@ -184,15 +184,14 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now, struc
 	thread->version++;
 	barrier();
 	if (thread->state == STATE_RUNNING || run_sum(task) > thread->run_sum_ns)
-		catch_up_until_coming(task, thread, now);
+		catch_up_until_coming(task, thread, now, queue_sum_ns);
 	since = thread->since_ns;
 	if (since > now)
 		since = now;
-	if (thread->state == STATE_BLOCKED || !thread->clock_lag_ns) {
-		/* Woken, or new. */
+	queued = queued_ns(thread, queue_sum_ns);
+	/* Woken, or new. */
+	if (thread->state == STATE_BLOCKED || !thread->clock_lag_ns)
 		is_queued_anew = true;
-		queued = queued_ns(task, thread, time);
-	}
 	if (thread->state == STATE_BLOCKED) {
 		__u64 woken = *(volatile __u64 *)&thread->woken_ns;
 
@@ -235,13 +234,14 @@ static __always_inline void switch_in(struct task_struct *task, __u64 now, struc
 	} else {
 		take_clock_coming(task, thread, time, now);
 		if (thread->prev_state != TASK_RUNNING)
-			put_in_missed(thread, queued_ns(task, thread, time), runnable.duration_ns);
+			put_in_missed(thread, queued, runnable.duration_ns);
 	}
 	add_time(thread, runnable.state, runnable.duration_ns - waking);
 	thread->state = STATE_RUNNING;
 	thread->since_ns = now;
 	thread->ran_ns = now;
 	thread->run_sum_ns = run_sum(task);
+	thread->queue_sum_ns = queue_sum_ns;
 	thread->arrivals = arrivals(task);
 	barrier();
 	thread->version++;

@@ -33,7 +33,7 @@ struct thread {
 	__u64 waker_kernel;
 	__u64 waker_user;
 	__u64 random;
-	__u64 queue_sum_ns;	/* by the scheduler, in run queues until it was last switched out; UNKNOWN_NS where that was not seen */
+	__u64 queue_sum_ns;	/* by the scheduler, in run queues until it was last seen to go or come; UNKNOWN_NS for unknown */
 	__u64 run_sum_ns;	/* by the scheduler, on CPUs until it was last seen to go or come */
 	__u64 arrivals;		/* how often it had got one by the scheduler, when it was last seen to come */
 	__u64 clock_lag_ns;	/* of its CPU's scheduler, when it was last seen to come or go; 0 for unknown */

@@ -81,7 +81,7 @@ static __always_inline void fill_present(struct record_thread *record, struct ta
 	}
 	if (record->state == STATE_RUNNABLE && !thread->clock_lag_ns) {
 		/* New: whoever made it has not woken it yet, or needed some time for it. */
-		__u64 queued = queued_ns(task, thread, scheduler_time(task));
+		__u64 queued = queued_ns(thread, queue_sum_until(task, scheduler_time(task)));
 		__u64 runnable = elapsed_ns(since, until);
 
 		if (queued < runnable) {

@@ -115,20 +115,24 @@ static __always_inline struct scheduler_time scheduler_time(struct task_struct *
 	return (struct scheduler_time){.cpu = (__u64)rq, .clock = rq->clock};
 }
 
-/*
- * For how long a thread that gets a CPU at this time of its scheduler has been in run queues since it was switched out;
- * UNKNOWN_NS where the kernel has no such account.
- */
-static __always_inline __u64 queued_ns(struct task_struct *task, const struct thread *thread, struct scheduler_time time)
+/* With what is under way at this time of its scheduler. */
+static __always_inline __u64 queue_sum_until(struct task_struct *task, struct scheduler_time time)
 {
 	const struct task_struct___run *run = (void *)task;
 	__u64 since;
 
-	if (!bpf_core_field_exists(run->sched_info.run_delay) || !bpf_core_field_exists(run->se.cfs_rq->rq) ||
-	    thread->queue_sum_ns == UNKNOWN_NS)
+	if (!bpf_core_field_exists(run->sched_info.run_delay) || !bpf_core_field_exists(run->se.cfs_rq->rq))
 		return UNKNOWN_NS;
 	since = run->sched_info.last_queued;
-	return elapsed_ns(thread->queue_sum_ns, queue_sum(task)) + (since ? elapsed_ns(since, time.clock) : 0);
+	return queue_sum(task) + (since ? elapsed_ns(since, time.clock) : 0);
+}
+
+/* For how long a thread of this sum has been in run queues since it was last seen to go or come; UNKNOWN_NS where that is not known. */
+static __always_inline __u64 queued_ns(const struct thread *thread, __u64 queue_sum_ns)
+{
+	return thread->queue_sum_ns == UNKNOWN_NS || queue_sum_ns == UNKNOWN_NS ?
+		       UNKNOWN_NS :
+		       elapsed_ns(thread->queue_sum_ns, queue_sum_ns);
 }
 
 #define CLOCKS_DIFFER_NS 20000ULL

@@ -90,6 +90,7 @@ class Profiling {
   readonly #openWaits: OpenWaitReader | undefined;
   readonly #waits: RawWait[] = [];
   #hide: (() => void) | undefined;
+  #hideWakeups: () => void;
 
   static async start(pid: number, stackTime: 'late' | 'early'): Promise<Profiling> {
     const sampler = await CpuSampler.load(19, { kind: 'processes', pids: [pid] });
@@ -119,7 +120,7 @@ class Profiling {
     threshold.setBigUint64(0, BigInt(THRESHOLD_NS), true);
     const map = this.#object.map('off_cpu_configurations');
     map.update(new Uint8Array(4), new Uint8Array(threshold.buffer));
-    this.#object.attachProgram('on_waking');
+    this.#hideWakeups = this.#object.attachProgram('on_waking');
     this.showSwitches();
     this.#pass = this.#object.iterator('read_threads');
     this.read();
@@ -132,6 +133,11 @@ class Profiling {
   hideSwitches(): void {
     this.#hide?.();
     this.#hide = undefined;
+  }
+
+  /** From now on. */
+  hideWakeups(): void {
+    this.#hideWakeups();
   }
 
   /** What the thread's time was spent on until now. */
@@ -230,6 +236,35 @@ describe.each([
       expect(wait.wakerPid).toBe(process.pid);
       expect(wait.kernel.low | wait.kernel.high).not.toBe(0);
     }
+  });
+
+  it('has waited, although nobody saw it go or be woken', async () => {
+    const { worker, profiling, read, before } = await begin();
+    await worker.work(() => profiling.hideSwitches());
+    await sleep(WAIT_MS);
+    profiling.hideWakeups();
+    profiling.showSwitches();
+    await worker.work();
+    expectAllAccounted(before, read());
+    const waits = profiling.inputWaits().filter(({ weightNs }) => weightNs > 100e6);
+    // Others than real-time threads may have been preempted before, too: then it is not known which wait was how long.
+    if (policy === '--fifo') expect(waits.length).toBe(1);
+    else expect(waits.length).toBeLessThanOrEqual(stackTime === 'late' ? 1 : 0);
+    for (const wait of waits) {
+      expect(Math.abs(wait.durationNs - WAIT_MS * 1e6 - 20e6)).toBeLessThan(SLACK_NS);
+      expect(wait.wakerPid).toBe(0);
+    }
+  });
+
+  it('has waited, although nobody saw it go, be woken, or come', async () => {
+    const { worker, profiling, read, before } = await begin();
+    await worker.work(() => profiling.hideSwitches());
+    profiling.hideWakeups();
+    await sleep(WAIT_MS);
+    await worker.work(() => profiling.showSwitches());
+    await worker.work();
+    expectAllAccounted(before, read(), ['inputNs', 'otherNs'], RUN_UNSEEN_NS);
+    expect(profiling.missed).toBe(1);
   });
 
   it('has waited, although nobody saw it go or come', async () => {
