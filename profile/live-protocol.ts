@@ -30,6 +30,7 @@ export interface BrowserToServer {
  *   PUT    /sampling                    { frequencyHz: 1..4999 }          -> 204
  *   PUT    /latency                     { sources, stacks?: LatencySource[] } -> 204; measures `sources`, and no others, with
  *                                       stacks of the events of those that are in `stacks`, too
+ *   PUT    /latency/:source             { measured, stacks: boolean }     -> 204; this source, and others as they are
  *   PUT    /off-cpu                     { enabled: boolean, thresholdNs: 1e3..1e9 } -> 204
  *   PUT    /budget                      { cpuPercent: 0..100 (0: no limit), memoryBytes } -> 204
  *   GET    /sessions                    SessionSummary[], newest first
@@ -41,6 +42,7 @@ export interface BrowserToServer {
  *                                       records, or while another is symbolized
  *   DELETE /sessions/:id                -> 204; 409 while it records
  *   GET    /sessions/:id/chunks         application/octet-stream: its chunks one after another (splitChunks)
- *   GET    /sessions/:id/export?format=collapsed|pprof   a file
+ *   GET    /sessions/:id/export?format=collapsed|pprof&mode=cpu|off-cpu|wall|off-wake
+ *                                       a file, of CPU samples where no mode is named; 409 for others where nothing waited
  */
 export const API = '/api/v1';

@@ -1,4 +1,5 @@
 /** The REST calls of the screen; see profile/live-protocol.ts for what each does. All reject with ApiError. */
+import type { ExportFormat, ExportMode } from '@/profile/formats/formats';
 import type { LatencySource } from '@/profile/latency/sources';
 import { API } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
@@ -70,8 +71,8 @@ export function setBudget(budget: {
   return request('PUT', '/budget', budget);
 }
 
-export function exportPath(id: string, format: 'collapsed' | 'pprof'): string {
-  return `${API}/sessions/${encodeURIComponent(id)}/export?format=${format}`;
+export function exportPath(id: string, mode: ExportMode, format: ExportFormat): string {
+  return `${API}/sessions/${encodeURIComponent(id)}/export?format=${format}&mode=${mode}`;
 }
 
 /** What to show of anything that was thrown. */

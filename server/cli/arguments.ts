@@ -1,14 +1,12 @@
 /** Parsers of command line values. Each throws InvalidArgumentError with what would have been right. */
 import { InvalidArgumentError } from 'commander';
+import type { ExportFormat } from '@/profile/formats/formats';
 
 export const DEFAULT_FREQUENCY_HZ = 99;
 export const MAX_FREQUENCY_HZ = 4999;
 /** The kernel's own limit (PID_MAX_LIMIT). */
 const MAX_PID = 4_194_304;
 const MAX_PIDS = 1024;
-
-export const PROFILE_FORMATS = ['collapsed', 'pprof'] as const;
-export type ProfileFormat = (typeof PROFILE_FORMATS)[number];
 
 /** Whose latencies can have histograms of their own. */
 export const LATENCY_OWNERS = ['process', 'cgroup'] as const;
@@ -63,9 +61,9 @@ export function parsePids(text: string, earlier: readonly number[] = []): number
 
 /** The format that was asked for, else the one that the file's name stands for, else collapsed. */
 export function chooseFormat(
-  asked: ProfileFormat | undefined,
+  asked: ExportFormat | undefined,
   path: string | undefined,
-): ProfileFormat {
+): ExportFormat {
   if (asked !== undefined) return asked;
   return path !== undefined && /\.(pb|pb\.gz|pprof)$/.test(path) ? 'pprof' : 'collapsed';
 }

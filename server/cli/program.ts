@@ -1,5 +1,6 @@
 /** The grammar of the command line, apart from what its commands do, so that tests can parse without doing. */
 import { Argument, Command, Option } from 'commander';
+import { EXPORT_FORMATS, type ExportFormat } from '@/profile/formats/formats';
 import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import {
   chooseFormat,
@@ -7,8 +8,6 @@ import {
   LATENCY_OWNERS,
   type LatencyOwners,
   MAX_FREQUENCY_HZ,
-  PROFILE_FORMATS,
-  type ProfileFormat,
   parseDuration,
   parseFrequency,
   parsePercent,
@@ -36,7 +35,7 @@ interface RecordFlags {
   readonly frequency: number;
   readonly duration?: number;
   readonly pid?: number[];
-  readonly format?: ProfileFormat;
+  readonly format?: ExportFormat;
   readonly output?: string;
 }
 
@@ -131,7 +130,7 @@ export function buildProgram(actions: Actions): Command {
       new Option(
         '--format <format>',
         'collapsed: lines for flame graph tools; pprof: gzipped, for go tool pprof and speedscope (default: by the name of the file, else collapsed)',
-      ).choices(PROFILE_FORMATS),
+      ).choices(EXPORT_FORMATS),
     )
     .option('-o, --output <file>', 'the file to write; - is the standard output (default: -)')
     .action(async (command: string[], flags: RecordFlags, self: Command) => {

@@ -1,17 +1,13 @@
 /** `hearth record`: profiles a command, some processes or the whole machine, and writes one file. */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { derivedProfile } from '@/profile/derived-profile';
-import { writeCollapsed } from '@/profile/formats/collapsed';
-import { writePprof } from '@/profile/formats/pprof';
-import type { Profile } from '@/profile/profile';
+import { writeProfile } from '@/profile/formats/export';
+import type { ExportFormat, ExportMode } from '@/profile/formats/formats';
 import type { OffCpuStatus } from '@/profile/status';
-import { EVERYTHING } from '@/profile/weights';
 import { Collector } from '@/server/agent/collector';
 import { DEFAULT_THRESHOLD_NS } from '@/server/agent/off-cpu/off-cpu';
 import { raisePriority } from '@/server/agent/priority';
 import type { Filter } from '@/server/wire';
-import type { ProfileFormat } from './arguments';
 import { type CommandEnd, HeldCommand } from './held-command';
 import { openOutput } from './output';
 import { Recording } from './recording';
@@ -19,7 +15,7 @@ import { describeBlocked, describeRecording, describeWaits } from './summary';
 import { unwindTableCache } from './unwind-table-cache';
 
 /** CPU time, waiting, or both. */
-export type RecordKind = 'cpu' | 'off-cpu' | 'wall';
+export type RecordKind = Exclude<ExportMode, 'off-wake'>;
 
 export interface RecordOptions {
   readonly kind: RecordKind;
@@ -27,7 +23,7 @@ export interface RecordOptions {
   /** Undefined: until the command or the processes end, or Ctrl-C. */
   readonly durationS: number | undefined;
   readonly target: RecordTarget;
-  readonly format: ProfileFormat;
+  readonly format: ExportFormat;
   /** Undefined or '-': the standard output. */
   readonly outputPath: string | undefined;
 }
@@ -82,7 +78,8 @@ export async function record(options: RecordOptions): Promise<void> {
     // As under perf, the command does not outlive its profile.
     if (command?.running) command.terminate();
 
-    output.finish(encode(recording.profile, options.kind, format));
+    const pieces = writeProfile(recording.profile, options.kind, format);
+    output.finish(format === 'pprof' ? [...pieces].map((piece) => gzipSync(piece)) : pieces);
     const facts = {
       seconds: recordedNs / NS_PER_SECOND,
       frequencyHz: options.frequencyHz,
@@ -217,20 +214,6 @@ function checkProcesses(pids: readonly number[]): void {
   const gone = pids.filter((pid) => !isAlive(pid));
   if (gone.length > 0)
     throw new RecordError(`no such process: ${gone.join(', ')}; see ps -e for what runs`);
-}
-
-function encode(
-  recorded: Profile,
-  kind: RecordKind,
-  format: ProfileFormat,
-): Iterable<string | Uint8Array> {
-  const profile = kind === 'cpu' ? recorded : derivedProfile(recorded, kind);
-  switch (format) {
-    case 'collapsed':
-      return writeCollapsed(profile, EVERYTHING, kind === 'cpu' ? 'samples' : 'sampleType');
-    case 'pprof':
-      return [gzipSync(writePprof(profile))];
-  }
 }
 
 async function reportCommand(

@@ -6,8 +6,8 @@ import { createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { splitChunks } from '@/profile/chunk';
 import { applyNext, ChunkStream } from '@/profile/chunk-stream';
-import { writeCollapsed } from '@/profile/formats/collapsed';
-import { writePprof } from '@/profile/formats/pprof';
+import { writeProfile } from '@/profile/formats/export';
+import { EXPORT_FORMATS, EXPORT_MODES } from '@/profile/formats/formats';
 import { LATENCY_SOURCES, type LatencySource } from '@/profile/latency/sources';
 import { API } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
@@ -240,25 +240,34 @@ export class Api {
   }
 
   async #export({ response, id, query }: Parameters<Handler>[0]): Promise<void> {
-    const format = query.get('format');
-    if (format !== 'collapsed' && format !== 'pprof')
-      throw new RequestError(400, 'format is collapsed or pprof');
+    const format = choiceOf(query.get('format'), EXPORT_FORMATS, 'format');
+    const mode = choiceOf(query.get('mode') ?? 'cpu', EXPORT_MODES, 'mode');
     const { name } = await this.#backend.sessions.get(id);
     const profile = await this.#profileOf(id);
-    const fileName = `${name.replace(/[^\w.-]+/g, '-')}.${format === 'collapsed' ? 'txt' : 'pb.gz'}`;
+    if (mode !== 'cpu' && profile.waits.length === 0)
+      throw new RequestError(409, 'off-CPU profiling was off while this was recorded');
+    const title = mode === 'cpu' ? name : `${name} ${mode}`;
+    const isText = format === 'collapsed';
+    const fileName = `${title.replace(/[^\w.-]+/g, '-')}.${isText ? 'txt' : 'pb.gz'}`;
     response.setHeader('Content-Disposition', `attachment; filename="${fileName}"`);
-    if (format === 'collapsed') {
-      response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-      await pipeline(Readable.from(writeCollapsed(profile)), response);
-    } else {
-      response.setHeader('Content-Type', 'application/octet-stream');
-      await pipeline(Readable.from([writePprof(profile)]), createGzip(), response);
-    }
+    response.setHeader(
+      'Content-Type',
+      isText ? 'text/plain; charset=utf-8' : 'application/octet-stream',
+    );
+    const pieces = Readable.from(writeProfile(profile, mode, format));
+    await (isText ? pipeline(pieces, response) : pipeline(pieces, createGzip(), response));
   }
 }
 
 function defaultName(): string {
   return `Recording of ${new Date().toISOString().slice(0, 19).replace('T', ' ')}`;
+}
+
+/** Throws RequestError for what is none of `choices`. */
+function choiceOf<T extends string>(asked: string | null, choices: readonly T[], what: string): T {
+  const choice = choices.find((known) => known === asked);
+  if (choice === undefined) throw new RequestError(400, `${what} is one of ${choices.join(', ')}`);
+  return choice;
 }
 
 /** Reads and checks a JSON body. Throws RequestError. */

@@ -387,9 +387,15 @@ describe('the server', () => {
       const { id } = started.json() as { id: string };
       expect(started.json()).toMatchObject({ name: 'My “run”', state: 'recording', host: HOST });
       expect((await ask('POST', '/api/v1/sessions', {})).status).toBe(409);
+      const early = `/api/v1/sessions/${id}/export?format=collapsed&mode=wall`;
+      expect((await ask('GET', early)).json()).toEqual({
+        error: 'off-CPU profiling was off while this was recorded',
+      });
       expect((await ask('DELETE', `/api/v1/sessions/${id}`)).status).toBe(409);
 
-      const agent = new TestProfile().add({ process: 'prog', stack: ['main', 'k:work'] });
+      const agent = new TestProfile()
+        .add({ process: 'prog', stack: ['main', 'k:work'] })
+        .addWait({ process: 'prog', stack: ['main', 'k:wait'], durationNs: 5e6, timeNs: 5e17 });
       source.push(encodeChunk(agent.builder.cutChunk({ ...HEADER, endNs: 1e18 }, [])));
       const stopped = ask('POST', `/api/v1/sessions/${id}/stop`, {});
       source.push(encodeChunk(agent.builder.cutChunk({ ...HEADER, endNs: 1e18 }, [])));
@@ -410,7 +416,16 @@ describe('the server', () => {
       expect(collapsed.headers['content-disposition']).toBe('attachment; filename="a-b-c-.txt"');
       const pprof = await ask('GET', `/api/v1/sessions/${id}/export?format=pprof`);
       expect(gunzipSync(pprof.bytes).includes('work')).toBe(true);
-      expect((await ask('GET', `/api/v1/sessions/${id}/export?format=x`)).status).toBe(400);
+      const exported = (query: string) => ask('GET', `/api/v1/sessions/${id}/export?${query}`);
+      expect((await exported('format=x')).status).toBe(400);
+      expect((await exported('format=pprof&mode=x')).status).toBe(400);
+
+      const waits = await exported('format=collapsed&mode=off-cpu');
+      expect(waits.text).toBe('prog;main;wait_[k];[waiting: sleep] 5000000\n');
+      expect(waits.headers['content-disposition']).toBe('attachment; filename="a-b-c-off-cpu.txt"');
+      const wall = await exported('format=pprof&mode=wall');
+      for (const name of ['work', 'waiting: sleep'])
+        expect(gunzipSync(wall.bytes).includes(name)).toBe(true);
 
       expect((await ask('DELETE', `/api/v1/sessions/${id}`)).status).toBe(204);
       expect((await ask('GET', `/api/v1/sessions/${id}`)).status).toBe(404);

@@ -1,0 +1,14 @@
+/** What recorded profiles can be written as (export.ts). */
+import type { ProfileMode } from '../view';
+
+export const EXPORT_FORMATS = ['collapsed', 'pprof'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** Latencies are events of single sources, and no profile of a recording. */
+export type ExportMode = Exclude<ProfileMode, 'latency'>;
+export const EXPORT_MODES = [
+  'cpu',
+  'off-cpu',
+  'wall',
+  'off-wake',
+] as const satisfies readonly ExportMode[];
