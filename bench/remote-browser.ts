@@ -21,12 +21,12 @@ export async function openRemoteBrowser({ url, origin }: RealServer): Promise<Re
     extraHeaders: { cookie, origin },
   });
   let received = 0;
-  const take = (_: ArrayBuffer, acknowledge?: () => void): void => {
+  const take = (acknowledge?: () => void): void => {
     received++;
     acknowledge?.();
   };
-  socket.on('snapshot', take);
-  socket.on('chunk', take);
+  socket.on('snapshot', (_chunks, _part, acknowledge) => take(acknowledge));
+  socket.on('chunk', (_chunks, acknowledge) => take(acknowledge));
   socket.on('connect', () => socket.emit('subscribe'));
   await once(socket as unknown as NodeJS.EventEmitter, 'connect');
   return {

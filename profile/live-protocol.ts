@@ -1,17 +1,25 @@
 /**
- * The socket.io events between web and browser, and the REST paths. A live client first gets a `snapshot` (chunks
- * of which the first starts over), then `chunk`s that continue it; it acknowledges those of which that is asked, and with them
- * all before. One that falls behind is sent nothing until it has caught up, then a new snapshot: never a buffer without
- * bound.
+ * The socket.io events between web and browser, and the REST paths. A live client first gets a `snapshot`, part by part, then
+ * `chunk`s that continue it; it acknowledges those of which that is asked, and with them all before. One that falls behind is
+ * sent no more until it has acknowledged some, and then goes on where it was: what it needs is in the live ring, so that
+ * nothing is buffered for it. Where that is forgotten already, it gets a new snapshot.
  */
 import type { SessionSummary } from './session';
 import type { LiveStatus } from './status';
 
+/** Which part of a snapshot: what is shown before the last one came would be of the past. */
+export interface SnapshotPart {
+  /** The profile starts over. */
+  readonly isFirst: boolean;
+  /** Bytes that are to come; 0 with the last part. */
+  readonly restBytes: number;
+}
+
 export interface ServerToBrowser {
-  /** Start over with these chunks, one after another: they hold the live ring. */
-  snapshot: (chunks: ArrayBuffer, acknowledge: () => void) => void;
-  /** Continues the last snapshot or chunk: the agent's stream, which may start over (ChunkStream). */
-  chunk: (chunk: ArrayBuffer, acknowledge?: () => void) => void;
+  /** Chunks, one after another, of all that the live ring held when the first part was sent. */
+  snapshot: (chunks: ArrayBuffer, part: SnapshotPart, acknowledge: () => void) => void;
+  /** One or more, that continue what came before: the agent's stream, which may start over (ChunkStream). */
+  chunk: (chunks: ArrayBuffer, acknowledge?: () => void) => void;
   status: (status: LiveStatus) => void;
   /** The sessions changed: all of them, newest first. */
   sessions: (sessions: readonly SessionSummary[]) => void;

@@ -8,6 +8,7 @@ import { pickedText } from '@/components/process-list/rows';
 import type { Analysis } from '@/components/profile-worker/analysis';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { loadingText } from '@/components/shell/loading-text';
 import { DEFAULT_WINDOW, pageQueryText } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { GRAPH_LABELS, ProfileWorkspace } from '@/components/shell/profile-workspace';
@@ -208,14 +209,15 @@ const isSampling = ({ connection, status }: ProfileState): boolean =>
 const isOver = (status: ProfileState['status']): boolean =>
   status?.agent.state === 'dead' && status.agent.restartInMs === undefined;
 
-function waitingFor({ connection, status }: ProfileState): string {
+function waitingFor(state: ProfileState): string {
+  const { connection, status } = state;
   if (connection !== 'connected') return 'Connecting to Hearth…';
   if (status?.agent.state === 'starting') return 'The agent is starting…';
   if (isOver(status)) return 'Nothing can be sampled.';
   if (status?.agent.state === 'dead') return 'Waiting for the agent to start again…';
   return status?.collector === undefined || status.collector.samplesPerSecond === 0
     ? 'Waiting for the first samples…'
-    : 'Loading what was sampled…';
+    : loadingText(state, 'Loading what was sampled…');
 }
 
 /** Stays until it is closed: whoever stops a recording may look away first. */

@@ -54,6 +54,7 @@ function chunks(names: readonly string[]): Uint8Array[] {
 function live(encoded: readonly Uint8Array[], bounds?: LiveBounds): AnalysisEngine {
   const engine = bounds === undefined ? new AnalysisEngine() : new AnalysisEngine(bounds);
   engine.openSnapshot(encoded[0]);
+  engine.endSnapshot();
   for (const chunk of encoded.slice(1)) engine.append(chunk);
   return engine;
 }
@@ -93,6 +94,20 @@ describe('AnalysisEngine', () => {
     const result = resultOf(engine);
     expect(result.processes).toHaveLength(7);
     expect(result.losses).toEqual({ 'sample-ring-full': 3 });
+  });
+
+  it('goes on with what there is until a new snapshot is whole', () => {
+    const engine = live(chunks(['a', 'b']));
+    engine.setWindow('all');
+    expect(processesOf(engine)).toEqual(['a', 'b']);
+    const [first, ...others] = chunks(['c', 'd', 'e']);
+    engine.openSnapshot(first);
+    for (const part of others) engine.append(part);
+    engine.setView({ ...DEFAULT_VIEW, pids: [2] });
+    expect(processesOf(engine)).toEqual(['a', 'b']);
+    engine.setView(DEFAULT_VIEW);
+    engine.endSnapshot();
+    expect(processesOf(engine)).toEqual(['c', 'd', 'e']);
   });
 
   it('filters and searches as the view says, and keeps listing all processes', () => {

@@ -59,6 +59,8 @@ export class AnalysisEngine {
   #derived: Derived | undefined;
   #threadAnalysis = new ThreadAnalysis();
   #isLive = false;
+  /** A live profile of which parts are still to come: what it has is of the past. */
+  #opening: ChunkStream | undefined;
   #view: View = DEFAULT_VIEW;
   #window: LiveWindow = 15;
   #selected: readonly string[] | undefined;
@@ -72,11 +74,20 @@ export class AnalysisEngine {
     this.#bounds = bounds;
   }
 
-  /** Starts over with a live profile, as its first chunk holds it. Throws ChunkFormatError. */
+  /**
+   * The first part of a live profile that takes the place of what there is as soon as it is whole; until then others are appended.
+   * Throws ChunkFormatError.
+   */
   openSnapshot(bytes: Uint8Array): void {
-    const profile = new Profile();
-    const stream = new ChunkStream(profile);
-    for (const encoded of splitChunks(bytes)) applyNext(stream, encoded);
+    this.#opening = new ChunkStream(new Profile());
+    this.append(bytes);
+  }
+
+  /** What was opened is there as a whole. */
+  endSnapshot(): void {
+    const stream = this.#opening;
+    if (stream === undefined) return;
+    const { profile } = stream;
     this.open(profile, stream);
     this.#isLive = true;
     this.#heldFromNs = profile.startNs;
@@ -92,6 +103,7 @@ export class AnalysisEngine {
     this.#derived = undefined;
     this.#threadAnalysis = new ThreadAnalysis();
     this.#isLive = false;
+    this.#opening = undefined;
   }
 
   /** Gives back the room for more: for a profile that is there as a whole. */
@@ -99,8 +111,12 @@ export class AnalysisEngine {
     for (const stacks of [this.#onCpu, this.#derived?.stacks]) stacks?.trim();
   }
 
-  /** Appends chunks that follow one another, or start over. Throws ChunkFormatError. */
+  /** Appends chunks that follow one another, or start over; to what is being opened, if anything is. Throws ChunkFormatError. */
   append(bytes: Uint8Array): void {
+    if (this.#opening !== undefined) {
+      for (const encoded of splitChunks(bytes)) applyNext(this.#opening, encoded);
+      return;
+    }
     for (const encoded of splitChunks(bytes)) {
       const chunk = applyNext(this.#stream, encoded);
       this.#derived?.source.append(chunk);

@@ -1,6 +1,6 @@
 /** The page's side: one profile, kept by a worker, as a store outside React. */
 import { type LatencyQuery, type LatencyResult, receivedLatency } from '@/profile/latency/analysis';
-import { API } from '@/profile/live-protocol';
+import { API, type SnapshotPart } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
 import type { LiveStatus } from '@/profile/status';
 import type { View } from '@/profile/view';
@@ -90,8 +90,8 @@ export class ProfileClient {
       this.#statusTimer ??= setTimeout(() => this.#change({}), STATUS_WAIT_MS);
     });
     socket.on('sessions', (sessions) => this.#change({ sessions }));
-    socket.on('snapshot', (bytes, acknowledge) => this.#forward('snapshot', bytes, acknowledge));
-    socket.on('chunk', (bytes, acknowledge) => this.#forward('chunk', bytes, acknowledge));
+    socket.on('snapshot', (bytes, part, acknowledge) => this.#forward(bytes, part, acknowledge));
+    socket.on('chunk', (bytes, acknowledge) => this.#forward(bytes, undefined, acknowledge));
     document.addEventListener('visibilitychange', this.#follow);
   }
 
@@ -208,15 +208,26 @@ export class ProfileClient {
   };
 
   /** A chunk is acknowledged, where that is asked, when the worker has taken it in: a slow page is sent less. */
-  #forward(type: 'snapshot' | 'chunk', bytes: ArrayBuffer, acknowledge?: () => void): void {
-    if (!this.#isSubscribed || (type === 'chunk' && this.#awaitsSnapshot)) {
+  #forward(bytes: ArrayBuffer, part: SnapshotPart | undefined, acknowledge?: () => void): void {
+    if (part?.isFirst === true) this.#awaitsSnapshot = false;
+    if (!this.#isSubscribed || this.#awaitsSnapshot) {
       acknowledge?.();
       return;
     }
-    this.#awaitsSnapshot = false;
+    if (part !== undefined && this.#state.phase === 'loading') this.#showProgress(bytes, part);
     const number = this.#nextNumber++;
     if (acknowledge !== undefined) this.#acknowledgements.set(number, acknowledge);
-    this.#post({ type, number, bytes }, [bytes]);
+    const chunks = { number, bytes };
+    this.#post(
+      part === undefined ? { type: 'chunk', ...chunks } : { type: 'snapshot', ...chunks, ...part },
+      [bytes],
+    );
+  }
+
+  #showProgress({ byteLength }: ArrayBuffer, { isFirst, restBytes }: SnapshotPart): void {
+    const before = isFirst ? 0 : (this.#state.progress?.loadedBytes ?? 0);
+    const loadedBytes = before + byteLength;
+    this.#change({ progress: { loadedBytes, totalBytes: loadedBytes + restBytes } });
   }
 
   #receive(message: FromWorker): void {

@@ -1,15 +1,22 @@
 /** What the page and its worker say to each other. A worker keeps one profile: for another, the page makes a new one. */
 import type { LatencyQuery, LatencyResult } from '@/profile/latency/analysis';
+import type { SnapshotPart } from '@/profile/live-protocol';
 import type { View } from '@/profile/view';
 import type { AnalysisUpdate, LiveWindow } from './analysis';
 import type { ThreadsQuery, ThreadsUpdate } from './thread-analysis';
+
+interface Chunks {
+  readonly number: number;
+  readonly bytes: ArrayBuffer;
+}
 
 export type ToWorker =
   /** What is to be opened, where it is not a live stream; the first message but for `view` and `window`. */
   | { readonly type: 'session'; readonly url: string }
   | { readonly type: 'file'; readonly file: File }
-  /** A snapshot starts the profile over. The answer is `applied` with the same number, whatever became of it. */
-  | { readonly type: 'snapshot' | 'chunk'; readonly number: number; readonly bytes: ArrayBuffer }
+  /** The first part of a snapshot starts the profile over. The answer is `applied` with the same number, whatever became of it. */
+  | ({ readonly type: 'snapshot' } & Chunks & SnapshotPart)
+  | ({ readonly type: 'chunk' } & Chunks)
   | { readonly type: 'view'; readonly view: View }
   /** The frame that is selected, by its path. */
   | { readonly type: 'selected'; readonly path: readonly string[] | undefined }

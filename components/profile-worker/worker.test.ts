@@ -30,6 +30,9 @@ function stream(): ArrayBuffer[] {
   return ['a', 'b', 'c'].map((name) => bytesOf(source.add({ stack: ['main', name] }).cut()));
 }
 
+/** A snapshot in one part. */
+const WHOLE = { type: 'snapshot', isFirst: true, restBytes: 0 } as const;
+
 let scope: Scope;
 
 beforeEach(async () => {
@@ -48,7 +51,7 @@ afterEach(() => {
 describe('a live stream', () => {
   it('is acknowledged chunk by chunk', () => {
     const [first, second] = stream();
-    scope.send({ type: 'snapshot', number: 1, bytes: first });
+    scope.send({ ...WHOLE, number: 1, bytes: first });
     scope.send({ type: 'chunk', number: 2, bytes: second });
     expect(scope.take()).toEqual([
       { type: 'applied', number: 1 },
@@ -58,7 +61,7 @@ describe('a live stream', () => {
 
   it('is asked for anew, once, after a gap; what has to be dropped is acknowledged too', () => {
     const [first, , third] = stream();
-    scope.send({ type: 'snapshot', number: 1, bytes: first });
+    scope.send({ ...WHOLE, number: 1, bytes: first });
     scope.send({ type: 'chunk', number: 2, bytes: third.slice(0) });
     scope.send({ type: 'chunk', number: 3, bytes: third.slice(0) });
     const posted = scope.take();
@@ -67,7 +70,7 @@ describe('a live stream', () => {
     );
     expect(posted.filter(({ type }) => type === 'resynchronize')).toHaveLength(1);
     const [again, next] = stream();
-    scope.send({ type: 'snapshot', number: 4, bytes: again });
+    scope.send({ ...WHOLE, number: 4, bytes: again });
     scope.send({ type: 'chunk', number: 5, bytes: next });
     expect(scope.take()).toEqual([
       { type: 'applied', number: 4 },
@@ -76,7 +79,7 @@ describe('a live stream', () => {
   });
 
   it('is not asked for again where its snapshot can not be read', () => {
-    scope.send({ type: 'snapshot', number: 1, bytes: new ArrayBuffer(64) });
+    scope.send({ ...WHOLE, number: 1, bytes: new ArrayBuffer(64) });
     const types = scope.take().map(({ type }) => type);
     expect(types.toSorted()).toEqual(['applied', 'error']);
   });
@@ -85,18 +88,47 @@ describe('a live stream', () => {
     scope.send({ type: 'window', window: 'all' });
     vi.runAllTimers();
     expect(scope.posted).toEqual([]);
-    scope.send({ type: 'snapshot', number: 1, bytes: stream()[0] });
+    scope.send({ ...WHOLE, number: 1, bytes: stream()[0] });
     vi.runAllTimers();
     const update = scope.posted.find((message) => message.type === 'update')?.update;
     expect(update?.profile?.result.tree.totalSamples[0]).toBe(1);
     expect(update?.profile?.labels.isNewTable).toBe(true);
   });
 
+  it('is shown when the last part of its snapshot is there, and not as it was before', () => {
+    const [first, second, third] = stream();
+    const shown = () => {
+      vi.runAllTimers();
+      scope.send({ type: 'taken' });
+      const updates = scope.posted.splice(0).filter((message) => message.type === 'update');
+      return updates.map(({ update }) => update.profile?.result.tree.totalSamples[0]);
+    };
+    scope.send({ type: 'window', window: 'all' });
+    scope.send({ ...WHOLE, restBytes: 200, number: 1, bytes: first });
+    scope.send({ ...WHOLE, isFirst: false, restBytes: 100, number: 2, bytes: second });
+    expect(shown()).toEqual([]);
+    scope.send({ type: 'window', window: 60 });
+    expect(shown()).toEqual([]);
+    scope.send({ ...WHOLE, isFirst: false, number: 3, bytes: third });
+    expect(shown()).toEqual([3]);
+    // A new one, of which something is missing.
+    const [again, , gap] = stream();
+    scope.send({ ...WHOLE, restBytes: 200, number: 4, bytes: again });
+    scope.send({ ...WHOLE, isFirst: false, restBytes: 100, number: 5, bytes: gap.slice(0) });
+    scope.send({ ...WHOLE, isFirst: false, number: 6, bytes: gap });
+    expect(scope.take().map(({ type }) => type)).toEqual([
+      'applied',
+      'error',
+      'applied',
+      'applied',
+    ]);
+  });
+
   it('sends no update before the page has taken the last one', () => {
     const [first, second] = stream();
     const updates = () => scope.posted.filter(({ type }) => type === 'update').length;
     scope.send({ type: 'window', window: 'all' });
-    scope.send({ type: 'snapshot', number: 1, bytes: first });
+    scope.send({ ...WHOLE, number: 1, bytes: first });
     vi.runAllTimers();
     scope.send({ type: 'chunk', number: 2, bytes: second });
     vi.runAllTimers();
@@ -127,7 +159,7 @@ describe('a live stream', () => {
         containers: [],
       },
     });
-    scope.send({ type: 'snapshot', number: 1, bytes: chunk() });
+    scope.send({ ...WHOLE, number: 1, bytes: chunk() });
     const answer = () => {
       vi.runAllTimers();
       scope.send({ type: 'taken' });

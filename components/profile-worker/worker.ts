@@ -2,6 +2,7 @@
 import { ChunkFormatError } from '@/profile/chunk';
 import { CollapsedFormatError } from '@/profile/formats/collapsed';
 import { type LatencyQuery, latencyBuffers } from '@/profile/latency/analysis';
+import type { SnapshotPart } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
 import { buffersOf } from './analysis';
 import { AnalysisEngine } from './analysis-engine';
@@ -83,21 +84,28 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function receive(type: 'snapshot' | 'chunk', bytes: Uint8Array): void {
-  if (type === 'chunk' && needsSnapshot) return;
+function receive(bytes: Uint8Array, part: SnapshotPart | undefined): void {
+  if (part?.isFirst === true) needsSnapshot = false;
+  if (needsSnapshot) return;
   try {
-    if (type === 'snapshot') engine.openSnapshot(bytes);
+    if (part?.isFirst === true) engine.openSnapshot(bytes);
     else engine.append(bytes);
   } catch (error) {
     if (!(error instanceof ChunkFormatError)) throw error;
-    // Asking again would bring the same.
-    if (type === 'snapshot')
+    if (part === undefined) resynchronize();
+    else {
+      // Asking again would bring the same.
+      needsSnapshot = true;
       post({ type: 'error', message: `What Hearth sends can't be read: ${error.message}.` });
-    else resynchronize();
+    }
     return;
   }
-  if (type === 'snapshot') needsSnapshot = false;
-  else if (engine.needsSnapshot) resynchronize();
+  if (part === undefined) {
+    if (engine.needsSnapshot) resynchronize();
+  } else {
+    if (part.restBytes > 0) return;
+    engine.endSnapshot();
+  }
   pace.start();
 }
 
@@ -110,7 +118,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   switch (data.type) {
     case 'snapshot':
     case 'chunk':
-      receive(data.type, new Uint8Array(data.bytes));
+      receive(new Uint8Array(data.bytes), data.type === 'snapshot' ? data : undefined);
       post({ type: 'applied', number: data.number });
       break;
     case 'session':

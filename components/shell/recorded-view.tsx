@@ -7,10 +7,10 @@ import { pickedText } from '@/components/process-list/rows';
 import type { ProfileClient, ProfileState } from '@/components/profile-worker/client';
 import { TruthBar } from '@/components/truth-bar/truth-bar';
 import { Button } from '@/components/ui/button';
-import { formatBytes } from '@/components/ui/format';
 import { lazyPart } from '@/components/ui/lazy-part';
 import { Notice } from '@/components/ui/notice';
 import { CopyLink } from './copy-link';
+import { loadingText } from './loading-text';
 import { NamesSwitch } from './names-switch';
 import { OrientationSwitch } from './orientation-switch';
 import { ProfileError } from './profile-error';
@@ -167,12 +167,4 @@ export function RecordedView({
       <TruthBar kind="recorded" analysis={analysis} view={view} onView={changeView} />
     </>
   );
-}
-
-function loadingText({ progress }: ProfileState): string {
-  if (progress === undefined) return 'Loading…';
-  const loaded = formatBytes(progress.loadedBytes);
-  if (progress.totalBytes === undefined || progress.totalBytes === 0) return `Loading… ${loaded}`;
-  const share = Math.min(1, progress.loadedBytes / progress.totalBytes);
-  return `Loading… ${Math.floor(share * 100)}% of ${formatBytes(progress.totalBytes)}`;
 }

@@ -12,9 +12,11 @@ import { Profile } from '@/profile/profile';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import type { LiveStatus } from '@/profile/status';
 import { Broadcast, type LiveServer } from './broadcast';
+import { LiveRing, type RingBounds } from './live-ring';
 import { LiveSource } from './live-source';
 
 type Client = ClientSocket<ServerToBrowser, BrowserToServer>;
+const BOUNDS: RingBounds = { seconds: 1e6, samples: 60, latencies: 60, bytes: 64e6 };
 const STATUS: LiveStatus = {
   collector: undefined,
   web: { cpu: { value: 0 }, residentBytes: { value: 0 } },
@@ -45,7 +47,7 @@ describe('live viewers', () => {
     http = createServer().listen(0, '127.0.0.1');
     await once(http, 'listening');
     server = new Server(http, { serveClient: false, transports: ['websocket'], parser });
-    source = new LiveSource();
+    source = new LiveSource(new LiveRing(BOUNDS));
     broadcast = new Broadcast(server, source.ring, () => ({ status: STATUS, sessions: [] }));
     agent = new TestProfile();
     clients = [];
@@ -57,11 +59,12 @@ describe('live viewers', () => {
   });
 
   let pushed = 0;
-  const push = (): void => {
-    agent.add({ stack: ['main', `f${pushed++}`] });
+  /** `nameLength`: so that a chunk is as long as that. */
+  const push = (nameLength = 0): void => {
+    agent.add({ stack: ['main', `f${pushed++}`.padEnd(nameLength, '_')] });
     const bytes = encodeChunk(agent.builder.cutChunk(HEADER, []));
     source.push(bytes);
-    broadcast.chunk(bytes);
+    broadcast.chunk();
   };
 
   /** A viewer that acknowledges only when it is told to. */
@@ -78,9 +81,9 @@ describe('live viewers', () => {
     const take = (bytes: ArrayBuffer): void => {
       for (const one of splitChunks(new Uint8Array(bytes))) applyNext(stream, one);
     };
-    client.on('snapshot', (bytes, acknowledge) => {
-      received.push('snapshot');
-      stream = new ChunkStream(new Profile());
+    client.on('snapshot', (bytes, { isFirst, restBytes }, acknowledge) => {
+      received.push(restBytes === 0 ? 'snapshot' : 'part');
+      if (isFirst) stream = new ChunkStream(new Profile());
       take(bytes);
       waiting.push(acknowledge);
     });
@@ -159,12 +162,10 @@ describe('live viewers', () => {
     expect(viewer.received).toEqual(['snapshot']);
     viewer.acknowledge();
     await settle();
-    push();
-    await settle();
     expect(viewer.received).toEqual(['snapshot', 'snapshot']);
   });
 
-  it('who do not acknowledge get a few chunks, then nothing, then a new snapshot', async () => {
+  it('who do not acknowledge get a few chunks, then nothing, then what they lack', async () => {
     push();
     const slow = await connect();
     const quick = await connect();
@@ -186,15 +187,44 @@ describe('live viewers', () => {
 
     slow.acknowledge();
     await settle();
+    expect(slow.received.slice(17)).toEqual(['chunk']);
+    expect(slow.samples()).toBe(31);
     push();
     await settle();
-    expect(slow.received.slice(17)).toEqual(['snapshot']);
+    expect(slow.received.slice(17)).toEqual(['chunk', 'chunk']);
     expect(slow.samples()).toBe(32);
-    slow.acknowledge();
+  });
+
+  it('get a large snapshot in parts, each when they have taken in some before, and then what came meanwhile', async () => {
+    for (let i = 0; i < 8; i++) push(800_000);
+    const viewer = await connect();
+    viewer.client.emit('subscribe');
     await settle();
+    expect(viewer.received).toEqual(['part', 'part', 'part']);
+    push();
     push();
     await settle();
-    expect(slow.received.slice(17)).toEqual(['snapshot', 'chunk']);
-    expect(slow.samples()).toBe(33);
+    expect(viewer.received).toHaveLength(3);
+    for (let i = 0; i < 3; i++) {
+      viewer.acknowledge();
+      await settle();
+    }
+    expect(viewer.received).toEqual([...new Array(7).fill('part'), 'snapshot', 'chunk']);
+    expect(viewer.samples()).toBe(10);
+  });
+
+  it('who take in nothing until what they lack is forgotten get a new snapshot', async () => {
+    push();
+    const viewer = await connect();
+    viewer.client.emit('subscribe');
+    await settle();
+    for (let i = 0; i < 99; i++) push();
+    await settle();
+    expect(viewer.received).toHaveLength(17);
+    viewer.acknowledge();
+    await settle();
+    expect(viewer.received.slice(17)).toEqual(['snapshot']);
+    expect(viewer.samples()).toBeGreaterThanOrEqual(60);
+    expect(viewer.samples()).toBeLessThan(64);
   });
 });

@@ -1,8 +1,8 @@
 /**
- * Live viewers: each gets a snapshot, then chunks, and acknowledges one in eight. One that falls behind is sent nothing until
- * it has caught up, then a new snapshot: nothing is buffered for it without bound.
+ * Live viewers: each gets a snapshot in parts, then chunks, and acknowledges each part and one chunk in eight. One that has not
+ * acknowledged some is sent nothing more until it has, and then goes on where it was, for the ring has what it lacks: nothing is
+ * buffered for it, and it is not sent all over again.
  */
-
 import type { Server, Socket } from 'socket.io';
 import type { BrowserToServer, ServerToBrowser } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
@@ -14,8 +14,12 @@ type LiveSocket = Socket<BrowserToServer, ServerToBrowser>;
 
 /** To read an acknowledgement costs as much as to send a chunk, so it is asked of one chunk in so many, and for all before. */
 const ACKNOWLEDGED_EVERY = 8;
-/** With so many acknowledgements to come a viewer is sent nothing more: a snapshot's, say, and those of sixteen chunks. */
+/** With so many acknowledgements to come a viewer is sent nothing more: for two parts, say, and sixteen chunks. */
 const MAX_AWAITED = 3;
+/** Chunks that are sent together are at most so long, or one: others are sent in between, and a slow viewer gets on. */
+const PART_BYTES = 1024 * 1024;
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 interface Viewer {
   readonly socket: LiveSocket;
@@ -24,8 +28,10 @@ interface Viewer {
   awaited: number;
   /** Chunks since the last of which one was asked for. */
   unasked: number;
-  /** Must have a snapshot before any further chunk. */
-  needsSnapshot: boolean;
+  /** What is still to be sent of a snapshot. */
+  snapshot: { chunks: readonly Bytes[]; isFirst: boolean } | undefined;
+  /** The number of the chunk that it needs next, after that; undefined: a new snapshot, before any chunk. */
+  next: number | undefined;
 }
 
 export class Broadcast {
@@ -50,16 +56,18 @@ export class Broadcast {
         isSubscribed: false,
         awaited: 0,
         unasked: 0,
-        needsSnapshot: true,
+        snapshot: undefined,
+        next: undefined,
       };
       this.#viewers.add(viewer);
       socket.on('subscribe', () => {
         viewer.isSubscribed = true;
-        viewer.needsSnapshot = true;
-        this.#sendSnapshot(viewer);
+        startOver(viewer);
+        this.#advance(viewer);
       });
       socket.on('unsubscribe', () => {
         viewer.isSubscribed = false;
+        startOver(viewer);
       });
       socket.on('disconnect', () => this.#viewers.delete(viewer));
     });
@@ -69,14 +77,9 @@ export class Broadcast {
     return this.#viewers.size > 0;
   }
 
-  /** The ring has taken a chunk: `bytes`. */
-  chunk(bytes: Uint8Array<ArrayBuffer>): void {
-    for (const viewer of this.#viewers) {
-      if (!viewer.isSubscribed) continue;
-      if (viewer.needsSnapshot) this.#sendSnapshot(viewer);
-      else if (viewer.awaited >= MAX_AWAITED) viewer.needsSnapshot = true;
-      else this.#send(viewer, 'chunk', bytes);
-    }
+  /** The ring has taken a chunk. */
+  chunk(): void {
+    for (const viewer of this.#viewers) this.#advance(viewer);
   }
 
   status(status: LiveStatus): void {
@@ -87,25 +90,84 @@ export class Broadcast {
     if (this.hasConnections) this.#server.emit('sessions', sessions);
   }
 
-  /** Sends the ring as it is, unless the viewer is busy or there is nothing yet: then the next update tries again. */
-  #sendSnapshot(viewer: Viewer): void {
-    const bytes = viewer.awaited === 0 ? this.#ring.snapshot() : undefined;
-    if (bytes === undefined) return;
-    viewer.needsSnapshot = false;
-    this.#send(viewer, 'snapshot', bytes);
+  /** Sends what a viewer lacks, as long as it does not owe too many acknowledgements. */
+  #advance(viewer: Viewer): void {
+    if (!viewer.isSubscribed) return;
+    for (;;) {
+      const lacking = viewer.next === undefined ? undefined : this.#ring.since(viewer.next);
+      if (lacking === undefined) {
+        startOver(viewer);
+        // What it was sent before is taken in first: else who asks again and again would be sent as many.
+        const snapshot = viewer.awaited === 0 ? this.#ring.snapshot() : undefined;
+        if (snapshot === undefined) return;
+        viewer.snapshot = { chunks: snapshot.chunks, isFirst: true };
+        viewer.next = snapshot.next;
+      } else if (viewer.awaited >= MAX_AWAITED) {
+        return;
+      } else if (viewer.snapshot !== undefined) {
+        this.#sendPart(viewer, viewer.snapshot);
+      } else {
+        const chunks = firstPart(lacking);
+        if (chunks.length === 0) return;
+        viewer.next = (viewer.next ?? 0) + chunks.length;
+        this.#sendChunks(viewer, chunks);
+      }
+    }
   }
 
-  #send(viewer: Viewer, event: 'snapshot' | 'chunk', bytes: Uint8Array<ArrayBuffer>): void {
-    // On this side binary is a Buffer; the browser gets an ArrayBuffer.
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) as never as ArrayBuffer;
-    if (event === 'chunk' && ++viewer.unasked < ACKNOWLEDGED_EVERY) {
-      viewer.socket.emit(event, chunk);
+  #sendPart(viewer: Viewer, { chunks, isFirst }: NonNullable<Viewer['snapshot']>): void {
+    const part = firstPart(chunks);
+    const rest = chunks.slice(part.length);
+    viewer.snapshot = rest.length === 0 ? undefined : { chunks: rest, isFirst: false };
+    viewer.socket.emit(
+      'snapshot',
+      joined(part),
+      { isFirst, restBytes: byteLength(rest) },
+      this.#awaited(viewer),
+    );
+  }
+
+  #sendChunks(viewer: Viewer, chunks: readonly Bytes[]): void {
+    viewer.unasked += chunks.length;
+    if (viewer.unasked < ACKNOWLEDGED_EVERY) {
+      viewer.socket.emit('chunk', joined(chunks));
       return;
     }
     viewer.unasked = 0;
-    viewer.awaited++;
-    viewer.socket.emit(event, chunk, () => {
-      viewer.awaited--;
-    });
+    viewer.socket.emit('chunk', joined(chunks), this.#awaited(viewer));
   }
+
+  #awaited(viewer: Viewer): () => void {
+    viewer.awaited++;
+    return () => {
+      viewer.awaited--;
+      this.#advance(viewer);
+    };
+  }
+}
+
+function startOver(viewer: Viewer): void {
+  viewer.snapshot = undefined;
+  viewer.next = undefined;
+}
+
+/** As many of the first as are sent together. */
+function firstPart(chunks: readonly Bytes[]): readonly Bytes[] {
+  let count = 0;
+  for (let bytes = 0; count < chunks.length; count++) {
+    bytes += chunks[count].length;
+    if (count > 0 && bytes > PART_BYTES) break;
+  }
+  return chunks.slice(0, count);
+}
+
+const byteLength = (chunks: readonly Bytes[]): number =>
+  chunks.reduce((sum, { length }) => sum + length, 0);
+
+/** On this side binary is a Buffer; the browser gets an ArrayBuffer. */
+function joined(chunks: readonly Bytes[]): ArrayBuffer {
+  const [{ buffer, byteOffset, length }] = chunks;
+  const bytes =
+    chunks.length === 1 ? Buffer.from(buffer, byteOffset, length) : Buffer.concat(chunks);
+  return bytes as never as ArrayBuffer;
 }

@@ -63,7 +63,8 @@ class Live {
     const snapshot = this.ring.snapshot();
     if (snapshot === undefined) throw new Error('nothing yet');
     this.viewer = new ChunkStream(new Profile());
-    this.view(snapshot);
+    for (const chunk of snapshot.chunks) this.view(chunk);
+    expect(this.ring.since(snapshot.next)).toEqual([]);
   }
 }
 
@@ -97,13 +98,31 @@ describe('the live ring', () => {
     expect(early).toEqual(['0:main;a', '0:main;b', '1:main;a;c', '3:main;b', '3:other']);
   });
 
-  it('makes a snapshot once, until something new comes', () => {
-    const live = new Live();
+  it('copies nothing for a snapshot, and encodes its tables once', () => {
+    const live = new Live({ seconds: 3 });
+    for (let second = 0; second < 10; second++) live.push(['a']);
+    const [one, other] = [live.ring.snapshot()?.chunks ?? [], live.ring.snapshot()?.chunks ?? []];
+    expect(one).toHaveLength(5);
+    for (const [i, bytes] of one.entries()) expect(other[i]).toBe(bytes);
     live.push(['a']);
-    expect(live.ring.snapshot()).toBe(live.ring.snapshot());
-    const before = live.ring.snapshot();
-    live.push(['a']);
-    expect(live.ring.snapshot()).not.toBe(before);
+    expect(live.ring.snapshot()?.chunks[0]).not.toBe(one[0]);
+  });
+
+  it('has what continues a snapshot as long as that is not forgotten', () => {
+    const live = new Live({ seconds: 3 });
+    live.push(['main', 'a']);
+    live.subscribe();
+    const { next = 0 } = live.ring.snapshot() ?? {};
+    const { viewer } = live;
+    live.viewer = undefined;
+    live.push(['main', 'b']);
+    live.push(['main', 'c']);
+    expect(live.ring.since(next)).toHaveLength(2);
+    live.viewer = viewer;
+    for (const chunk of live.ring.since(next) ?? []) live.view(chunk);
+    expect(stacksOf(live.viewed)).toEqual(['0:main;a', '1:main;b', '2:main;c']);
+    for (let second = 0; second < 5; second++) live.push();
+    expect(live.ring.since(next)).toBeUndefined();
   });
 
   it('passes names on that come late', () => {

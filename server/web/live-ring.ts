@@ -36,6 +36,14 @@ const BOUNDS: RingBounds = {
 /** How far above its bounds the ring grows before it forgets: what is decoded together costs a fraction of one by one. */
 const SLACK = 1 / 20;
 
+/** All that the ring holds. */
+export interface RingSnapshot {
+  /** Chunks, of which the first starts over. */
+  readonly chunks: readonly Uint8Array<ArrayBuffer>[];
+  /** Of the chunk that continues them, which may be yet to come (`LiveRing.since`). */
+  readonly next: number;
+}
+
 /** One of the agent's chunks. */
 interface Slice {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -59,7 +67,10 @@ export class LiveRing {
   #bytes = 0;
   /** Tables as they were before the oldest slice; and all that was lost before it, whatever has become of the tables. */
   #before = new Profile();
-  #snapshot: Uint8Array<ArrayBuffer> | undefined;
+  /** The same as a chunk, as long as somebody may ask for it again. */
+  #encodedBefore: Uint8Array<ArrayBuffer> | undefined;
+  /** How many chunks have ever been pushed. */
+  #pushed = 0;
 
   constructor(bounds: RingBounds = BOUNDS) {
     this.#bounds = bounds;
@@ -77,37 +88,31 @@ export class LiveRing {
     }
     const slice = sliceOf(bytes, encoded);
     this.#slices.push(slice);
+    this.#pushed++;
     this.#count(slice, 1);
-    this.#snapshot = undefined;
     this.#forget();
     this.#forgetLatencies();
   }
 
-  /**
-   * All that the ring holds, as chunks one after another of which the first starts over; undefined before the first chunk.
-   * What is pushed afterwards continues it.
-   */
-  snapshot(): Uint8Array<ArrayBuffer> | undefined {
+  /** All that the ring holds, none of it copied; undefined before the first chunk. */
+  snapshot(): RingSnapshot | undefined {
     if (this.#slices.length === 0) return undefined;
-    this.#snapshot ??= this.#join();
-    return this.#snapshot;
-  }
-
-  #join(): Uint8Array<ArrayBuffer> {
-    const pieces = this.#slices.map(({ bytes }) => bytes);
+    const chunks = this.#slices.map(({ bytes }) => bytes);
     const { header } = this.#slices[0];
     if (this.#before.header !== undefined) {
       // Its slice is empty: what happened is whole from the next chunk on.
       const first = { ...header, sequence: 0, endNs: header.startNs };
-      pieces.unshift(encodeChunk(chunkOf(this.#before, first)));
+      this.#encodedBefore ??= encodeChunk(chunkOf(this.#before, first));
+      chunks.unshift(this.#encodedBefore);
     }
-    const joined = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-      joined.set(piece, at);
-      at += piece.length;
-    }
-    return joined;
+    return { chunks, next: this.#pushed };
+  }
+
+  /** The chunk of that number and all after it; undefined where it is forgotten already. */
+  since(number: number): readonly Uint8Array<ArrayBuffer>[] | undefined {
+    const oldest = this.#pushed - this.#slices.length;
+    if (number < oldest) return undefined;
+    return this.#slices.slice(number - oldest).map(({ bytes }) => bytes);
   }
 
   /** The stream's tables as of now, with nothing that happened: the caller's own. */
@@ -138,6 +143,7 @@ export class LiveRing {
     if (!exceeds(1 + SLACK)) return;
     while (oldest < this.#slices.length - 1 && exceeds(1)) this.#count(this.#slices[oldest++], -1);
     const forgotten = this.#slices.splice(0, oldest);
+    this.#encodedBefore = undefined;
     try {
       for (const { bytes: encoded } of forgotten) this.#foldBefore(decodeChunk(encoded));
       if (this.#slices[0].header.sequence === 0) this.#startOver();
@@ -164,6 +170,7 @@ export class LiveRing {
   #clear(): void {
     this.#slices = [];
     this.#before = new Profile();
+    this.#encodedBefore = undefined;
     this.#events = this.#latencies = this.#bytes = 0;
   }
 

@@ -104,7 +104,7 @@ async function main(): Promise<void> {
   const agent = new AgentLink({
     chunk: (bytes) => {
       source.push(bytes);
-      broadcast?.chunk(bytes);
+      broadcast?.chunk();
     },
     changed: () => broadcast?.status(status()),
     started: () => budget.agentStarted(),
