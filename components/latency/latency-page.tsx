@@ -8,6 +8,7 @@ import { HistogramView } from '@/components/histogram/histogram';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
+import { loadingText } from '@/components/shell/loading-text';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { useSignedOut } from '@/components/shell/use-signed-out';
@@ -123,7 +124,12 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
             actions={<Button onClick={() => location.reload()}>Load again</Button>}
           />
         ) : state.latency === undefined ? (
-          <WorkspaceSkeleton text={isLive ? 'Connecting to Hearth…' : 'Loading the recording…'} />
+          <WorkspaceSkeleton
+            text={loadingText(
+              state,
+              isLive ? 'Loading what was measured…' : 'Loading the recording…',
+            )}
+          />
         ) : (
           <Workspace
             result={state.latency}

@@ -211,7 +211,7 @@ const isOver = (status: ProfileState['status']): boolean =>
 
 function waitingFor(state: ProfileState): string {
   const { connection, status } = state;
-  if (connection !== 'connected') return 'Connecting to Hearth…';
+  if (connection !== 'connected') return loadingText(state);
   if (status?.agent.state === 'starting') return 'The agent is starting…';
   if (isOver(status)) return 'Nothing can be sampled.';
   if (status?.agent.state === 'dead') return 'Waiting for the agent to start again…';

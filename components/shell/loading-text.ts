@@ -2,7 +2,9 @@
 import type { ProfileState } from '@/components/profile-worker/client';
 import { formatBytes } from '@/components/ui/format';
 
-export function loadingText({ progress }: ProfileState, what = 'Loading…'): string {
+/** `what`: is being loaded, a sentence. */
+export function loadingText({ connection, progress }: ProfileState, what = 'Loading…'): string {
+  if (connection === 'connecting' || connection === 'disconnected') return 'Connecting to Hearth…';
   if (progress === undefined) return what;
   const loaded = formatBytes(progress.loadedBytes);
   if (progress.totalBytes === undefined || progress.totalBytes === 0) return `${what} ${loaded}`;

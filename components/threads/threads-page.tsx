@@ -6,6 +6,7 @@ import type { ProfileState } from '@/components/profile-worker/client';
 import { NO_THREADS } from '@/components/profile-worker/thread-analysis';
 import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
+import { loadingText } from '@/components/shell/loading-text';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
@@ -180,7 +181,12 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
             actions={<Button onClick={() => location.reload()}>Load again</Button>}
           />
         ) : list === undefined ? (
-          <WorkspaceSkeleton text={isLive ? 'Connecting to Hearth…' : 'Loading the recording…'} />
+          <WorkspaceSkeleton
+            text={loadingText(
+              state,
+              isLive ? 'Loading what was measured…' : 'Loading the recording…',
+            )}
+          />
         ) : list.length === 0 ? (
           <Nothing
             isLive={isLive}
