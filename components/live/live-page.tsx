@@ -21,6 +21,7 @@ import { Button, buttonClass, IconButton } from '@/components/ui/button';
 import { CloseIcon, ReloadIcon } from '@/components/ui/icons';
 import type { SessionSummary } from '@/profile/session';
 import type { TimeRange } from '@/profile/view';
+import { secondsBehind } from './behind';
 import { LiveBanners } from './live-banners';
 import { LiveEmpty } from './live-empty';
 import { LiveToolbar } from './live-toolbar';
@@ -189,6 +190,7 @@ export function LivePage() {
         status={status}
         analysis={listed}
         isOld={disconnectedMs !== undefined}
+        secondsBehind={shownView.range === undefined ? secondsBehind(state) : 0}
         view={view}
         onView={changeView}
       />

@@ -85,7 +85,7 @@ export function BudgetForm({ budget, onDone }: { readonly budget: BudgetStatus; 
         <p className={usedBytes > memoryBytes ? 'text-warn' : 'text-dim'}>
           {formatCount(Math.round(usedBytes / MB))} MB are used.
           {usedBytes > memoryBytes
-            ? ' Off-CPU profiling, latencies and recording take some: end what you don’t look at.'
+            ? ' Live views hold less then, and go back less far. Off-CPU profiling, latencies and recording take some: end what you don’t look at.'
             : ''}
         </p>
       )}

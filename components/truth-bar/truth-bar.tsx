@@ -40,6 +40,8 @@ export type TruthBarProps = {
       readonly kind: 'live';
       /** There is no connection: the numbers are the last ones that came. */
       readonly isOld: boolean;
+      /** By how much what is shown is older than the present; 0 where the page keeps up. */
+      readonly secondsBehind: number;
       readonly status: LiveStatus | undefined;
       readonly analysis: Analysis | undefined;
     }
@@ -68,11 +70,26 @@ export const TruthBar = memo(function TruthBar(props: TruthBarProps) {
   );
 });
 
-function LiveItems({ status, analysis, ...looking }: Extract<TruthBarProps, { kind: 'live' }>) {
+function LiveItems({
+  status,
+  analysis,
+  secondsBehind,
+  ...looking
+}: Extract<TruthBarProps, { kind: 'live' }>) {
   const collector = status?.collector;
   const waiting = 'the agent has not reported yet';
   return (
     <>
+      {secondsBehind === 0 ? null : (
+        <span
+          className={ITEM}
+          title="What is shown is so old: this page can’t take in what is measured as fast as it comes. Nothing is left out; fewer sources of latencies, or a lower rate, make it less."
+        >
+          <Item label="Behind">
+            <span className="text-warn">{secondsBehind} s</span>
+          </Item>
+        </span>
+      )}
       <Popover
         label="Sampling rate"
         buttonClass={ITEM_BUTTON}

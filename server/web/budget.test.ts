@@ -11,6 +11,7 @@ import {
   settingAfter,
   type Wish,
 } from './budget';
+import type { History } from './memory-budget';
 
 /** Readings of a cost that halves with each step, until `seconds` have gone by; the steps at each second. */
 function follow(steps: BudgetSteps, cost: number, seconds: number): number[] {
@@ -34,11 +35,15 @@ const DEAR = {
 } as unknown as CollectorStatus;
 const WISH: Wish = { frequencyHz: 99, thresholdNs: undefined, latencies: [] };
 
+/** Which takes nothing. */
+const HISTORY: History = { bytes: 0, oldBytes: 0, maxBytes: 96e6, limitBytes: () => {} };
+
 /** A keeper, and what it does. */
 function keep(wish = WISH, budget: Budget = DEFAULT_BUDGET) {
   const applied: Setting[] = [];
   const stopped: (readonly Extra[])[] = [];
   const keeper = new BudgetKeeper(budget, wish, {
+    history: HISTORY,
     apply: (setting) => applied.push(setting),
     stop: (extras) => stopped.push(extras),
   });

@@ -3,7 +3,8 @@
  * short waits, and fewer of the latency events that are most, a step at a time, and at once where more comes than can be read;
  * below it, a step back. Weights say how much
  * a sample, a wait or an event stands for, so they stay right. Where all steps are taken and what can be switched off still
- * costs more than the budget by itself, the dearest of it is switched off, until the user switches it on again.
+ * costs more than the budget by itself, the dearest of it is switched off, until the user switches it on again. For memory see
+ * memory-budget.ts.
  */
 import {
   LATENCY_TEXTS,
@@ -19,11 +20,12 @@ import type {
   ProcessCost,
   StoppedExtra,
 } from '@/profile/status';
+import { type History, MemoryBudget } from './memory-budget';
 
 export interface Budget {
   /** Percent of all CPUs together; 0: no limit. */
   readonly cpuPercent: number;
-  /** Of the agent, the web process and the BPF maps. Beyond it Hearth says so, and what to do. */
+  /** Of the agent, the web process and the BPF maps. */
   readonly memoryBytes: number;
 }
 
@@ -189,6 +191,8 @@ export class BudgetSteps {
 
 /** What the budget can do. */
 export interface BudgetActions {
+  /** What is given up where memory is short. */
+  readonly history: History;
   /** Puts a setting into force. */
   apply(setting: Setting): void;
   /** Switches off what is measured by the same programs. */
@@ -202,6 +206,7 @@ export class BudgetKeeper {
   readonly #steps: BudgetSteps;
   readonly #actions: BudgetActions;
   #usedBytes: number | undefined;
+  readonly #memory: MemoryBudget;
   /** What the ring had no room for since the agent began, and in how many readings after each other it was much. */
   #ringLosses = 0;
   #overruns = 0;
@@ -215,6 +220,7 @@ export class BudgetKeeper {
     this.#wish = wish;
     this.#steps = new BudgetSteps(budget.cpuPercent, mostSteps(wish));
     this.#actions = actions;
+    this.#memory = new MemoryBudget(budget.memoryBytes, actions.history);
   }
 
   get setting(): Setting {
@@ -236,6 +242,7 @@ export class BudgetKeeper {
   setBudget(budget: Budget): void {
     this.#budget = budget;
     this.#steps.limitPercent = budget.cpuPercent;
+    this.#memory.limitBytes = budget.memoryBytes;
     if (budget.cpuPercent === 0) this.#begin(false);
   }
 
@@ -265,6 +272,8 @@ export class BudgetKeeper {
       value(collector.agent.residentBytes) +
       value(web.residentBytes) +
       value(collector.bpfMapBytes);
+    const remembered = this.#memory.read(this.#usedBytes);
+    if (remembered !== undefined) this.#changed(remembered);
     const percent = (cores / collector.cpus) * 100;
     this.#recent = [...this.#recent, percent].slice(-MEAN_OF);
     const before = this.#steps.steps;

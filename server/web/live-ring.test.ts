@@ -218,6 +218,29 @@ describe('the live ring', () => {
     expect(stacksOf(live.viewed).at(-1)).toBe('99:f29');
   });
 
+  it('holds less where it is told to, but for the last minute, and more again', () => {
+    const live = new Live({ seconds: 1000, bytes: 1_000_000 });
+    const seconds = (): number => {
+      live.subscribe();
+      return (live.viewed.header?.endNs ?? 0) / 1e9 - live.viewed.startNs / 1e9;
+    };
+    for (let second = 0; second < 200; second++) live.push(['a'], ['b']);
+    expect(seconds()).toBe(200);
+    const { bytes, oldBytes } = live.ring;
+    expect(oldBytes / bytes).toBeCloseTo(139 / 200, 1);
+    live.ring.limitBytes(bytes / 2);
+    expect(live.ring.bytes).toBeLessThanOrEqual(bytes / 2);
+    expect(seconds()).toBeGreaterThan(80);
+    live.ring.limitBytes(10);
+    expect(seconds()).toBe(61);
+    expect(live.ring.oldBytes).toBe(0);
+    for (let second = 0; second < 20; second++) live.push(['a'], ['b']);
+    expect(seconds()).toBe(61);
+    live.ring.limitBytes(1_000_000);
+    for (let second = 0; second < 20; second++) live.push(['a'], ['b']);
+    expect(seconds()).toBe(81);
+  });
+
   it('gives its tables to who needs them, as they are now', () => {
     const live = new Live({ seconds: 3 });
     const names = (): string[] => {

@@ -33,6 +33,8 @@ const BOUNDS: RingBounds = {
   latencies: 1_000_000,
   bytes: 96 * 1024 * 1024,
 };
+/** Live views have windows of so much. */
+const KEPT_SECONDS = 60;
 /** How far above its bounds the ring grows before it forgets: what is decoded together costs a fraction of one by one. */
 const SLACK = 1 / 20;
 
@@ -61,6 +63,8 @@ function fold(profile: Profile, chunk: Chunk): void {
 
 export class LiveRing {
   readonly #bounds: RingBounds;
+  /** Of all but the last minute. */
+  #maxBytes: number;
   #slices: Slice[] = [];
   #events = 0;
   #latencies = 0;
@@ -74,6 +78,35 @@ export class LiveRing {
 
   constructor(bounds: RingBounds = BOUNDS) {
     this.#bounds = bounds;
+    this.#maxBytes = bounds.bytes;
+  }
+
+  /** Of all chunks that it holds. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Of those that are older than what it holds in any case. */
+  get oldBytes(): number {
+    let bytes = this.#bytes;
+    for (let i = this.#slices.length - 1; i >= 0 && this.#ageNs(i) <= KEPT_SECONDS * 1e9; i--)
+      bytes -= this.#slices[i].bytes.length;
+    return bytes;
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /** From now on it holds no more; but what the windows of live views need, within the bounds that it has. */
+  limitBytes(maxBytes: number): void {
+    this.#maxBytes = maxBytes;
+    if (this.#slices.length > 0) this.#forget();
+  }
+
+  /** How long before the newest chunk's end one ended. */
+  #ageNs(slice: number): number {
+    return this.#slices[this.#slices.length - 1].header.endNs - this.#slices[slice].header.endNs;
   }
 
   /** Throws ChunkFormatError for what is not the stream's next chunk. `bytes` is the ring's from now on. */
@@ -134,12 +167,12 @@ export class LiveRing {
 
   #forget(): void {
     const { seconds, samples, bytes } = this.#bounds;
-    const nowNs = this.#slices[this.#slices.length - 1].header.endNs;
     let oldest = 0;
     const exceeds = (slack: number): boolean =>
       this.#events > samples * slack ||
       this.#bytes > bytes * slack ||
-      nowNs - this.#slices[oldest].header.endNs > seconds * 1e9 * slack;
+      (this.#bytes > this.#maxBytes * slack && this.#ageNs(oldest) > KEPT_SECONDS * 1e9) ||
+      this.#ageNs(oldest) > seconds * 1e9 * slack;
     if (!exceeds(1 + SLACK)) return;
     while (oldest < this.#slices.length - 1 && exceeds(1)) this.#count(this.#slices[oldest++], -1);
     const forgotten = this.#slices.splice(0, oldest);

@@ -114,6 +114,7 @@ async function main(): Promise<void> {
     { ...DEFAULT_BUDGET, cpuPercent: Number(values.budget) },
     { frequencyHz: Number(values.frequency), thresholdNs: undefined, latencies: [] },
     {
+      history: source.ring,
       apply: ({ frequencyHz, thresholdNs, latencyOneIn = 1 }) => {
         agent.tell({ set: 'frequency', frequencyHz });
         if (thresholdNs !== undefined) agent.tell({ set: 'offCpu', enabled: true, thresholdNs });
