@@ -242,7 +242,7 @@ export class BudgetKeeper {
   setBudget(budget: Budget): void {
     this.#budget = budget;
     this.#steps.limitPercent = budget.cpuPercent;
-    this.#memory.limitBytes = budget.memoryBytes;
+    this.#memory.budgetBytes = budget.memoryBytes;
     if (budget.cpuPercent === 0) this.#begin(false);
   }
 

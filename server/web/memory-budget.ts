@@ -26,15 +26,15 @@ const HEADROOM = 0.8;
 const mb = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
 export class MemoryBudget {
-  limitBytes: number;
+  budgetBytes: number;
   readonly #history: History;
   readonly #mostBytes: number;
   #readings: number[] = [];
   #toSkip = 0;
   #calm = 0;
 
-  constructor(limitBytes: number, history: History) {
-    this.limitBytes = limitBytes;
+  constructor(budgetBytes: number, history: History) {
+    this.budgetBytes = budgetBytes;
     this.#history = history;
     this.#mostBytes = history.maxBytes;
   }
@@ -49,18 +49,18 @@ export class MemoryBudget {
     if (this.#readings.length < MEAN_OF) return undefined;
     const used = this.#readings.reduce((sum, bytes) => sum + bytes, 0) / MEAN_OF;
     const { bytes, oldBytes, maxBytes } = this.#history;
-    if (used > this.limitBytes) {
+    if (used > this.budgetBytes) {
       this.#calm = 0;
       // Else what takes the memory is something else.
       if (oldBytes < LEAST_BYTES) return undefined;
       this.#limitHistory(bytes - oldBytes / 2);
-      return `live views hold ${mb(this.#history.maxBytes)} at most, and go back less far: Hearth took ${mb(used)} of memory, the budget is ${mb(this.limitBytes)}`;
+      return `live views hold ${mb(this.#history.maxBytes)} at most, and go back less far: Hearth took ${mb(used)} of memory, the budget is ${mb(this.budgetBytes)}`;
     }
-    const hasRoom = maxBytes < this.#mostBytes && used + maxBytes < this.limitBytes * HEADROOM;
+    const hasRoom = maxBytes < this.#mostBytes && used + maxBytes < this.budgetBytes * HEADROOM;
     this.#calm = hasRoom ? this.#calm + 1 : 0;
     if (this.#calm < CALM) return undefined;
     this.#limitHistory(Math.min(this.#mostBytes, maxBytes * 2));
-    return `live views hold ${mb(this.#history.maxBytes)} at most, and go back further: Hearth took ${mb(used)} of memory, the budget is ${mb(this.limitBytes)}`;
+    return `live views hold ${mb(this.#history.maxBytes)} at most, and go back further: Hearth took ${mb(used)} of memory, the budget is ${mb(this.budgetBytes)}`;
   }
 
   #limitHistory(bytes: number): void {
