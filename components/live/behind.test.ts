@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { secondsBehind } from './behind';
 
-/** A page that shows what happened until 10 s after the start, when the agent last told of itself so long after it. */
+/** A page that has taken in what happened until 10 s after the start, when the agent last told of itself so long after it. */
 const page = (toldS: number, change: Partial<ProfileState> = {}): ProfileState =>
   ({
     phase: 'ready',
     connection: 'connected',
     paused: false,
     status: { collector: { timeMs: 1e12 + toldS * 1e3 } },
-    analysis: { endNs: 10e9, wallOffsetNs: 1e18 },
+    takenUntilMs: 1e12 + 10e3,
     ...change,
   }) as ProfileState;
 

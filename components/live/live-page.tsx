@@ -190,7 +190,7 @@ export function LivePage() {
         status={status}
         analysis={listed}
         isOld={disconnectedMs !== undefined}
-        secondsBehind={shownView.range === undefined ? secondsBehind(state) : 0}
+        secondsBehind={secondsBehind(state)}
         view={view}
         onView={changeView}
       />

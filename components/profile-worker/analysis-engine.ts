@@ -128,6 +128,12 @@ export class AnalysisEngine {
     }
   }
 
+  /** Up to when the profile goes, by the clock of the machine that is profiled, in ms; undefined where there is none. */
+  get untilMs(): number | undefined {
+    const { header } = this.#profile;
+    return header && (header.endNs + header.wallOffsetNs) / 1e6;
+  }
+
   /** The tables of a live profile have grown far beyond what its samples can need. */
   get needsSnapshot(): boolean {
     const limit = Math.max(this.#bounds.tables, 2 * this.#snapshotSize);

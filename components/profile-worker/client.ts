@@ -22,6 +22,8 @@ export interface ProfileState {
   readonly paused: boolean;
   /** Of live views. */
   readonly status?: LiveStatus;
+  /** Up to when what was sent had been taken in when the status came, by the clock of the machine that is profiled. */
+  readonly takenUntilMs?: number | undefined;
   readonly sessions?: readonly SessionSummary[];
   readonly analysis?: Analysis;
   /** Of pages that ask for it. */
@@ -45,6 +47,7 @@ export class ProfileClient {
   /** The last one, as long as it is not shown. */
   #status: LiveStatus | undefined;
   #statusTimer: ReturnType<typeof setTimeout> | undefined;
+  #takenUntilMs: number | undefined;
   #view: View | undefined;
   #window: LiveWindow | undefined;
   #selected: readonly string[] | undefined;
@@ -153,6 +156,7 @@ export class ProfileClient {
     clearTimeout(this.#statusTimer);
     this.#statusTimer = undefined;
     this.#status = undefined;
+    this.#takenUntilMs = undefined;
     this.#socket?.off();
     this.#socket?.disconnect();
     this.#socket = undefined;
@@ -233,6 +237,7 @@ export class ProfileClient {
   #receive(message: FromWorker): void {
     switch (message.type) {
       case 'applied':
+        this.#takenUntilMs = message.untilMs;
         this.#acknowledgements.get(message.number)?.();
         this.#acknowledgements.delete(message.number);
         break;
@@ -287,7 +292,11 @@ export class ProfileClient {
   #change(change: Partial<ProfileState>, isAll = false): void {
     this.#state = isAll ? { ...EMPTY, ...change } : { ...this.#state, ...change };
     if (this.#status !== undefined) {
-      this.#state = { ...this.#state, status: this.#status };
+      this.#state = {
+        ...this.#state,
+        status: this.#status,
+        takenUntilMs: this.#takenUntilMs,
+      };
       this.#status = undefined;
       clearTimeout(this.#statusTimer);
       this.#statusTimer = undefined;

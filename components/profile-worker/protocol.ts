@@ -29,7 +29,8 @@ export type ToWorker =
   | { readonly type: 'taken' };
 
 export type FromWorker =
-  | { readonly type: 'applied'; readonly number: number }
+  /** `untilMs`: up to when the profile that is shown goes now, by the clock of the machine that is profiled; undefined before there is one. */
+  | { readonly type: 'applied'; readonly number: number; readonly untilMs: number | undefined }
   /** The stream can't be continued: ask for a new snapshot. Chunks are passed over until it comes. */
   | { readonly type: 'resynchronize' }
   | { readonly type: 'progress'; readonly loadedBytes: number; readonly totalBytes?: number }

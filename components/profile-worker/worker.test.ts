@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Chunk, encodeChunk } from '@/profile/chunk';
-import { TestProfile } from '@/profile/profiles-for-tests';
+import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
 import type { FromWorker, ToWorker } from './protocol';
 
 /** The worker's global scope, and what it has posted. */
@@ -30,6 +30,8 @@ function stream(): ArrayBuffer[] {
   return ['a', 'b', 'c'].map((name) => bytesOf(source.add({ stack: ['main', name] }).cut()));
 }
 
+const UNTIL_MS = (HEADER.endNs + HEADER.wallOffsetNs) / 1e6;
+
 /** A snapshot in one part. */
 const WHOLE = { type: 'snapshot', isFirst: true, restBytes: 0 } as const;
 
@@ -54,8 +56,8 @@ describe('a live stream', () => {
     scope.send({ ...WHOLE, number: 1, bytes: first });
     scope.send({ type: 'chunk', number: 2, bytes: second });
     expect(scope.take()).toEqual([
-      { type: 'applied', number: 1 },
-      { type: 'applied', number: 2 },
+      { type: 'applied', number: 1, untilMs: UNTIL_MS },
+      { type: 'applied', number: 2, untilMs: UNTIL_MS },
     ]);
   });
 
@@ -66,15 +68,15 @@ describe('a live stream', () => {
     scope.send({ type: 'chunk', number: 3, bytes: third.slice(0) });
     const posted = scope.take();
     expect(posted.filter(({ type }) => type === 'applied')).toEqual(
-      [1, 2, 3].map((number) => ({ type: 'applied', number })),
+      [1, 2, 3].map((number) => ({ type: 'applied', number, untilMs: UNTIL_MS })),
     );
     expect(posted.filter(({ type }) => type === 'resynchronize')).toHaveLength(1);
     const [again, next] = stream();
     scope.send({ ...WHOLE, number: 4, bytes: again });
     scope.send({ type: 'chunk', number: 5, bytes: next });
     expect(scope.take()).toEqual([
-      { type: 'applied', number: 4 },
-      { type: 'applied', number: 5 },
+      { type: 'applied', number: 4, untilMs: UNTIL_MS },
+      { type: 'applied', number: 5, untilMs: UNTIL_MS },
     ]);
   });
 

@@ -119,7 +119,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
     case 'snapshot':
     case 'chunk':
       receive(new Uint8Array(data.bytes), data.type === 'snapshot' ? data : undefined);
-      post({ type: 'applied', number: data.number });
+      post({ type: 'applied', number: data.number, untilMs: engine.untilMs });
       break;
     case 'session':
       void load(() => readSession(data.url));
