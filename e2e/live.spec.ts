@@ -185,6 +185,48 @@ test('a part of the live strip is looked at alone, while nothing moves', async (
   });
 });
 
+test('the next page has what the last one had loaded and picked, live and of a recording', async ({
+  page,
+}) => {
+  let connections = 0;
+  let loads = 0;
+  page.on('websocket', () => connections++);
+  page.on('request', (request) => {
+    if (request.url().endsWith('/chunks')) loads++;
+  });
+  const pages = page.getByRole('navigation', { name: 'Pages' });
+  const resume = page.getByRole('button', { name: 'Resume', exact: true });
+  const functions = page.getByRole('table', { name: 'Functions' }).getByRole('row');
+  await openFiltered(page);
+  await page.getByRole('button', { name: 'Record', exact: true }).click();
+  await expect(functions.filter({ hasText: 'burn_sixty' }).first()).toBeVisible();
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await pages.getByRole('link', { name: 'Threads' }).click();
+  await expect(resume).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Off-CPU profiling is off' })).toBeVisible();
+  await pages.getByRole('link', { name: 'Latency' }).click();
+  await expect(resume).toBeVisible();
+  await expect(page.getByRole('heading', { name: /: not measured$/ })).toBeVisible();
+  await pages.getByRole('link', { name: 'Live', exact: true }).click();
+  await expect(resume).toBeVisible();
+  await expectPicked(page);
+  await expect(functions.filter({ hasText: 'burn_sixty' }).first()).toBeVisible();
+  await page.keyboard.press('Space');
+  await expectShares(page, await samplesDuring(5000));
+  expect(connections).toBe(1);
+
+  await page.getByRole('button', { name: 'Stop recording' }).click();
+  await page.getByRole('link', { name: 'Open recording' }).click();
+  await expectShares(page, await samplesDuring(0), 4);
+  await page.getByRole('link', { name: 'Threads' }).last().click();
+  await expect(page.getByRole('heading', { name: 'Not in this recording' })).toBeVisible();
+  expect(page.url()).toContain(`pid=${workload?.pid}`);
+  await page.getByRole('link', { name: 'Flame graph' }).click();
+  await expect(functions.filter({ hasText: 'burn_sixty' }).first()).toBeVisible();
+  await expectPicked(page);
+  expect(loads).toBe(1);
+});
+
 test("the agent's death is shown, it comes back, and the recording is whole", async ({ page }) => {
   await openFiltered(page);
   await page.getByRole('button', { name: 'Record', exact: true }).click();

@@ -6,9 +6,10 @@ import { changeOf } from '@/components/activity/rate-changes';
 import { HeatmapView } from '@/components/heatmap/heatmap';
 import { HistogramView } from '@/components/histogram/histogram';
 import type { ProfileState } from '@/components/profile-worker/client';
-import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
 import { loadingText } from '@/components/shell/loading-text';
+import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { useSignedOut } from '@/components/shell/use-signed-out';
@@ -44,12 +45,15 @@ const WINDOW_NAMES = ['1 min', '5 min', 'all'] as const;
 
 /** Latencies of the machine as it runs, or of a recording. */
 export function LatencyPage({ session }: { readonly session: string | undefined }) {
-  const client = useProfileClient();
+  const client = useSharedProfile(session);
   const state = useProfileState(client);
   const [view, change] = useLatencyView(session);
   const [failure, setFailure] = useState<string>();
   const isLive = session === undefined;
-  useEffect(() => client.setLatencyQuery(latencyQuery(view, isLive)), [client, view, isLive]);
+  useEffect(
+    () => client.ask({ of: 'latency', query: latencyQuery(view, isLive) }),
+    [client, view, isLive],
+  );
   const { search } = view;
   useEffect(() => client.setView({ ...DEFAULT_VIEW, search }), [client, search]);
   useEffect(() => {
@@ -97,7 +101,14 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
             />
           </>
         ) : (
-          <Link href={`/sessions/${encodeURIComponent(session)}`} className={buttonClass()}>
+          <Link
+            href={profilePath(session, {
+              pids: view.pids,
+              containers: view.containers,
+              range: view.range,
+            })}
+            className={buttonClass()}
+          >
             CPU profile
           </Link>
         )}
@@ -371,12 +382,14 @@ function Empty({
   onAll(): void;
 }) {
   const { title, text } = LATENCY_TEXTS[view.source];
-  if (view.range !== undefined || view.pids.length + view.containers.length > 0) {
+  const isPart = view.range !== undefined || view.pids.length + view.containers.length > 0;
+  const everything = isPart ? <Button onClick={onAll}>Show everything</Button> : undefined;
+  if (isPart && (isMeasured || !isLive)) {
     return (
       <Notice
         title="No events in what is selected"
         text="The processes or containers that you picked had none in this time range."
-        actions={<Button onClick={onAll}>Show everything</Button>}
+        actions={everything}
       />
     );
   }
@@ -395,6 +408,7 @@ function Empty({
     <Notice
       title={`${title}: not measured`}
       text={`${text} Nothing is attached to the kernel for it until you press Measure.`}
+      actions={everything}
     />
   );
 }

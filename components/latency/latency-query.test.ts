@@ -60,7 +60,7 @@ describe('a view of latencies', () => {
       containers: ['docker:web'],
     };
     const href = stacksHref(view, 'ext4 fsync', 'a/b');
-    const [path, query] = href.split('#');
+    const [path, query] = href.split('?');
     expect(path).toBe('/sessions/a%2Fb');
     expect(viewFromQuery(query)).toMatchObject({
       mode: 'latency',

@@ -1,15 +1,9 @@
 /** What the latency page's address holds: all that a link must reproduce. */
+import { profilePath } from '@/components/shell/page-query';
 import type { LatencyQuery } from '@/profile/latency/analysis';
 import { bucketEnd, bucketLow, LAST_BUCKET } from '@/profile/latency/buckets';
 import { isLatencySource, type LatencySource, waitStates } from '@/profile/latency/sources';
-import {
-  bucketRange,
-  DEFAULT_VIEW,
-  type Orientation,
-  type TimeRange,
-  type View,
-  viewToQuery,
-} from '@/profile/view';
+import { bucketRange, type Orientation, type TimeRange } from '@/profile/view';
 
 /** Seconds up to now. */
 export const LATENCY_WINDOWS = [60, 300, undefined] as const;
@@ -122,20 +116,16 @@ export function stacksHref(
   session: string | undefined,
 ): string {
   const { source, buckets, pids, containers, range, zoom, search, orientation } = view;
-  return profileHref(
-    {
-      ...DEFAULT_VIEW,
-      mode: 'latency',
-      latency: { source, label, buckets },
-      pids,
-      containers,
-      range,
-      zoom,
-      search,
-      orientation,
-    },
-    session,
-  );
+  return profilePath(session, {
+    mode: 'latency',
+    latency: { source, label, buckets },
+    pids,
+    containers,
+    range,
+    zoom,
+    search,
+    orientation,
+  });
 }
 
 /** The waits of the selected lengths, as off-CPU profiling takes them; undefined where the source's events are none. */
@@ -143,26 +133,17 @@ export function waitsHref(view: LatencyView, session: string | undefined): strin
   const states = waitStates(view.source, view.label);
   if (states === undefined) return undefined;
   const [first, last] = view.buckets ?? [0, LAST_BUCKET];
-  return profileHref(
-    {
-      ...DEFAULT_VIEW,
-      mode: 'off-cpu',
-      pids: view.pids,
-      containers: view.containers,
-      range: view.range,
-      waits: {
-        states,
-        minNs: bucketLow(first),
-        maxNs: last === LAST_BUCKET ? Number.POSITIVE_INFINITY : bucketEnd(last),
-      },
+  return profilePath(session, {
+    mode: 'off-cpu',
+    pids: view.pids,
+    containers: view.containers,
+    range: view.range,
+    waits: {
+      states,
+      minNs: bucketLow(first),
+      maxNs: last === LAST_BUCKET ? Number.POSITIVE_INFINITY : bucketEnd(last),
     },
-    session,
-  );
-}
-
-function profileHref(view: View, session: string | undefined): string {
-  const path = session === undefined ? '/' : `/sessions/${encodeURIComponent(session)}`;
-  return `${path}#${viewToQuery(view)}`;
+  });
 }
 
 function numbersFrom(text: string | null): readonly [number, number] | undefined {

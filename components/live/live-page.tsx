@@ -7,9 +7,10 @@ import { ModeBar } from '@/components/modes/mode-bar';
 import { pickedText } from '@/components/process-list/rows';
 import type { Analysis } from '@/components/profile-worker/analysis';
 import type { ProfileState } from '@/components/profile-worker/client';
-import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { STACKS } from '@/components/profile-worker/question';
+import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { loadingText } from '@/components/shell/loading-text';
-import { DEFAULT_WINDOW, pageQueryText } from '@/components/shell/page-query';
+import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { GRAPH_LABELS, ProfileWorkspace } from '@/components/shell/profile-workspace';
 import { useCalm } from '@/components/shell/use-calm';
@@ -20,7 +21,7 @@ import { TruthBar } from '@/components/truth-bar/truth-bar';
 import { Button, buttonClass, IconButton } from '@/components/ui/button';
 import { CloseIcon, ReloadIcon } from '@/components/ui/icons';
 import type { SessionSummary } from '@/profile/session';
-import type { TimeRange } from '@/profile/view';
+import type { TimeRange, View } from '@/profile/view';
 import { secondsBehind } from './behind';
 import { LiveBanners } from './live-banners';
 import { LiveEmpty } from './live-empty';
@@ -28,7 +29,7 @@ import { LiveToolbar } from './live-toolbar';
 
 /** The machine as it runs. */
 export function LivePage() {
-  const client = useProfileClient();
+  const client = useSharedProfile(undefined);
   const state = useProfileState(client);
   const pageView = useView();
   const { view, window, changeView, changeWindow } = pageView;
@@ -36,8 +37,7 @@ export function LivePage() {
   const [stopped, setStopped] = useState<SessionSummary>();
   const [failure, setFailure] = useState<string>();
 
-  useEffect(() => client.openLive(), [client]);
-  const { status, analysis, paused } = state;
+  const { status, analysis, paused, disconnectedMs } = state;
   // While time goes on, a range would soon have nothing in it any more. The latency page leads to here with one.
   const isRangeShown = paused || view.mode === 'latency';
   const shownView = useMemo(
@@ -46,6 +46,10 @@ export function LivePage() {
   );
   useEffect(() => client.setView(shownView), [client, shownView]);
   useEffect(() => client.setWindow(window), [client, window]);
+  useEffect(() => {
+    client.ask(STACKS);
+    client.openLive();
+  }, [client]);
   const isRangeOfThePast = view.range !== undefined && view.mode !== 'latency';
   const setPaused = useCallback(
     (isPaused: boolean): void => {
@@ -61,7 +65,6 @@ export function LivePage() {
   };
 
   const listed = useCalm(analysis, [view, window, analysis?.labels], !paused);
-  const disconnectedMs = useDisconnectedSince(state.connection);
   const statusMs = useTimeOf(status);
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
 
@@ -177,7 +180,7 @@ export function LivePage() {
         />
         <Toast
           stopped={stopped}
-          query={pageQueryText({ view: { ...view, range: undefined }, window: DEFAULT_WINDOW })}
+          view={{ ...view, range: undefined }}
           failure={failure}
           onClose={() => {
             setStopped(undefined);
@@ -225,13 +228,13 @@ function waitingFor(state: ProfileState): string {
 /** Stays until it is closed: whoever stops a recording may look away first. */
 function Toast({
   stopped,
-  query,
+  view,
   failure,
   onClose,
 }: {
   readonly stopped: SessionSummary | undefined;
   /** The recording opens with what is looked at now. */
-  readonly query: string;
+  readonly view: View;
   readonly failure: string | undefined;
   onClose(): void;
 }) {
@@ -246,10 +249,7 @@ function Toast({
             {failure ?? <>Recorded “{stopped?.name}”</>}
           </span>
           {failure === undefined && stopped !== undefined ? (
-            <Link
-              href={`/sessions/${encodeURIComponent(stopped.id)}${query}`}
-              className={buttonClass('primary')}
-            >
+            <Link href={profilePath(stopped.id, view)} className={buttonClass('primary')}>
               Open recording
             </Link>
           ) : null}
@@ -260,16 +260,6 @@ function Toast({
       )}
     </div>
   );
-}
-
-/** Wall clock in ms since when the connection is gone; undefined while there is one or there never was. */
-function useDisconnectedSince(connection: ProfileState['connection']): number | undefined {
-  const [since, setSince] = useState<number>();
-  useEffect(() => {
-    if (connection === 'disconnected') setSince((known) => known ?? Date.now());
-    if (connection === 'connected') setSince(undefined);
-  }, [connection]);
-  return since;
 }
 
 /** When `value` came to be what it is, in ms. */

@@ -1,7 +1,7 @@
 'use client';
 
 import { type DragEvent, useEffect, useRef, useState } from 'react';
-import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { useOwnProfile, useProfileState } from '@/components/profile-worker/use-profile';
 import { RecordedView } from '@/components/shell/recorded-view';
 import { useView } from '@/components/shell/use-view';
 import { Button } from '@/components/ui/button';
@@ -11,7 +11,7 @@ import { DEFAULT_VIEW } from '@/profile/view';
 
 /** A profile from a file, read in this browser. */
 export function OpenPage() {
-  const client = useProfileClient();
+  const client = useOwnProfile();
   const state = useProfileState(client);
   const [file, setFile] = useState<File>();
   const [isOver, setIsOver] = useState(false);

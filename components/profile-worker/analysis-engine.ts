@@ -157,6 +157,13 @@ export class AnalysisEngine {
     this.#window = window;
   }
 
+  /** The page has let go of what it was sent, and of what was selected. */
+  sendAgain(): void {
+    for (const stacks of [this.#onCpu, this.#derived?.stacks]) stacks?.sendAgain();
+    this.#threadAnalysis = new ThreadAnalysis();
+    this.#selected = undefined;
+  }
+
   /** What has changed since the last call; undefined where nothing has. All buffers of the answer are the caller's. */
   update(): AnalysisUpdate | undefined {
     return this.#update(this.#view, this.#range());

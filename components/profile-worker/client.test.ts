@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ProfileClient } from './client';
 import type { FromWorker, ToWorker } from './protocol';
+import { STACKS } from './question';
+import { NO_THREADS } from './thread-analysis';
 
 /** Workers that were started, and what each was sent. */
 class FakeWorker {
@@ -21,6 +23,12 @@ class FakeWorker {
     this.isTerminated = true;
   }
 }
+
+const answer = (number: number): FromWorker => ({
+  type: 'answer',
+  number,
+  answer: { of: 'stacks', update: { found: {} } },
+});
 
 beforeEach(() => {
   FakeWorker.started = [];
@@ -54,8 +62,54 @@ describe('ProfileClient', () => {
     expect(client.getState().progress).toEqual({ loadedBytes: 1, totalBytes: 4 });
     worker.onmessage?.({ data: { type: 'error', message: 'no file' } });
     expect(client.getState()).toMatchObject({ phase: 'error', error: 'no file' });
-    worker.onmessage?.({ data: { type: 'update', update: { found: {} } } });
+    worker.onmessage?.({ data: answer(0) });
     expect(worker.sent.at(-1)).toEqual({ type: 'taken' });
+    client.dispose();
+  });
+
+  it('shows answers to the kind of question that is asked, and none to one before', () => {
+    const client = new ProfileClient();
+    client.openSession('one');
+    const [worker] = FakeWorker.started;
+    const threads = { list: undefined } as never;
+    const tell = (number: number): void =>
+      worker.onmessage?.({
+        data: { type: 'answer', number, answer: { of: 'threads', update: threads } },
+      });
+    client.ask({ of: 'threads', query: NO_THREADS });
+    expect(worker.sent.at(-1)).toMatchObject({ type: 'ask', number: 1 });
+    worker.onmessage?.({ data: answer(0) });
+    expect(client.getState().phase).toBe('loading');
+    tell(1);
+    expect(client.getState()).toMatchObject({ phase: 'ready', threads });
+    client.ask({ of: 'threads', query: { ...NO_THREADS, windowSeconds: 60 } });
+    expect(worker.sent.at(-1)).toMatchObject({ type: 'ask', number: 1 });
+    expect(client.getState().threads).toEqual(threads);
+    client.ask(STACKS);
+    expect(client.getState().threads).toBeUndefined();
+    tell(1);
+    expect(client.getState().threads).toBeUndefined();
+    expect(worker.sent.at(-1)).toEqual({ type: 'taken' });
+    client.dispose();
+  });
+
+  it('opens a recording once, and again where there is more of it or it failed', () => {
+    const client = new ProfileClient();
+    const started = () => FakeWorker.started.length;
+    client.openSession('one');
+    FakeWorker.started[0].onmessage?.({
+      data: { type: 'progress', loadedBytes: 1, totalBytes: 4 },
+    });
+    client.openSession('one');
+    client.openSession('one', 4);
+    expect(started()).toBe(1);
+    client.openSession('one', 5);
+    expect(started()).toBe(2);
+    FakeWorker.started[1].onmessage?.({ data: { type: 'error', message: 'it is damaged' } });
+    client.openSession('one');
+    expect(started()).toBe(3);
+    client.openSession('two');
+    expect(started()).toBe(4);
     client.dispose();
   });
 });

@@ -1,5 +1,5 @@
 /** The page's side: one profile, kept by a worker, as a store outside React. */
-import { type LatencyQuery, type LatencyResult, receivedLatency } from '@/profile/latency/analysis';
+import { type LatencyResult, receivedLatency } from '@/profile/latency/analysis';
 import { API, type SnapshotPart } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
 import type { LiveStatus } from '@/profile/status';
@@ -7,8 +7,9 @@ import type { View } from '@/profile/view';
 import type { Analysis, AnalysisUpdate, LiveWindow, ProfileResult } from './analysis';
 import type { LiveSocket } from './live-socket';
 import type { FromWorker, ToWorker } from './protocol';
+import { type Answer, type Question, STACKS } from './question';
 import { ReceivedLabels } from './received-labels';
-import type { ThreadsQuery, ThreadsUpdate } from './thread-analysis';
+import type { ThreadsUpdate } from './thread-analysis';
 
 export type { Activity, Analysis, LiveWindow } from './analysis';
 
@@ -19,16 +20,18 @@ export interface ProfileState {
   readonly progress?: { readonly loadedBytes: number; readonly totalBytes?: number };
   /** Of live views; 'none' for others. */
   readonly connection: 'none' | 'connecting' | 'connected' | 'disconnected';
+  /** Since when there is none where there was one, in ms, or none could be made. */
+  readonly disconnectedMs?: number | undefined;
   readonly paused: boolean;
   /** Of live views. */
   readonly status?: LiveStatus;
   /** Up to when what was sent had been taken in when the status came, by the clock of the machine that is profiled. */
   readonly takenUntilMs?: number | undefined;
   readonly sessions?: readonly SessionSummary[];
-  readonly analysis?: Analysis;
-  /** Of pages that ask for it. */
-  readonly latency?: LatencyResult;
-  readonly threads?: ThreadsUpdate;
+  /** Answers; undefined until the first to a question of this kind. */
+  readonly analysis?: Analysis | undefined;
+  readonly latency?: LatencyResult | undefined;
+  readonly threads?: ThreadsUpdate | undefined;
 }
 
 const EMPTY: ProfileState = { phase: 'empty', connection: 'none', paused: false };
@@ -42,6 +45,8 @@ export class ProfileClient {
   readonly #listeners = new Set<() => void>();
   /** A new one for each profile: with the old one goes all that it held. */
   #worker: Worker | undefined;
+  /** What was opened last: a recording's ID, or the machine as it runs. */
+  #opened: { readonly session: string | undefined } | undefined;
   #socket: LiveSocket | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   /** The last one, as long as it is not shown. */
@@ -51,8 +56,9 @@ export class ProfileClient {
   #view: View | undefined;
   #window: LiveWindow | undefined;
   #selected: readonly string[] | undefined;
-  #latencyQuery: LatencyQuery | undefined;
-  #threadsQuery: ThreadsQuery | undefined;
+  #question = STACKS;
+  /** Counts up with each question of another kind: answers to those before are for a page that is gone. */
+  #asked = 0;
   #labels = new ReceivedLabels();
   #result: ProfileResult | undefined;
   #isSubscribed = false;
@@ -61,9 +67,11 @@ export class ProfileClient {
   #nextNumber = 0;
   readonly #acknowledgements = new Map<number, () => void>();
 
-  /** The machine as it runs. */
+  /** The machine as it runs, unless that is what there is. */
   openLive(): void {
+    if (this.#isOpen(undefined)) return;
     this.#open();
+    this.#opened = { session: undefined };
     this.#change({ connection: 'connecting' });
     const worker = this.#worker;
     import('./live-socket').then(
@@ -83,7 +91,7 @@ export class ProfileClient {
   #listen(socket: LiveSocket): void {
     this.#socket = socket;
     socket.on('connect', () => {
-      this.#change({ connection: 'connected' });
+      this.#change({ connection: 'connected', disconnectedMs: undefined });
       this.#follow();
     });
     socket.on('disconnect', () => this.#onDisconnect(socket));
@@ -98,9 +106,17 @@ export class ProfileClient {
     document.addEventListener('visibilitychange', this.#follow);
   }
 
-  /** A recorded session, from the server. */
-  openSession(id: string): void {
+  /** A recorded session, from the server, unless that is what there is, with so many bytes if that is said. */
+  openSession(id: string, bytes?: number): void {
+    const isAsLarge = bytes === undefined || this.#state.progress?.totalBytes === bytes;
+    if (isAsLarge && this.#isOpen(id)) return;
     this.#open({ type: 'session', url: `${API}/sessions/${encodeURIComponent(id)}/chunks` });
+    this.#opened = { session: id };
+  }
+
+  #isOpen(session: string | undefined): boolean {
+    const opened = this.#opened;
+    return opened !== undefined && opened.session === session && this.#state.phase !== 'error';
   }
 
   /** A file of collapsed stacks. */
@@ -124,16 +140,16 @@ export class ProfileClient {
     this.#post({ type: 'window', window });
   }
 
-  /** Asks for latencies, and the analysis of the samples of what is selected of them. */
-  setLatencyQuery(query: LatencyQuery): void {
-    this.#latencyQuery = query;
-    this.#post({ type: 'latency', query });
-  }
-
-  /** Asks for the threads' times, instead of the analysis of samples. */
-  setThreadsQuery(query: ThreadsQuery): void {
-    this.#threadsQuery = query;
-    this.#post({ type: 'threads', query });
+  /** What is to be answered from now on. Where it is of another kind than before, those answers are let go of. */
+  ask(question: Question): void {
+    if (question.of !== this.#question.of) {
+      this.#asked++;
+      this.#selected = undefined;
+      this.#forgetAnswers();
+      this.#change({ analysis: undefined, latency: undefined, threads: undefined });
+    }
+    this.#question = question;
+    this.#post({ type: 'ask', question, number: this.#asked });
   }
 
   /** What is there stays and can be looked at; nothing is received meanwhile. */
@@ -164,6 +180,11 @@ export class ProfileClient {
     this.#acknowledgements.clear();
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.#opened = undefined;
+    this.#forgetAnswers();
+  }
+
+  #forgetAnswers(): void {
     this.#result = undefined;
     this.#labels = new ReceivedLabels();
   }
@@ -180,18 +201,18 @@ export class ProfileClient {
         error: `The part of this page that reads profiles failed: ${what ?? 'it could not be loaded'}.`,
       });
     this.#worker = worker;
+    this.#asked = 0;
     if (this.#view !== undefined) this.#post({ type: 'view', view: this.#view });
     if (this.#selected !== undefined) this.#post({ type: 'selected', path: this.#selected });
     if (this.#window !== undefined) this.#post({ type: 'window', window: this.#window });
-    if (this.#latencyQuery !== undefined)
-      this.#post({ type: 'latency', query: this.#latencyQuery });
-    if (this.#threadsQuery !== undefined)
-      this.#post({ type: 'threads', query: this.#threadsQuery });
+    if (this.#question.of !== STACKS.of)
+      this.#post({ type: 'ask', question: this.#question, number: this.#asked });
     if (message !== undefined) this.#post(message);
   }
 
   #onDisconnect(socket: LiveSocket): void {
-    this.#change({ connection: 'disconnected' });
+    const { disconnectedMs = Date.now() } = this.#state;
+    this.#change({ connection: 'disconnected', disconnectedMs });
     this.#isSubscribed = false;
     // The server has forgotten what it waited for.
     this.#acknowledgements.clear();
@@ -252,21 +273,27 @@ export class ProfileClient {
         });
         break;
       }
-      case 'update':
+      case 'answer':
         this.#post({ type: 'taken' });
-        this.#take(message.update);
-        break;
-      case 'latency':
-        this.#post({ type: 'taken' });
-        if (message.stacks !== undefined) this.#take(message.stacks);
-        this.#change({ phase: 'ready', latency: receivedLatency(message.result) });
-        break;
-      case 'threads':
-        this.#post({ type: 'taken' });
-        this.#change({ phase: 'ready', threads: { ...this.#state.threads, ...message.update } });
+        if (message.number === this.#asked) this.#show(message.answer);
         break;
       case 'error':
         this.#change({ phase: 'error', error: message.message });
+        break;
+    }
+  }
+
+  #show(answer: Answer): void {
+    switch (answer.of) {
+      case 'stacks':
+        this.#take(answer.update);
+        break;
+      case 'latency':
+        if (answer.stacks !== undefined) this.#take(answer.stacks);
+        this.#change({ phase: 'ready', latency: receivedLatency(answer.result) });
+        break;
+      case 'threads':
+        this.#change({ phase: 'ready', threads: { ...this.#state.threads, ...answer.update } });
         break;
     }
   }

@@ -1,9 +1,8 @@
 /** What the page and its worker say to each other. A worker keeps one profile: for another, the page makes a new one. */
-import type { LatencyQuery, LatencyResult } from '@/profile/latency/analysis';
 import type { SnapshotPart } from '@/profile/live-protocol';
 import type { View } from '@/profile/view';
-import type { AnalysisUpdate, LiveWindow } from './analysis';
-import type { ThreadsQuery, ThreadsUpdate } from './thread-analysis';
+import type { LiveWindow } from './analysis';
+import type { Answer, Question } from './question';
 
 interface Chunks {
   readonly number: number;
@@ -21,11 +20,9 @@ export type ToWorker =
   /** The frame that is selected, by its path. */
   | { readonly type: 'selected'; readonly path: readonly string[] | undefined }
   | { readonly type: 'window'; readonly window: LiveWindow }
-  /** From now on `latency` is answered with what is asked, instead of `update`s. */
-  | { readonly type: 'latency'; readonly query: LatencyQuery }
-  /** Likewise, with `threads`. */
-  | { readonly type: 'threads'; readonly query: ThreadsQuery }
-  /** The last update has arrived: a slow page is sent no queue of them. */
+  /** What is answered from now on; `STACKS` until the first. With another number the page has let go of all answers. */
+  | { readonly type: 'ask'; readonly question: Question; readonly number: number }
+  /** The last answer has arrived: a slow page is sent no queue of them. */
   | { readonly type: 'taken' };
 
 export type FromWorker =
@@ -34,13 +31,7 @@ export type FromWorker =
   /** The stream can't be continued: ask for a new snapshot. Chunks are passed over until it comes. */
   | { readonly type: 'resynchronize' }
   | { readonly type: 'progress'; readonly loadedBytes: number; readonly totalBytes?: number }
-  | { readonly type: 'update'; readonly update: AnalysisUpdate }
-  /** With what is new of the stacks of what is selected. */
-  | {
-      readonly type: 'latency';
-      readonly result: LatencyResult;
-      readonly stacks?: AnalysisUpdate;
-    }
-  | { readonly type: 'threads'; readonly update: ThreadsUpdate }
+  /** To the question of this number. */
+  | { readonly type: 'answer'; readonly answer: Answer; readonly number: number }
   /** The profile can't be shown, in plain words. */
   | { readonly type: 'error'; readonly message: string };

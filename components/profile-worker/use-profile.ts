@@ -1,10 +1,27 @@
 'use client';
 
-/** One profile client per page, and its state as React sees it. */
+/** Pages' profile clients, and their state as React sees it. */
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { ProfileClient, type ProfileState } from './client';
+import { SharedClients } from './shared-clients';
 
-export function useProfileClient(): ProfileClient {
+const shared = new SharedClients();
+
+/**
+ * The machine as it runs (undefined) or a recording, which the page opens: pages that show the same have one client, and who goes
+ * from one to the other finds what is loaded.
+ */
+export function useSharedProfile(session: string | undefined): ProfileClient {
+  // On the server nothing is ever opened.
+  const [client] = useState(() =>
+    typeof window === 'undefined' ? new ProfileClient() : shared.clientOf(session),
+  );
+  useEffect(() => shared.hold(client), [client]);
+  return client;
+}
+
+/** A profile of this page alone. */
+export function useOwnProfile(): ProfileClient {
   const [client] = useState(() => new ProfileClient());
   useEffect(() => () => client.dispose(), [client]);
   return client;

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Chunk, encodeChunk } from '@/profile/chunk';
 import { HEADER, TestProfile } from '@/profile/profiles-for-tests';
+import type { AnalysisUpdate } from './analysis';
 import type { FromWorker, ToWorker } from './protocol';
+import { type Answer, type Question, STACKS } from './question';
+import { NO_THREADS } from './thread-analysis';
 
 /** The worker's global scope, and what it has posted. */
 class Scope {
@@ -16,9 +19,9 @@ class Scope {
     this.onmessage?.({ data: message });
   }
 
-  /** What was posted since the last call, without updates. */
+  /** What was posted since the last call, without answers. */
   take(): FromWorker[] {
-    return this.posted.splice(0).filter(({ type }) => type !== 'update');
+    return this.posted.splice(0).filter(({ type }) => type !== 'answer');
   }
 }
 
@@ -35,7 +38,29 @@ const UNTIL_MS = (HEADER.endNs + HEADER.wallOffsetNs) / 1e6;
 /** A snapshot in one part. */
 const WHOLE = { type: 'snapshot', isFirst: true, restBytes: 0 } as const;
 
+const FILE_LATENCY: Question = {
+  of: 'latency',
+  query: {
+    source: 'fs',
+    label: undefined,
+    windowSeconds: undefined,
+    range: undefined,
+    baseline: undefined,
+    buckets: undefined,
+    pids: [],
+    containers: [],
+  },
+};
+
 let scope: Scope;
+
+/** What was posted since the last call, the answers of one kind. */
+function answers<Kind extends Answer['of']>(kind: Kind): Extract<Answer, { of: Kind }>[] {
+  return scope.posted
+    .splice(0)
+    .flatMap((message) => (message.type === 'answer' ? [message.answer] : []))
+    .filter((answer): answer is Extract<Answer, { of: Kind }> => answer.of === kind);
+}
 
 beforeEach(async () => {
   vi.resetModules();
@@ -92,9 +117,9 @@ describe('a live stream', () => {
     expect(scope.posted).toEqual([]);
     scope.send({ ...WHOLE, number: 1, bytes: stream()[0] });
     vi.runAllTimers();
-    const update = scope.posted.find((message) => message.type === 'update')?.update;
-    expect(update?.profile?.result.tree.totalSamples[0]).toBe(1);
-    expect(update?.profile?.labels.isNewTable).toBe(true);
+    const [update] = answers('stacks');
+    expect(update.update.profile?.result.tree.totalSamples[0]).toBe(1);
+    expect(update.update.profile?.labels.isNewTable).toBe(true);
   });
 
   it('is shown when the last part of its snapshot is there, and not as it was before', () => {
@@ -102,8 +127,7 @@ describe('a live stream', () => {
     const shown = () => {
       vi.runAllTimers();
       scope.send({ type: 'taken' });
-      const updates = scope.posted.splice(0).filter((message) => message.type === 'update');
-      return updates.map(({ update }) => update.profile?.result.tree.totalSamples[0]);
+      return answers('stacks').map(({ update }) => update.profile?.result.tree.totalSamples[0]);
     };
     scope.send({ type: 'window', window: 'all' });
     scope.send({ ...WHOLE, restBytes: 200, number: 1, bytes: first });
@@ -128,7 +152,7 @@ describe('a live stream', () => {
 
   it('sends no update before the page has taken the last one', () => {
     const [first, second] = stream();
-    const updates = () => scope.posted.filter(({ type }) => type === 'update').length;
+    const updates = () => scope.posted.filter(({ type }) => type === 'answer').length;
     scope.send({ type: 'window', window: 'all' });
     scope.send({ ...WHOLE, number: 1, bytes: first });
     vi.runAllTimers();
@@ -148,29 +172,46 @@ describe('a live stream', () => {
           .addLatency({ source: 'fs', label: 'ext4 read', stack: ['main'], durationNs: 7 })
           .cut(),
       );
-    scope.send({
-      type: 'latency',
-      query: {
-        source: 'fs',
-        label: undefined,
-        windowSeconds: undefined,
-        range: undefined,
-        baseline: undefined,
-        buckets: undefined,
-        pids: [],
-        containers: [],
-      },
-    });
+    scope.send({ type: 'ask', number: 1, question: FILE_LATENCY });
     scope.send({ ...WHOLE, number: 1, bytes: chunk() });
     const answer = () => {
       vi.runAllTimers();
       scope.send({ type: 'taken' });
-      return scope.take().find((message) => message.type === 'latency')?.stacks?.profile?.result;
+      return answers('latency')[0].stacks?.profile?.result;
     };
     expect(answer()).toMatchObject({ mode: 'latency', unit: 'nanoseconds' });
     scope.send({ type: 'chunk', number: 2, bytes: bytesOf(source.cut()) });
     expect(answer()).toBeUndefined();
     scope.send({ type: 'chunk', number: 3, bytes: chunk() });
     expect(answer()?.tree.total[0]).toBe(14);
+  });
+
+  it('is told anew, with all labels, to the page that takes the place of another', () => {
+    const source = new TestProfile();
+    source.addLatency({ source: 'fs', label: 'ext4 read', stack: ['read'], durationNs: 7 });
+    source.add({ stack: ['main', 'work'] });
+    scope.send({ type: 'window', window: 'all' });
+    scope.send({ ...WHOLE, number: 1, bytes: bytesOf(source.cut()) });
+    const labels = (update: AnalysisUpdate | undefined) => {
+      const { rows, isNewTable } = update?.profile?.labels ?? {};
+      return [isNewTable, rows?.textEnd.length];
+    };
+    const asked = (number: number, question: Question) => {
+      scope.send({ type: 'ask', number, question });
+      vi.runAllTimers();
+      scope.send({ type: 'taken' });
+    };
+    asked(0, STACKS);
+    const [first] = answers('stacks');
+    asked(1, FILE_LATENCY);
+    expect(labels(answers('latency')[0].stacks)[0]).toBe(true);
+    asked(2, STACKS);
+    const [again] = answers('stacks');
+    expect(labels(again.update)).toEqual(labels(first.update));
+    expect(again.update.profile?.result.tree.totalSamples[0]).toBe(1);
+    asked(3, { of: 'threads', query: NO_THREADS });
+    expect(answers('threads')[0].update.list).toBeDefined();
+    asked(4, { of: 'threads', query: NO_THREADS });
+    expect(answers('threads')[0].update.list).toBeDefined();
   });
 });

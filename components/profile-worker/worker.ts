@@ -1,14 +1,12 @@
 /** The worker: keeps one profile, and posts what is new of it, a few times a second at most. */
 import { ChunkFormatError } from '@/profile/chunk';
 import { CollapsedFormatError } from '@/profile/formats/collapsed';
-import { type LatencyQuery, latencyBuffers } from '@/profile/latency/analysis';
 import type { SnapshotPart } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
-import { buffersOf } from './analysis';
 import { AnalysisEngine } from './analysis-engine';
 import { LoadError, loadFile, loadSession, type Progress } from './load';
 import type { FromWorker, ToWorker } from './protocol';
-import { type ThreadsQuery, threadBuffers } from './thread-analysis';
+import { answerBuffers, answerOf, STACKS } from './question';
 import { UpdatePace } from './update-pace';
 
 const PROGRESS_MS = 100;
@@ -17,33 +15,17 @@ const engine = new AnalysisEngine();
 let needsSnapshot = false;
 /** The profile is there as a whole, with room for more that will not come. */
 let hasRoom = false;
-/** Of a page that shows latencies, and call trees of them. */
-let latencyQuery: LatencyQuery | undefined;
-/** Of a page that shows threads. */
-let threadsQuery: ThreadsQuery | undefined;
+let question = STACKS;
+/** The question's. */
+let number = 0;
 const post = (message: FromWorker, transfer: Transferable[] = []): void =>
   self.postMessage(message, { transfer });
 
 /** Posts what is new; false where nothing is. */
 function postNews(): boolean {
-  if (latencyQuery !== undefined) {
-    const result = engine.latency(latencyQuery);
-    const stacks = engine.latencyStacks(result);
-    post({ type: 'latency', result, ...(stacks === undefined ? {} : { stacks }) }, [
-      ...latencyBuffers(result),
-      ...(stacks === undefined ? [] : buffersOf(stacks)),
-    ]);
-    return true;
-  }
-  if (threadsQuery !== undefined) {
-    const update = engine.threads(threadsQuery);
-    if (update === undefined) return false;
-    post({ type: 'threads', update }, threadBuffers(update));
-    return true;
-  }
-  const news = engine.update();
-  if (news === undefined) return false;
-  post({ type: 'update', update: news }, buffersOf(news));
+  const answer = answerOf(engine, question);
+  if (answer === undefined) return false;
+  post({ type: 'answer', answer, number }, answerBuffers(answer));
   return true;
 }
 
@@ -139,12 +121,9 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
       engine.setWindow(data.window);
       pace.request('now');
       break;
-    case 'latency':
-      latencyQuery = data.query;
-      pace.request('now');
-      break;
-    case 'threads':
-      threadsQuery = data.query;
+    case 'ask':
+      if (data.number !== number) engine.sendAgain();
+      ({ question, number } = data);
       pace.request('now');
       break;
     case 'taken':

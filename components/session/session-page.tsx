@@ -2,12 +2,16 @@
 
 import Link from 'next/link';
 import { useCallback, useEffect, useState } from 'react';
-import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { DEFAULT_LATENCY_VIEW, latencyHref } from '@/components/latency/latency-query';
+import { STACKS } from '@/components/profile-worker/question';
+import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { SessionName } from '@/components/sessions/session-name';
 import { StateBadge } from '@/components/sessions/state-badge';
 import { ApiError, getSession, messageOf } from '@/components/shell/api';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { RecordedView } from '@/components/shell/recorded-view';
+import { useView } from '@/components/shell/use-view';
+import { DEFAULT_THREADS_VIEW, threadsHref } from '@/components/threads/threads-view';
 import { Banner } from '@/components/ui/banner';
 import { Button, buttonClass } from '@/components/ui/button';
 import { formatDuration, formatWhen } from '@/components/ui/format';
@@ -18,20 +22,23 @@ import { SymbolizeButton } from './symbolize-button';
 
 /** One recording. */
 export function SessionPage({ id }: { readonly id: string }) {
-  const client = useProfileClient();
+  const client = useSharedProfile(id);
   const state = useProfileState(client);
+  const { pids, containers, range } = useView().view;
   const [session, setSession] = useState<SessionSummary>();
   const [error, setError] = useState<unknown>();
 
   const load = useCallback(async (): Promise<void> => {
     try {
-      setSession(await getSession(id));
+      const summary = await getSession(id);
+      setSession(summary);
       setError(undefined);
-      client.openSession(id);
+      client.openSession(id, summary.bytes);
     } catch (failure) {
       setError(failure);
     }
   }, [client, id]);
+  useEffect(() => client.ask(STACKS), [client]);
   useEffect(() => void load(), [load]);
 
   useEffect(() => {
@@ -89,10 +96,16 @@ export function SessionPage({ id }: { readonly id: string }) {
             {session === undefined || session.state === 'recording' ? null : (
               <SymbolizeButton id={id} onChanged={() => void load()} />
             )}
-            <Link href={`/latency?session=${encodeURIComponent(id)}`} className={buttonClass()}>
+            <Link
+              href={latencyHref({ ...DEFAULT_LATENCY_VIEW, pids, containers, range }, id)}
+              className={buttonClass()}
+            >
               Latency
             </Link>
-            <Link href={`/threads?session=${encodeURIComponent(id)}`} className={buttonClass()}>
+            <Link
+              href={threadsHref({ ...DEFAULT_THREADS_VIEW, pids, range }, id)}
+              className={buttonClass()}
+            >
               Threads
             </Link>
             <ExportMenu id={id} />

@@ -3,6 +3,7 @@
 import Link from 'next/link';
 import { useCallback, useEffect, useState } from 'react';
 import { ApiError, listSessions, messageOf } from '@/components/shell/api';
+import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { Banner } from '@/components/ui/banner';
 import { Button, buttonClass, IconButton } from '@/components/ui/button';
@@ -122,7 +123,7 @@ function SessionRow({
         <div className="flex h-6 min-w-0 items-center gap-2">
           <SessionName session={session} onRenamed={onRenamed}>
             <Link
-              href={`/sessions/${encodeURIComponent(session.id)}`}
+              href={profilePath(session.id)}
               className="min-w-0 truncate font-medium hover:text-accent hover:underline"
             >
               {session.name}

@@ -1,13 +1,14 @@
 'use client';
 
 import Link from 'next/link';
-import { usePathname } from 'next/navigation';
+import { usePathname, useSearchParams } from 'next/navigation';
 import type { ReactNode } from 'react';
 import { HelpProvider, useOpenHelp } from '@/components/help/help';
 import type { Theme } from '@/components/theme/theme';
 import { ThemeSwitch } from '@/components/theme/theme-switch';
 import { IconButton } from '@/components/ui/button';
 import { Ember } from '@/components/ui/icons';
+import { pagePath } from './picked';
 
 const PAGES = [
   { href: '/', label: 'Live' },
@@ -37,6 +38,7 @@ export function AppShell({
 
 function Header({ theme }: { readonly theme: Theme }) {
   const path = usePathname();
+  const query = useSearchParams();
   const openHelp = useOpenHelp();
   return (
     <header className="flex h-11 shrink-0 items-center gap-1 border-b border-line bg-surface px-3">
@@ -56,7 +58,7 @@ function Header({ theme }: { readonly theme: Theme }) {
           return (
             <Link
               key={href}
-              href={href}
+              href={pagePath(href, path, query)}
               aria-current={current ? 'page' : undefined}
               className="flex h-7 items-center whitespace-nowrap rounded-md px-1.5 text-dim hover:text-ink aria-[current=page]:bg-surface-2 aria-[current=page]:font-medium aria-[current=page]:text-ink sm:px-2.5"
             >

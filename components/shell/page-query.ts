@@ -1,6 +1,6 @@
 /** The query of a page that shows a profile: its view, and on the live page the window. */
 import type { LiveWindow } from '@/components/profile-worker/client';
-import { type View, viewFromQuery, viewToQuery } from '@/profile/view';
+import { DEFAULT_VIEW, type View, viewFromQuery, viewToQuery } from '@/profile/view';
 
 export interface PageQuery {
   readonly view: View;
@@ -45,4 +45,14 @@ export function pageQueryText({ view, window }: PageQuery): string {
   const text = parts.filter((part) => part !== '').join('&');
   if (text === '') return '';
   return text.length > MAX_QUERY ? `#${text}` : `?${text}`;
+}
+
+/** The address of the flame graph of a recording, or of the live one, with this view of it. */
+export function profilePath(
+  session: string | undefined,
+  view: Partial<View> = {},
+  window: LiveWindow = DEFAULT_WINDOW,
+): string {
+  const path = session === undefined ? '/' : `/sessions/${encodeURIComponent(session)}`;
+  return path + pageQueryText({ view: { ...DEFAULT_VIEW, ...view }, window });
 }

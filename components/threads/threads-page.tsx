@@ -4,9 +4,10 @@ import Link from 'next/link';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { NO_THREADS } from '@/components/profile-worker/thread-analysis';
-import { useProfileClient, useProfileState } from '@/components/profile-worker/use-profile';
+import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
 import { loadingText } from '@/components/shell/loading-text';
+import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
@@ -27,7 +28,7 @@ const WINDOW_NAMES = ['1 min', '5 min', 'all'] as const;
 
 /** What the threads of the machine spend their time on, as it runs or in a recording. */
 export function ThreadsPage({ session }: { readonly session: string | undefined }) {
-  const client = useProfileClient();
+  const client = useSharedProfile(session);
   const state = useProfileState(client);
   const [view, change] = useThreadsView(session);
   const [shown, setShown] = useState<readonly number[]>([]);
@@ -50,13 +51,16 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
   const isPaused = state.paused;
   const blocked = offCpu?.blocked;
   useEffect(() => {
-    client.setThreadsQuery({
-      ...NO_THREADS,
-      windowSeconds: isLive ? windowSeconds : undefined,
-      range,
-      shown: show === 'timeline' ? shown : [],
-      open: (blocked ?? []).map(({ pid, tid, kernelStack }) => ({ pid, tid, kernelStack })),
-      longestOf: wantsLongest ? { pids, search } : undefined,
+    client.ask({
+      of: 'threads',
+      query: {
+        ...NO_THREADS,
+        windowSeconds: isLive ? windowSeconds : undefined,
+        range,
+        shown: show === 'timeline' ? shown : [],
+        open: (blocked ?? []).map(({ pid, tid, kernelStack }) => ({ pid, tid, kernelStack })),
+        longestOf: wantsLongest ? { pids, search } : undefined,
+      },
     });
   }, [client, isLive, windowSeconds, range, show, shown, blocked, wantsLongest, pids, search]);
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
@@ -157,7 +161,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
             {offCpu === undefined ? null : offSwitch('plain')}
           </>
         ) : (
-          <Link href={`/sessions/${encodeURIComponent(session)}`} className={buttonClass()}>
+          <Link href={profilePath(session, { pids, range })} className={buttonClass()}>
             Flame graph
           </Link>
         )}

@@ -1,6 +1,6 @@
 /** What the address of the page of threads holds: all that a link must reproduce. */
-import { DEFAULT_WINDOW, pageQueryText } from '@/components/shell/page-query';
-import { DEFAULT_VIEW, type TimeRange, type View } from '@/profile/view';
+import { profilePath } from '@/components/shell/page-query';
+import type { TimeRange } from '@/profile/view';
 import { isSortColumn, type SortColumn } from './columns';
 
 /** Seconds up to now. */
@@ -82,11 +82,14 @@ export function flameGraphPath(
   { range, windowSeconds }: Pick<ThreadsView, 'range' | 'windowSeconds'>,
   session: string | undefined,
 ): string {
-  const view: View = { ...DEFAULT_VIEW, pids: [pid], tids: [tid], mode };
-  if (session !== undefined)
-    return `/sessions/${encodeURIComponent(session)}${pageQueryText({ view: { ...view, range }, window: DEFAULT_WINDOW })}`;
-  const window = mode === 'wall' && windowSeconds === 60 ? 60 : 'all';
-  return `/${pageQueryText({ view, window })}`;
+  const view = { pids: [pid], tids: [tid], mode };
+  if (session !== undefined) return profilePath(session, { ...view, range });
+  return profilePath(undefined, view, mode === 'wall' && windowSeconds === 60 ? 60 : 'all');
+}
+
+/** The page of threads with this view. */
+export function threadsHref(view: ThreadsView, session: string | undefined): string {
+  return `/threads${threadsViewText(view, session)}`;
 }
 
 function rangeFrom(text: string | null): TimeRange | undefined {
