@@ -383,13 +383,12 @@ function Empty({
 }) {
   const { title, text } = LATENCY_TEXTS[view.source];
   const isPart = view.range !== undefined || view.pids.length + view.containers.length > 0;
-  const everything = isPart ? <Button onClick={onAll}>Show everything</Button> : undefined;
   if (isPart && (isMeasured || !isLive)) {
     return (
       <Notice
         title="No events in what is selected"
         text="The processes or containers that you picked had none in this time range."
-        actions={everything}
+        actions={<Button onClick={onAll}>Show everything</Button>}
       />
     );
   }
@@ -408,7 +407,7 @@ function Empty({
     <Notice
       title={`${title}: not measured`}
       text={`${text} Nothing is attached to the kernel for it until you press Measure.`}
-      actions={everything}
+      actions={isPart ? <Button onClick={onAll}>Show all processes</Button> : undefined}
     />
   );
 }

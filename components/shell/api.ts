@@ -1,8 +1,9 @@
 /** The REST calls of the screen; see profile/live-protocol.ts for what each does. All reject with ApiError. */
-import type { ExportFormat, ExportMode } from '@/profile/formats/formats';
+import type { ExportFormat, ExportMode, ExportScope } from '@/profile/formats/formats';
 import type { LatencySource } from '@/profile/latency/sources';
 import { API } from '@/profile/live-protocol';
 import type { SessionSummary } from '@/profile/session';
+import { DEFAULT_VIEW, viewToQuery } from '@/profile/view';
 
 export const NOT_SIGNED_IN =
   'This browser is not signed in. Open the link that `hearth serve` printed in its terminal.';
@@ -71,8 +72,15 @@ export function setBudget(budget: {
   return request('PUT', '/budget', budget);
 }
 
-export function exportPath(id: string, mode: ExportMode, format: ExportFormat): string {
-  return `${API}/sessions/${encodeURIComponent(id)}/export?format=${format}&mode=${mode}`;
+export function exportPath(
+  id: string,
+  mode: ExportMode,
+  format: ExportFormat,
+  { pids, tids, containers, range, waits }: ExportScope,
+): string {
+  const path = `${API}/sessions/${encodeURIComponent(id)}/export?format=${format}&mode=${mode}`;
+  const scope = viewToQuery({ ...DEFAULT_VIEW, pids, tids, containers, range, waits });
+  return scope === '' ? path : `${path}&${scope}`;
 }
 
 /** What to show of anything that was thrown. */

@@ -13,6 +13,7 @@ import { API } from '@/profile/live-protocol';
 import { Profile } from '@/profile/profile';
 import type { LiveStatus } from '@/profile/status';
 import type { SymbolizingMessage } from '@/profile/symbolizing';
+import { DEFAULT_VIEW, type View, viewFromQuery, viewToQuery } from '@/profile/view';
 import { describeHost } from '@/server/host';
 import { StoreError, StoreFullError } from '@/server/store/errors';
 import { SessionNotFoundError } from '@/server/store/store';
@@ -42,6 +43,8 @@ const budgetSchema = z.strictObject({
   memoryBytes: z.int().min(1e6),
 });
 const nothingSchema = z.strictObject({});
+/** Of exports; as in a view's text. */
+const SCOPE_PARAMETERS = ['pid', 'tid', 'container', 'from', 'to', 'waits', 'state'];
 
 /** The request is wrong; the message says how. */
 class RequestError extends Error {
@@ -242,11 +245,12 @@ export class Api {
   async #export({ response, id, query }: Parameters<Handler>[0]): Promise<void> {
     const format = choiceOf(query.get('format'), EXPORT_FORMATS, 'format');
     const mode = choiceOf(query.get('mode') ?? 'cpu', EXPORT_MODES, 'mode');
+    const scope = exportScopeOf(query);
     const { name } = await this.#backend.sessions.get(id);
     const profile = await this.#profileOf(id);
     if (mode !== 'cpu' && profile.waits.length === 0)
       throw new RequestError(409, 'off-CPU profiling was off while this was recorded');
-    const title = mode === 'cpu' ? name : `${name} ${mode}`;
+    const title = `${name}${mode === 'cpu' ? '' : ` ${mode}`}${viewToQuery(scope) === '' ? '' : ' part'}`;
     const isText = format === 'collapsed';
     const fileName = `${title.replace(/[^\w.-]+/g, '-')}.${isText ? 'txt' : 'pb.gz'}`;
     response.setHeader('Content-Disposition', `attachment; filename="${fileName}"`);
@@ -254,7 +258,7 @@ export class Api {
       'Content-Type',
       isText ? 'text/plain; charset=utf-8' : 'application/octet-stream',
     );
-    const pieces = Readable.from(writeProfile(profile, mode, format));
+    const pieces = Readable.from(writeProfile(profile, mode, format, scope));
     await (isText ? pipeline(pieces, response) : pipeline(pieces, createGzip(), response));
   }
 }
@@ -268,6 +272,26 @@ function choiceOf<T extends string>(asked: string | null, choices: readonly T[],
   const choice = choices.find((known) => known === asked);
   if (choice === undefined) throw new RequestError(400, `${what} is one of ${choices.join(', ')}`);
   return choice;
+}
+
+/**
+ * The part of a recording that an export's query names, as a view's text does. Throws RequestError for what would not be heeded: who
+ * asks for a part is not given the whole.
+ */
+function exportScopeOf(query: URLSearchParams): View {
+  const view = { ...viewFromQuery(query.toString()), mode: DEFAULT_VIEW.mode };
+  const heeded = new URLSearchParams(viewToQuery(view));
+  for (const name of new Set(query.keys())) {
+    if (['format', 'mode', 'v'].includes(name)) continue;
+    const isHeeded =
+      SCOPE_PARAMETERS.includes(name) && `${query.getAll(name)}` === `${heeded.getAll(name)}`;
+    if (!isHeeded)
+      throw new RequestError(
+        400,
+        `${name}: not understood. A part of a recording is named by ${SCOPE_PARAMETERS.join(', ')}, as the address of its page has them`,
+      );
+  }
+  return view;
 }
 
 /** Reads and checks a JSON body. Throws RequestError. */

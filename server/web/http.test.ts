@@ -427,6 +427,13 @@ describe('the server', () => {
       for (const name of ['work', 'waiting: sleep'])
         expect(gunzipSync(wall.bytes).includes(name)).toBe(true);
 
+      const part = await exported('format=collapsed&mode=off-cpu&v=1&from=0&to=499999999998000000');
+      expect(part.text).toBe('prog;main;wait_[k];[waiting: sleep] 3000000\n');
+      expect(part.headers['content-disposition']).toContain('"a-b-c-off-cpu-part.txt"');
+      expect((await exported('format=collapsed&pid=99')).text).toBe('');
+      for (const unheeded of ['from=7', 'pid=x', 'pids=7', 'v=9&pid=7', 'search=main'])
+        expect((await exported(`format=collapsed&${unheeded}`)).status, unheeded).toBe(400);
+
       expect((await ask('DELETE', `/api/v1/sessions/${id}`)).status).toBe(204);
       expect((await ask('GET', `/api/v1/sessions/${id}`)).status).toBe(404);
     });
