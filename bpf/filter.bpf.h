@@ -25,7 +25,7 @@ struct cgroup___before_6_1 {
 };
 #pragma clang attribute pop
 
-/* The processes that FILTER_PROCESSES and FILTER_TREES let through. */
+/* The processes that FILTER_PROCESSES and FILTER_TREES let through: enum watch. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -64,11 +64,17 @@ static __always_inline bool in_cgroup(struct task_struct *task, const struct con
 	return id == config->cgroup;
 }
 
+static __always_inline bool is_watched(__u32 pid)
+{
+	const __u8 *watch = bpf_map_lookup_elem(&watched, &pid);
+
+	return watch && *watch == WATCH;
+}
+
 /* Whether the filter lets a task's events through; it need not be the one that runs. */
 static __always_inline bool wanted_task(struct task_struct *task)
 {
 	const struct configuration *config = configuration();
-	__u32 pid = task->tgid;
 
 	if (!config)
 		return false;
@@ -77,7 +83,7 @@ static __always_inline bool wanted_task(struct task_struct *task)
 		return true;
 	case FILTER_PROCESSES:
 	case FILTER_TREES:
-		return bpf_map_lookup_elem(&watched, &pid) != NULL;
+		return is_watched(task->tgid);
 	case FILTER_CGROUP:
 		return in_cgroup(task, config);
 	}

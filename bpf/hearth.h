@@ -233,6 +233,12 @@ enum filter_kind {
 	FILTER_CGROUP,
 };
 
+/* Of a process in `watched`. */
+enum watch {
+	WATCH = 1,
+	WATCH_FROM_EXEC,	/* what it is after its next exec, and not what it is now */
+};
+
 struct configuration {
 	__u32 filter;		/* enum filter_kind */
 	__u32 cgroup_level;

@@ -50,11 +50,10 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		if (process && bpf_map_update_elem(&unwind_processes, &pid, process, BPF_ANY))
 			count(LOST_MAP_FULL);
 	}
-	if (config && config->filter == FILTER_TREES && pid != parent_pid &&
-	    bpf_map_lookup_elem(&watched, &parent_pid)) {
-		__u8 yes = 1;
+	if (config && config->filter == FILTER_TREES && pid != parent_pid && is_watched(parent_pid)) {
+		__u8 watch = WATCH;
 
-		if (bpf_map_update_elem(&watched, &pid, &yes, BPF_ANY))
+		if (bpf_map_update_elem(&watched, &pid, &watch, BPF_ANY))
 			count(LOST_MAP_FULL);
 	}
 	emit(&record, sizeof(record), LOST_PROCESS_EVENT);
@@ -67,8 +66,11 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	__u32 zero = 0, pid = task->tgid;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	__u64 start = task->mm->arg_start, bytes = task->mm->arg_end - start;
+	__u8 *watch = bpf_map_lookup_elem(&watched, &pid);
 	struct record_exec *record;
 
+	if (watch)
+		*watch = WATCH;
 	bpf_map_delete_elem(&unwind_processes, &pid);
 	if (!module_of_file(task->mm->exe_file))
 		ring_bell();

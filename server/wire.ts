@@ -40,10 +40,11 @@ export const filterSchema = z.discriminatedUnion('kind', [
     kind: z.literal('processes'),
     pids: z.array(z.int().min(1).max(4_194_304)).min(1).max(1024),
   }),
-  /** The processes and everything that they fork from now on. */
+  /** The processes and everything that they fork from now on; what they are until their next exec is left out where that is said. */
   z.strictObject({
     kind: z.literal('trees'),
     pids: z.array(z.int().min(1).max(4_194_304)).min(1).max(1024),
+    fromExec: z.boolean().optional(),
   }),
   /** The cgroup v2 (its directory below the cgroup2 mount) and those below it. */
   z.strictObject({ kind: z.literal('cgroup'), path: z.string().max(4096) }),

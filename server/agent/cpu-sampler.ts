@@ -6,7 +6,7 @@ import { cgroupId } from './cgroups';
 import { type BpfMap, BpfObject, type ProgramRunTime } from './libbpf';
 import { closeFd } from './libc';
 import { enableEvent, Flag, onlineCpus, openSoftwareEvent, setPeriod } from './perf-event';
-import { CONFIGURATION, CONFIGURATION_BYTES, COUNTERS, FILTER_KINDS } from './records';
+import { CONFIGURATION, CONFIGURATION_BYTES, COUNTERS, FILTER_KINDS, WATCH } from './records';
 import { Ring } from './ring';
 import type { UnwindMaps } from './unwinder';
 
@@ -162,8 +162,9 @@ export class CpuSampler {
     const cgroup = filter.kind === 'cgroup' ? cgroupId(filter.path) : { id: 0n, level: 0 };
     for (const key of this.#watched.keys()) this.#watched.delete(key);
     if (filter.kind === 'processes' || filter.kind === 'trees') {
+      const watch = filter.kind === 'trees' && filter.fromExec ? WATCH.fromExec : WATCH.now;
       for (const pid of filter.pids) {
-        this.#watched.update(new Uint8Array(Uint32Array.of(pid).buffer), Uint8Array.of(1));
+        this.#watched.update(new Uint8Array(Uint32Array.of(pid).buffer), Uint8Array.of(watch));
       }
     }
     this.#configuration.setUint32(CONFIGURATION.filter, FILTER_KINDS.indexOf(filter.kind), true);

@@ -144,6 +144,9 @@ export const MAX_FRAMES = 255;
 /** Order of `enum filter_kind`. */
 export const FILTER_KINDS = ['all', 'processes', 'trees', 'cgroup'] as const;
 
+/** `enum watch`. */
+export const WATCH = { now: 1, fromExec: 2 } as const;
+
 /** Order of `enum counter`; the losses are named as in profile/status.ts. */
 export const COUNTERS = [
   'samples',

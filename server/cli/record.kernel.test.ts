@@ -71,10 +71,7 @@ describe('hearth record', () => {
     expect(run.status, run.stderr).toBe(0);
     const truth: Truth = JSON.parse(run.stdout);
     const lines = parseLines(readFileSync(path, 'utf8'));
-    // The shell that holds the command is it before its exec.
-    expect(new Set(lines.map(({ frames }) => frames[0]).filter((name) => name !== 'sh'))).toEqual(
-      new Set(['shares']),
-    );
+    expect(new Set(lines.map(({ frames }) => frames[0]))).toEqual(new Set(['shares']));
     const total = sum(lines);
     const atMost = truth.cpuSeconds + readStolenSeconds() - stolenBefore;
     expect(total).toBeGreaterThan(0.97 * hz * truth.cpuSeconds);

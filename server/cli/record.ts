@@ -156,7 +156,8 @@ async function prepare(collector: Collector): Promise<void> {
 }
 
 function filterFor(target: RecordTarget, command: HeldCommand | undefined): Filter {
-  if (command !== undefined) return { kind: 'trees', pids: [command.pid] };
+  // What holds the command is none of it.
+  if (command !== undefined) return { kind: 'trees', pids: [command.pid], fromExec: true };
   return target.kind === 'processes'
     ? { kind: 'processes', pids: [...target.pids] }
     : { kind: 'all' };

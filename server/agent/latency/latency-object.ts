@@ -1,7 +1,7 @@
 /** One object of latency programs: loads and attaches it. */
 import { distFile } from '@/server/root';
 import { type BpfMap, BpfObject, type ProgramRunTime } from '../libbpf';
-import { CONFIGURATION, CONFIGURATION_BYTES, FILTER_KINDS } from '../records';
+import { CONFIGURATION, CONFIGURATION_BYTES, FILTER_KINDS, WATCH } from '../records';
 import { type CountedEventPrograms, CountedEvents } from './counted-events';
 import {
   type LatencyCounter,
@@ -138,7 +138,7 @@ export class LatencyObject implements LatencyCounter {
 function watch(object: BpfObject, pids: readonly number[]): void {
   const watched = object.map('watched');
   for (const pid of pids)
-    watched.update(new Uint8Array(Uint32Array.of(pid).buffer), Uint8Array.of(1));
+    watched.update(new Uint8Array(Uint32Array.of(pid).buffer), Uint8Array.of(WATCH.now));
   const configuration = new DataView(new ArrayBuffer(CONFIGURATION_BYTES));
   configuration.setUint32(CONFIGURATION.filter, FILTER_KINDS.indexOf('processes'), true);
   object.map('configurations').update(ZERO_KEY, new Uint8Array(configuration.buffer));
