@@ -81,6 +81,21 @@ async function expectShares(page: Page, samples: number, errors = 3): Promise<vo
   }).toPass({ timeout: 30_000 });
 }
 
+/** The names of processes in the collapsed stacks that the export menu gives. */
+async function exportedProcesses(page: Page, what: string): Promise<Set<string>> {
+  await page.getByRole('button', { name: 'Export', exact: true }).click();
+  await page.getByRole('radio', { name: what }).check();
+  const downloaded = page.waitForEvent('download');
+  await page.getByRole('link', { name: /^Collapsed stacks/ }).click();
+  const text = readFileSync(await (await downloaded).path(), 'utf8');
+  return new Set(
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(';')[0]),
+  );
+}
+
 test('a workload is seen live with the right shares, recorded, and shared by a link', async ({
   page,
   browser,
@@ -231,6 +246,10 @@ test('the next page has what the last one had loaded and picked, live and of a r
   await page.getByRole('link', { name: 'Open recording' }).click();
   await expect(page.getByRole('button', { name: 'Export', exact: true })).toBeVisible();
   await expect(functions.filter({ hasText: 'burn_sixty' }).first()).toBeVisible();
+  await test.step('what is picked is what is exported, or all', async () => {
+    expect(await exportedProcesses(page, 'What is picked')).toEqual(new Set(['shares']));
+    expect((await exportedProcesses(page, 'All of it')).size).toBeGreaterThan(1);
+  });
   await page.getByRole('link', { name: 'Threads' }).last().click();
   await expect(page.getByRole('heading', { name: 'Not in this recording' })).toBeVisible();
   expect(page.url()).toContain(`pid=${workload?.pid}`);

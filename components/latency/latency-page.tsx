@@ -407,7 +407,7 @@ function Empty({
     <Notice
       title={`${title}: not measured`}
       text={`${text} Nothing is attached to the kernel for it until you press Measure.`}
-      actions={isPart ? <Button onClick={onAll}>Show all processes</Button> : undefined}
+      actions={isPart ? <Button onClick={onAll}>Clear what is picked</Button> : undefined}
     />
   );
 }
