@@ -73,6 +73,8 @@ const MAX_SECTION_NAME_BYTES = 256;
 const MAX_NOTE_BYTES = 64 * 1024;
 const MAX_BUILD_ID_BYTES = 64;
 const NOTE_GNU_BUILD_ID = 3;
+/** Decompressed, in memory that is not there until it is written to. */
+const MAX_PIECE_BYTES = 64 * 1024 * 1024;
 /** One read of this much holds the headers, and of most files the build ID's note too. */
 const HEAD_BYTES = 1024;
 
@@ -458,7 +460,8 @@ function decompress(name: string, bytes: Uint8Array, maxBytes: number): Uint8Arr
   try {
     inflated = inflateSync(bytes.subarray(24), {
       maxOutputLength: size,
-      chunkSize: Math.max(64, Math.min(size, 4 * 1024 * 1024)),
+      // In one piece: several would have to be joined, in as much memory again.
+      chunkSize: Math.max(64, Math.min(size, MAX_PIECE_BYTES)),
     });
   } catch (error) {
     throw new ElfError('malformed', `${name} does not decompress: ${(error as Error).message}`);

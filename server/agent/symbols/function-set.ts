@@ -219,19 +219,32 @@ export class FunctionSet {
 
 const aligned = (at: number): number => Math.ceil(at / 8) * 8;
 
-/** The best of the names that one of `Ranges.names` stands for; that name itself where it is one. */
+/**
+ * The best of the names that one of `Ranges.names` stands for; that name itself where it is one. `awkwardness` gets an index into
+ * `aliases`.
+ */
 export function bestAlias(
   name: number,
   aliases: Uint32Array,
-  awkwardness: (name: number) => number,
+  awkwardness: (index: number) => number,
 ): number {
   if (name < ALIASES || name === NONE) return name;
   const first = name - ALIASES + 1;
-  let best = aliases[first];
+  let best = first;
   let least = awkwardness(best);
   for (let i = first + 1; i < first + aliases[first - 1]; i++) {
-    const own = awkwardness(aliases[i]);
-    if (own < least) [best, least] = [aliases[i], own];
+    const own = awkwardness(i);
+    if (own < least) [best, least] = [i, own];
   }
-  return best;
+  return aliases[best];
+}
+
+/** The indices of all names in `aliases`. */
+export function indicesOfAliases(aliases: Uint32Array): Uint32Array {
+  const indices = new Uint32Array(aliases.length);
+  let length = 0;
+  for (let at = 0; at < aliases.length; at += aliases[at] + 1) {
+    for (let i = 1; i <= aliases[at]; i++) indices[length++] = at + i;
+  }
+  return indices.subarray(0, length);
 }

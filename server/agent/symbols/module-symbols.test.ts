@@ -330,7 +330,11 @@ describe('stubs of the procedure linkage table', () => {
 
   function stubNames(path: string): { starts: number[]; names: (string | undefined)[] } {
     const elf = ElfFile.open(path);
-    const starts = readPltStubs(elf).map(({ start }) => elf.fileOffsetOfAddress(start)!);
+    const stubs = readPltStubs(elf);
+    const starts = Array.from(
+      { length: stubs.length },
+      (_, i) => elf.fileOffsetOfAddress(stubs.at(i).start)!,
+    );
     elf.close();
     const module = ModuleSymbols.load({ key: basename(path), path });
     const names = namesAt(module, starts);

@@ -9,7 +9,7 @@ import { Dwarf, type DwarfPlace } from './dwarf/dwarf';
 import { FrameRows } from './frame-rows';
 import { addGoFunctions } from './go-functions';
 import { NameList } from './name-list';
-import { findPltStub, type PltStub, readPltStubs } from './plt-stubs';
+import { type PltStubs, readPltStubs } from './plt-stubs';
 import {
   addNote,
   type FrameColumns,
@@ -35,7 +35,6 @@ const MIN_CACHED_SYMBOLS = 2000;
 const MAX_DEMANGLED_BYTES = 8 * 1024 * 1024;
 /** Objects, and what the kernel keeps for open files. */
 const OWN_BYTES = 8 * 1024;
-const STUB_BYTES = 160;
 /** What a debug file is called that a debuginfod server had. */
 const FETCHED = 'debuginfod';
 const NO_SYMBOLS = 'the file is stripped: it has no symbols';
@@ -56,7 +55,7 @@ export class ModuleSymbols {
   readonly #symbols: number;
   readonly #dwarf: Dwarf | undefined;
   readonly #bounds: FunctionBounds | undefined;
-  readonly #stubs: readonly PltStub[];
+  readonly #stubs: PltStubs | undefined;
   readonly #sources: readonly string[];
   readonly #notes: readonly string[];
   /** Demangled names, and which is each range's; NONE where it was not asked for yet. */
@@ -66,7 +65,7 @@ export class ModuleSymbols {
   readonly #nameOfDescribed = new Map<number, number>();
   /** What stands for the names of functions that have none, by their start, or that of the code of which nothing is known. */
   readonly #nameOfPlace = new Map<number, number>();
-  readonly #nameOfStub = new Map<PltStub, number>();
+  readonly #nameOfStub = new Map<number, number>();
 
   /**
    * Reads a module's symbols. Throws ElfError where the file can't be read, or is none that could have any; a module
@@ -82,6 +81,7 @@ export class ModuleSymbols {
     } catch (error) {
       loader.dwarf?.close();
       loader.bounds?.close();
+      loader.stubs?.names.close();
       throw error;
     } finally {
       loader.closeFiles(table?.names);
@@ -135,7 +135,7 @@ export class ModuleSymbols {
   /** What this holds in memory. */
   get bytes(): number {
     const names = this.#names.bytes + (this.#nameOfRange?.byteLength ?? 0);
-    const stubs = this.#stubs.length * STUB_BYTES;
+    const stubs = this.#stubs?.bytes ?? 0;
     return OWN_BYTES + this.#table.bytes + names + stubs + (this.#dwarf?.bytes ?? 0);
   }
 
@@ -154,6 +154,7 @@ export class ModuleSymbols {
   /** Closes the files that names and debug information are read from. */
   close(): void {
     this.#table.names.close();
+    this.#stubs?.names.close();
     this.#dwarf?.close();
     this.#bounds?.close();
   }
@@ -164,6 +165,7 @@ export class ModuleSymbols {
     const result = new Uint32Array(fileOffsets.length).fill(NONE);
     const named = this.#namesOfRanges();
     const [unnamed, described, nameless]: [number[], number[], number[]] = [[], [], []];
+    const unnamedRanges: number[] = [];
     for (let i = 0; i < fileOffsets.length; i++) {
       const address = this.#elf.addressOfFileOffset(fileOffsets[i]);
       if (address === undefined) continue;
@@ -172,12 +174,16 @@ export class ModuleSymbols {
       // By far the most, of one who asks again and again: so nothing else is looked at before.
       if (name !== NONE) result[i] = NAMED + name;
       else if (this.#dwarf?.describes(address)) described.push(i);
-      else if (range >= 0 && !this.#table.isGap(range)) unnamed.push(i);
-      else nameless.push(i);
+      else if (range >= 0 && !this.#table.isGap(range)) {
+        unnamed.push(i);
+        unnamedRanges.push(range);
+      } else nameless.push(i);
     }
-    this.#table.names.prepare(unnamed.length + described.length);
     try {
-      for (const i of unnamed) result[i] = NAMED + this.#demangle(fileOffsets[i], demangler);
+      this.#table.forEachName(unnamedRanges, (index, mangled) => {
+        const i = unnamed[index];
+        result[i] = NAMED + this.#demangle(fileOffsets[i], demangler, mangled);
+      });
       for (const i of nameless) {
         const stub = this.#nameStub(fileOffsets[i], demangler);
         const place = stub === NONE ? this.#placeOf(fileOffsets[i]) : stub;
@@ -200,8 +206,6 @@ export class ModuleSymbols {
       // They are not sent, so they are not known.
       this.#forgetNames();
       throw error;
-    } finally {
-      this.#table.names.release();
     }
     return rows.finish(result, this.#names, firstName);
   }
@@ -217,8 +221,8 @@ export class ModuleSymbols {
     return this.#nameOfRange;
   }
 
-  /** The number of the name of the range that has the code at `fileOffset`. */
-  #demangle(fileOffset: number, demangler: Demangler): number {
+  /** The number of the name of the range that has the code at `fileOffset`. `mangled`: that name, if it was read. */
+  #demangle(fileOffset: number, demangler: Demangler, mangled?: Uint8Array): number {
     const address = this.#elf.addressOfFileOffset(fileOffset)!;
     const range = this.#table.find(address);
     const named = this.#namesOfRanges();
@@ -229,7 +233,7 @@ export class ModuleSymbols {
     // Debug information may know more of some addresses than of others.
     const isPlain = this.#dwarf?.describesSome(start, end) !== true;
     const name = this.#names.add(
-      (sink) => demangler.demangleTo(this.#table.nameBytes(range), sink),
+      (sink) => demangler.demangleTo(mangled ?? this.#table.nameBytes(range), sink),
       isPlain ? [start + bias, end + bias] : undefined,
     );
     if (isPlain) named[range] = name;
@@ -240,9 +244,9 @@ export class ModuleSymbols {
   /** The number of the name of the stub at `fileOffset`, as in objdump: `strlen@plt`; NONE where there is none, or it has no name. */
   #nameStub(fileOffset: number, demangler: Demangler): number {
     const address = this.#elf.addressOfFileOffset(fileOffset)!;
-    const stub = findPltStub(this.#stubs, address);
-    if (stub === undefined) return NONE;
-    const known = this.#nameOfStub.get(stub);
+    const stub = this.#stubs?.find(address);
+    if (stub === undefined || stub.name?.length === 0) return NONE;
+    const known = this.#nameOfStub.get(stub.index);
     if (known !== undefined) return known;
     const name = stub.name ?? this.#nameOfFunctionAt(stub.resolver);
     if (name === undefined) return NONE;
@@ -254,7 +258,7 @@ export class ModuleSymbols {
       },
       [stub.start + bias, stub.end + bias],
     );
-    this.#nameOfStub.set(stub, index);
+    this.#nameOfStub.set(stub.index, index);
     return index;
   }
 
@@ -334,7 +338,7 @@ class Loader {
   dwarf: Dwarf | undefined;
   /** Only where functions without a symbol are to be expected. */
   bounds: FunctionBounds | undefined;
-  stubs: readonly PltStub[] = [];
+  stubs: PltStubs | undefined;
   /** Functions in the tables. */
   symbols = 0;
   readonly #path: string;
@@ -357,7 +361,7 @@ class Loader {
     const isStripped = !hasContents(elf, '.symtab');
     const debugFile = isStripped || !hasOwnDwarf ? this.#findDebugFile() : undefined;
     const table = this.#storedTable(debugFile) ?? this.#makeTable(debugFile, isStripped);
-    this.stubs = this.#attempt('.plt', () => readPltStubs(elf)) ?? [];
+    this.stubs = this.#attempt('.plt', () => readPltStubs(elf));
     if (debugFile !== undefined) this.#openDwarf(debugFile.path, debugFile.elf);
     if (this.dwarf === undefined && hasOwnDwarf) this.#openDwarf('', elf);
     if (this.dwarf !== undefined) this.sources.push('.debug_info');
@@ -400,10 +404,8 @@ class Loader {
 
   /** Closes the files that are not used any more: debug information and the names of symbols may stay in theirs. */
   closeFiles(names: SymbolNames | undefined): void {
-    for (const file of this.#files) {
-      if (file !== this.dwarf?.elf && file !== names?.file && file !== this.bounds?.elf)
-        file.close();
-    }
+    const used = [this.dwarf?.elf, this.bounds?.elf, this.stubs?.names.file, names?.file];
+    for (const file of this.#files) if (!used.includes(file)) file.close();
   }
 
   #findDebugFile(): DebugFile | undefined {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ElfFile } from '../elf/elf-file';
-import { findPltStub, type PltStub, readPltStubs } from './plt-stubs';
+import { type PltStub, type PltStubs, readPltStubs } from './plt-stubs';
 import { run, TestFolder } from './test-binaries';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -22,9 +22,16 @@ afterAll(() => folder.remove());
 
 const nameOf = ({ name }: PltStub): string => Buffer.from(name ?? []).toString();
 
+/** Names are copied: they are views. */
+const all = (stubs: PltStubs): PltStub[] =>
+  Array.from({ length: stubs.length }, (_, i) => {
+    const stub = stubs.at(i);
+    return { ...stub, name: stub.name?.slice() };
+  });
+
 function stubsOf(path: string): PltStub[] {
   const elf = ElfFile.open(path);
-  const stubs = readPltStubs(elf);
+  const stubs = all(readPltStubs(elf));
   elf.close();
   return stubs;
 }
@@ -63,13 +70,17 @@ describe('the stubs of a program', () => {
   });
 
   it('are found by any address of theirs, and by no other', () => {
-    const stubs = stubsOf(folder.compile('found.c', CALLER, '-O1', '-fno-builtin'));
-    const [first] = stubs;
-    expect(findPltStub(stubs, first.start)).toBe(first);
-    expect(findPltStub(stubs, first.end - 1)).toBe(first);
-    expect(findPltStub(stubs, first.start - 1)).toBeUndefined();
-    expect(findPltStub(stubs, Math.max(...stubs.map(({ end }) => end)))).toBeUndefined();
-    expect(findPltStub([], first.start)).toBeUndefined();
+    const stubs = readPltStubs(
+      ElfFile.open(folder.compile('found.c', CALLER, '-O1', '-fno-builtin')),
+    );
+    const first = stubs.at(0);
+    expect(stubs.find(first.start)).toEqual(first);
+    expect(stubs.find(first.end - 1)).toEqual(first);
+    expect(stubs.find(first.start - 1)).toBeUndefined();
+    expect(stubs.find(Math.max(...all(stubs).map(({ end }) => end)))).toBeUndefined();
+    const none = readPltStubs(ElfFile.open(folder.compile('none.c', 'int x;', '-c')));
+    expect(none.length).toBe(0);
+    expect(none.find(first.start)).toBeUndefined();
   });
 
   it('of a static program, which chooses some functions as it starts, know who chooses', () => {

@@ -75,7 +75,7 @@ export function encodeSymbols(stored: StoredSymbols, files: SymbolFiles): Uint8A
     padded,
     bytesOf(table.starts),
     bytesOf(table.allNameOffsets()),
-    namesIn === NamesIn.Cache ? names.all() : new Uint8Array(0),
+    names.inMemory ?? new Uint8Array(0),
   ];
   header.setUint32(At.Checksum, checksumOf(parts), true);
   return parts;

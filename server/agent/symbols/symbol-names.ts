@@ -1,13 +1,14 @@
 /**
  * The names of one module's functions, zero-terminated. Small tables are in memory. Those of large programs are megabytes
- * of which a profile needs a few hundred names, so they stay in their file, in the page cache, and are read from there:
- * mapping the file instead would end the process if somebody cut the file short.
+ * of which a profile needs a few hundred names, so they stay in their file, in the page cache, and are read from there, never
+ * as a whole: mapping the file instead would end the process if somebody cut the file short.
  */
+import { sortedOrder } from './sorted-order';
 
 /** An open file, or a part of one. */
 export interface NameFile {
-  /** Exactly these bytes; throws ElfError. */
-  readAt(offset: number, length: number): Uint8Array;
+  /** Fills `target` with the bytes at `offset`. Throws ElfError. */
+  readInto(offset: number, target: Uint8Array): void;
   close(): void;
 }
 
@@ -16,9 +17,9 @@ export const MAX_NAME_BYTES = 16 * 1024;
 export const IN_MEMORY_BYTES = 64 * 1024;
 /** Most names are shorter, and are one read. */
 const NAME_READ_BYTES = 256;
-/** For so many names the whole table is read, if it is not larger than that, and forgotten afterwards. */
-const MANY_NAMES = 256;
-const MAX_WHOLE_BYTES = 32 * 1024 * 1024;
+/** Names that follow each other are read in pieces, where there is one in so many bytes: to read as many costs what a call does. */
+const PIECE_BYTES = 64 * 1024;
+const NEAR_BYTES = 8 * 1024;
 const AT_SIGN = 0x40;
 
 export class SymbolNames {
@@ -27,8 +28,12 @@ export class SymbolNames {
   readonly fileOffset: number;
   /** Of the whole table, in memory or not. */
   readonly size: number;
-  /** The whole table, or nothing. */
-  #whole: Uint8Array | undefined;
+  /** The whole table, where it is in memory. */
+  readonly #whole: Uint8Array | undefined;
+  /** What was read last, and where that is in the table. */
+  #piece = new Uint8Array(0);
+  #pieceStart = 0;
+  #readBytes = NAME_READ_BYTES;
 
   static inMemory(bytes: Uint8Array): SymbolNames {
     return new SymbolNames(undefined, 0, bytes.length, bytes);
@@ -56,29 +61,42 @@ export class SymbolNames {
     return this.file === undefined ? this.size : 0;
   }
 
-  /** The whole table. Throws ElfError. */
-  all(): Uint8Array {
-    return this.#whole ?? (this.file as NameFile).readAt(this.fileOffset, this.size);
+  /** The whole table; undefined where it is in a file. */
+  get inMemory(): Uint8Array | undefined {
+    return this.#whole;
   }
 
-  /** Says that about so many names will be asked for, until `release`. */
-  prepare(count: number): void {
-    if (this.#whole !== undefined || count < MANY_NAMES || this.size > MAX_WHOLE_BYTES) return;
-    this.#whole = this.all();
-  }
-
-  release(): void {
-    if (this.file !== undefined) this.#whole = undefined;
+  /** Calls `take` with the index of each of `offsets` and the name there, as `at` has it, in the order of the table. Throws ElfError. */
+  forEach(offsets: Uint32Array, take: (index: number, name: Uint8Array) => void): void {
+    const isNear = offsets.length * NEAR_BYTES > this.size;
+    this.#readBytes = isNear ? PIECE_BYTES : NAME_READ_BYTES;
+    try {
+      for (const index of sortedOrder(offsets)) take(index, this.at(offsets[index]));
+    } finally {
+      this.#readBytes = NAME_READ_BYTES;
+      this.#piece = new Uint8Array(0);
+    }
   }
 
   /** The name at `offset`, without a symbol version: a view, good until the next call. Throws ElfError. */
   at(offset: number): Uint8Array {
     if (this.#whole !== undefined) return cut(this.#whole, offset);
-    const left = Math.min(MAX_NAME_BYTES, this.size - offset);
-    for (let length = Math.min(NAME_READ_BYTES, left); ; length = left) {
-      const bytes = (this.file as NameFile).readAt(this.fileOffset + offset, length);
-      if (length === left || bytes.includes(0)) return cut(bytes, 0);
+    const inPiece = offset - this.#pieceStart;
+    if (inPiece >= 0 && this.#piece.indexOf(0, inPiece) >= 0) return cut(this.#piece, inPiece);
+    const left = this.size - offset;
+    const longest = Math.min(MAX_NAME_BYTES, left);
+    for (let length = Math.min(this.#readBytes, left); ; length = longest) {
+      this.#read(offset, length);
+      if (length >= longest || this.#piece.includes(0)) return cut(this.#piece, 0);
     }
+  }
+
+  #read(offset: number, length: number): void {
+    if (this.#piece.length !== length) this.#piece = new Uint8Array(length);
+    // Until all of it is read it has no names.
+    this.#pieceStart = Number.POSITIVE_INFINITY;
+    (this.file as NameFile).readInto(this.fileOffset + offset, this.#piece);
+    this.#pieceStart = offset;
   }
 
   close(): void {

@@ -186,7 +186,8 @@ describe('flattening', () => {
     const set = new FunctionSet(new Uint8Array(0x100), { awkwardness, isMarker: () => false });
     set.add(Uint32Array.from(symbols.flatMap(({ start, end, rank }, i) => [start, end, i, rank])));
     const { starts, names, aliases } = set.flatten();
-    return { starts, names: names.map((name) => bestAlias(name, aliases, awkwardness)) };
+    const best = (name: number) => bestAlias(name, aliases, (index) => awkwardness(aliases[index]));
+    return { starts, names: names.map(best) };
   };
 
   const symbol = fc.record({
@@ -282,7 +283,7 @@ describe('string tables', () => {
             undefined,
           ]);
           const used = Uint32Array.from(offsets);
-          const kept = Buffer.from(strings.take(used).all());
+          const kept = Buffer.from(strings.take(used).inMemory as Uint8Array);
           expect(
             Array.from(used, (offset) =>
               offset === NONE ? undefined : kept.toString('utf8', offset, kept.indexOf(0, offset)),

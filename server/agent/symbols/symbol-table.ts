@@ -8,6 +8,7 @@ import {
   type CodeSection,
   ELF_SYMBOL_BYTES,
   FunctionSet,
+  indicesOfAliases,
   NO_CODE,
   type Ranges,
   Rank,
@@ -108,25 +109,38 @@ export class SymbolTable {
     return this.names.at(this.#nameOffset(range));
   }
 
+  /** Calls `take` with the index of each of many ranges and its name, as `nameBytes` has it, in the order of `names`. Throws ElfError. */
+  forEachName(ranges: readonly number[], take: (index: number, name: Uint8Array) => void): void {
+    const offsets = Uint32Array.from(ranges, (range) => this.#nameOffset(range));
+    this.names.forEach(offsets, take);
+  }
+
   /** Of a range that has one. */
   #nameOffset(range: number): number {
+    const aliases = this.#aliases;
     const name = this.#nameOffsets[range];
     if (name < ALIASES) return name;
-    const best = bestAlias(name, this.#aliases, (at) => awkwardness(this.names.at(at)));
+    const best = bestAlias(name, aliases, (index) => awkwardness(this.names.at(aliases[index])));
     this.#nameOffsets[range] = best;
     return best;
   }
 
   /** Where each range's name is in `names`, NONE for a gap. Throws ElfError. */
   allNameOffsets(): Uint32Array {
-    if (this.#aliases.length > 0) {
-      this.names.prepare(this.length);
-      for (let range = 0; range < this.length; range++) {
-        if (this.#nameOffsets[range] !== NONE) this.#nameOffset(range);
-      }
-      this.names.release();
+    const aliases = this.#aliases;
+    const indices = indicesOfAliases(aliases);
+    const awkward = new Uint8Array(aliases.length);
+    this.names.forEach(
+      indices.map((index) => aliases[index]),
+      (i, name) => {
+        awkward[indices[i]] = awkwardness(name);
+      },
+    );
+    const names = this.#nameOffsets;
+    for (let range = 0; range < this.length; range++) {
+      names[range] = bestAlias(names[range], aliases, (index) => awkward[index]);
     }
-    return this.#nameOffsets;
+    return names;
   }
 
   /** The same as text. */
@@ -266,7 +280,8 @@ export class SymbolTableBuilder {
     const strings = this.#strings;
     if (!strings.isLeftInFile) {
       const { names, aliases } = ranges;
-      const best = (name: number) => bestAlias(name, aliases, (at) => strings.awkwardness(at));
+      const best = (name: number) =>
+        bestAlias(name, aliases, (index) => strings.awkwardness(aliases[index]));
       names.forEach((name, i) => {
         if (name >= ALIASES && name !== NONE) names[i] = best(name);
       });
