@@ -25,6 +25,8 @@ export interface TimeStripProps {
   readonly of: string | undefined;
   readonly unit: string;
   readonly mode: ProfileMode;
+  /** That the machine has; undefined where it is not known. */
+  readonly cpus: number | undefined;
   /** How much was sampled: changes are marked. */
   readonly rates: readonly SamplingRates[];
   readonly range: TimeRange | undefined;
@@ -56,6 +58,7 @@ export function TimeStrip({
   of,
   unit,
   mode,
+  cpus,
   rates,
   range,
   onRange,
@@ -139,7 +142,7 @@ export function TimeStrip({
       <div className="flex h-6 items-center justify-between gap-3 text-xs text-dim">
         <span className="truncate">
           {of === undefined ? '' : `${of}: `}
-          {scaleText(unit, mode, max, activity.bucketNs)}
+          {scaleText(unit, mode, max, activity.bucketNs, cpus)}
         </span>
         {isSelected ? (
           <span className="flex items-center gap-2 whitespace-nowrap">
@@ -243,11 +246,20 @@ function Shade({ left, width }: { readonly left: number; readonly width: number 
 }
 
 /** CPU time in a time is CPUs, waiting is threads; of other units only the height's ratio is known. */
-function scaleText(unit: string, mode: ProfileMode, max: number, bucketNs: number): string {
+function scaleText(
+  unit: string,
+  mode: ProfileMode,
+  max: number,
+  bucketNs: number,
+  cpus: number | undefined,
+): string {
   if (unit !== 'nanoseconds' || bucketNs === 0) return 'Activity';
-  const most = max / bucketNs;
+  // Of few samples an estimate may be above what there is.
+  const limit = mode === 'cpu' && cpus !== undefined ? cpus : Number.POSITIVE_INFINITY;
+  const most = Math.min(max / bucketNs, limit);
   const peak = most.toFixed(most < 10 ? 2 : most < 100 ? 1 : 0);
-  if (mode === 'cpu') return `CPU, peak ${peak} cores`;
+  if (mode === 'cpu')
+    return `CPU, peak ${peak}${cpus === undefined ? '' : ` of ${cpus}`} core${cpus === 1 ? '' : 's'}`;
   if (mode === 'latency') return `In these events, peak ${peak} at a time`;
   return mode === 'wall' ? `Threads, peak ${peak}` : `Waiting, peak ${peak} threads`;
 }

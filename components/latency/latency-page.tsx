@@ -1,6 +1,5 @@
 'use client';
 
-import Link from 'next/link';
 import { useEffect, useState } from 'react';
 import { changeOf } from '@/components/activity/rate-changes';
 import { HeatmapView } from '@/components/heatmap/heatmap';
@@ -8,7 +7,9 @@ import { HistogramView } from '@/components/histogram/histogram';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
+import { DisconnectedBanner } from '@/components/shell/disconnected-banner';
 import { loadingText } from '@/components/shell/loading-text';
+import { PageLink } from '@/components/shell/page-link';
 import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
@@ -101,7 +102,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
             />
           </>
         ) : (
-          <Link
+          <PageLink
             href={profilePath(session, {
               pids: view.pids,
               containers: view.containers,
@@ -110,7 +111,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
             className={buttonClass()}
           >
             CPU profile
-          </Link>
+          </PageLink>
         )}
         <CopyLink />
         {isLive ? <MeasureCost source={view.source} collector={collector} /> : null}
@@ -205,14 +206,8 @@ function Warnings({
   readonly failure: string | undefined;
   readonly problem: string | undefined;
 }) {
-  if (state.connection === 'disconnected' && state.latency !== undefined) {
-    return (
-      <Banner look="warn">
-        <strong>Disconnected.</strong> This is the last picture that came. Trying to connect again;
-        if it doesn’t, check that <code>hearth serve</code> is running.
-      </Banner>
-    );
-  }
+  if (state.disconnectedMs !== undefined && state.latency !== undefined)
+    return <DisconnectedBanner sinceMs={state.disconnectedMs} />;
   if (state.status?.agent.state === 'dead') {
     return (
       <Banner look="danger">
@@ -341,13 +336,13 @@ function RangeBar({
       )}
       <span className="ml-auto flex flex-wrap gap-1.5">
         {href === undefined ? null : (
-          <Link
+          <PageLink
             href={href}
             title="The stacks of the waits of these lengths, as off-CPU profiling takes them"
             className={buttonClass()}
           >
             Off-CPU graph of these waits
-          </Link>
+          </PageLink>
         )}
         {baseline === undefined ? (
           <Button

@@ -1,10 +1,10 @@
 'use client';
 
-import Link from 'next/link';
 import { useRef } from 'react';
 import { FlameGraph } from '@/components/flame-graph/flame-graph';
 import type { Analysis } from '@/components/profile-worker/client';
 import { OrientationSwitch } from '@/components/shell/orientation-switch';
+import { PageLink } from '@/components/shell/page-link';
 import { SearchBox } from '@/components/shell/search-box';
 import { useNames } from '@/components/shell/use-names';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
@@ -79,9 +79,9 @@ export function StacksPanel(props: StacksPanelProps) {
               value={view.orientation}
               onChange={(orientation) => change({ orientation })}
             />
-            <Link href={href} className={buttonClass()}>
+            <PageLink href={href} className={buttonClass()}>
               Open as a page
-            </Link>
+            </PageLink>
           </>
         )}
         {live !== undefined && STACK_SOURCES.includes(view.source) ? (

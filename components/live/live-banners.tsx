@@ -1,8 +1,8 @@
 'use client';
 
+import { DisconnectedBanner } from '@/components/shell/disconnected-banner';
 import { Banner } from '@/components/ui/banner';
 import { Button } from '@/components/ui/button';
-import { formatClock } from '@/components/ui/format';
 import { ReloadIcon } from '@/components/ui/icons';
 import { useNow } from '@/components/ui/use-now';
 import type { LiveStatus } from '@/profile/status';
@@ -34,15 +34,7 @@ export function LiveBanners({ disconnectedMs, status, statusMs, error }: LiveBan
       </Banner>
     );
   }
-  if (disconnectedMs !== undefined) {
-    return (
-      <Banner look="warn">
-        <strong>Disconnected since {formatClock(disconnectedMs)}.</strong> This is the last picture
-        that came. Trying to connect again; if it doesn’t, check that <code>hearth serve</code> is
-        running.
-      </Banner>
-    );
-  }
+  if (disconnectedMs !== undefined) return <DisconnectedBanner sinceMs={disconnectedMs} />;
   if (status?.agent.state === 'dead') {
     return (
       <Banner look="danger">

@@ -1,6 +1,5 @@
 'use client';
 
-import Link from 'next/link';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { TimeStrip } from '@/components/activity/time-strip';
 import { ModeBar } from '@/components/modes/mode-bar';
@@ -10,6 +9,7 @@ import type { ProfileState } from '@/components/profile-worker/client';
 import { STACKS } from '@/components/profile-worker/question';
 import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { loadingText } from '@/components/shell/loading-text';
+import { PageLink } from '@/components/shell/page-link';
 import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { GRAPH_LABELS, ProfileWorkspace } from '@/components/shell/profile-workspace';
@@ -128,6 +128,7 @@ export function LivePage() {
             of={pickedText(view, analysis.processes)}
             unit={analysis.unit}
             mode={analysis.mode}
+            cpus={status?.collector?.cpus}
             rates={analysis.rates}
             range={shownView.range}
             onRange={selectRange}
@@ -249,9 +250,9 @@ function Toast({
             {failure ?? <>Recorded “{stopped?.name}”</>}
           </span>
           {failure === undefined && stopped !== undefined ? (
-            <Link href={profilePath(stopped.id, view)} className={buttonClass('primary')}>
+            <PageLink href={profilePath(stopped.id, view)} className={buttonClass('primary')}>
               Open recording
-            </Link>
+            </PageLink>
           ) : null}
           <IconButton label="Dismiss" onClick={onClose}>
             <CloseIcon />

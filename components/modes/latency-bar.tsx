@@ -1,5 +1,5 @@
-import Link from 'next/link';
 import { DEFAULT_LATENCY_VIEW, latencyHref } from '@/components/latency/latency-query';
+import { PageLink } from '@/components/shell/page-link';
 import { Banner } from '@/components/ui/banner';
 import { Button, buttonClass } from '@/components/ui/button';
 import { bucketEnd, bucketLow, LAST_BUCKET } from '@/profile/latency/buckets';
@@ -25,7 +25,7 @@ export function LatencyBar({
     <Banner
       look="calm"
       actions={
-        <Link
+        <PageLink
           href={latencyHref(
             { ...DEFAULT_LATENCY_VIEW, ...latency, range, pids, containers },
             session,
@@ -33,7 +33,7 @@ export function LatencyBar({
           className={buttonClass()}
         >
           Histogram
-        </Link>
+        </PageLink>
       }
     >
       <span className="inline-flex flex-wrap items-center gap-x-4 gap-y-0.5">

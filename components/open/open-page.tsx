@@ -95,6 +95,7 @@ export function OpenPage() {
         state={state}
         canLink={false}
         session={undefined}
+        cpus={undefined}
         actions={pick('Open another', 'plain')}
         onError={pick('Choose another file', 'primary')}
       />

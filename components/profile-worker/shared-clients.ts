@@ -23,6 +23,13 @@ export class SharedClients {
     return client;
   }
 
+  /** Whether one has lost its connection. */
+  get isDisconnected(): boolean {
+    return [...this.#byProfile.values()].some(
+      ({ client }) => client.getState().connection === 'disconnected',
+    );
+  }
+
   /** Keeps a client until the function that it returns has been called, and a little longer. */
   hold(client: ProfileClient): () => void {
     const [profile, shared] = [...this.#byProfile].find(([, one]) => one.client === client) ?? [];

@@ -20,6 +20,9 @@ export function useSharedProfile(session: string | undefined): ProfileClient {
   return client;
 }
 
+/** Whether a page's connection to the server is lost; false where none has one. */
+export const isDisconnected = (): boolean => shared.isDisconnected;
+
 /** A profile of this page alone. */
 export function useOwnProfile(): ProfileClient {
   const [client] = useState(() => new ProfileClient());

@@ -1,6 +1,5 @@
 'use client';
 
-import Link from 'next/link';
 import { useCallback, useEffect, useState } from 'react';
 import { DEFAULT_LATENCY_VIEW, latencyHref } from '@/components/latency/latency-query';
 import { STACKS } from '@/components/profile-worker/question';
@@ -8,6 +7,7 @@ import { useProfileState, useSharedProfile } from '@/components/profile-worker/u
 import { SessionName } from '@/components/sessions/session-name';
 import { StateBadge } from '@/components/sessions/state-badge';
 import { ApiError, getSession, messageOf } from '@/components/shell/api';
+import { PageLink } from '@/components/shell/page-link';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { RecordedView } from '@/components/shell/recorded-view';
 import { useView } from '@/components/shell/use-view';
@@ -91,23 +91,24 @@ export function SessionPage({ id }: { readonly id: string }) {
         state={state}
         canLink
         session={id}
+        cpus={session?.host.cpus}
         actions={
           <>
             {session === undefined || session.state === 'recording' ? null : (
               <SymbolizeButton id={id} onChanged={() => void load()} />
             )}
-            <Link
+            <PageLink
               href={latencyHref({ ...DEFAULT_LATENCY_VIEW, pids, containers, range }, id)}
               className={buttonClass()}
             >
               Latency
-            </Link>
-            <Link
+            </PageLink>
+            <PageLink
               href={threadsHref({ ...DEFAULT_THREADS_VIEW, pids, range }, id)}
               className={buttonClass()}
             >
               Threads
-            </Link>
+            </PageLink>
             <ExportMenu id={id} />
           </>
         }
@@ -152,9 +153,9 @@ function LoadError({ error, onRetry }: { readonly error: unknown; onRetry(): voi
         title="There is no such recording"
         error="It may have been deleted, or it was made on another machine."
         actions={
-          <Link href="/sessions" className={buttonClass()}>
+          <PageLink href="/sessions" className={buttonClass()}>
             All sessions
-          </Link>
+          </PageLink>
         }
       />
     );

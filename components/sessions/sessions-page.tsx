@@ -1,8 +1,8 @@
 'use client';
 
-import Link from 'next/link';
 import { useCallback, useEffect, useState } from 'react';
 import { ApiError, listSessions, messageOf } from '@/components/shell/api';
+import { PageLink } from '@/components/shell/page-link';
 import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { Banner } from '@/components/ui/banner';
@@ -74,9 +74,9 @@ export function SessionsPage() {
               title="Nothing was recorded yet"
               text="Press Record on the live page, run your program, press Stop. The recording is then here, and has a link that you can send."
               actions={
-                <Link href="/" className={buttonClass('primary')}>
+                <PageLink href="/" className={buttonClass('primary')}>
                   Live view
-                </Link>
+                </PageLink>
               }
             />
           ) : (
@@ -122,12 +122,12 @@ function SessionRow({
       <div className="min-w-0 flex-1">
         <div className="flex h-6 min-w-0 items-center gap-2">
           <SessionName session={session} onRenamed={onRenamed}>
-            <Link
+            <PageLink
               href={profilePath(session.id)}
               className="min-w-0 truncate font-medium hover:text-accent hover:underline"
             >
               {session.name}
-            </Link>
+            </PageLink>
           </SessionName>
           {session.state === 'complete' ? null : <StateBadge state={session.state} />}
         </div>

@@ -1,6 +1,5 @@
 'use client';
 
-import Link from 'next/link';
 import { usePathname, useSearchParams } from 'next/navigation';
 import type { ReactNode } from 'react';
 import { HelpProvider, useOpenHelp } from '@/components/help/help';
@@ -8,6 +7,7 @@ import type { Theme } from '@/components/theme/theme';
 import { ThemeSwitch } from '@/components/theme/theme-switch';
 import { IconButton } from '@/components/ui/button';
 import { Ember } from '@/components/ui/icons';
+import { PageLink } from './page-link';
 import { pagePath } from './picked';
 
 const PAGES = [
@@ -42,13 +42,13 @@ function Header({ theme }: { readonly theme: Theme }) {
   const openHelp = useOpenHelp();
   return (
     <header className="flex h-11 shrink-0 items-center gap-1 border-b border-line bg-surface px-3">
-      <Link
+      <PageLink
         href="/"
         className="flex shrink-0 items-center gap-1.5 rounded-md text-lg font-semibold tracking-tight sm:mr-4"
       >
         <Ember />
         <span className="max-sm:sr-only">Hearth</span>
-      </Link>
+      </PageLink>
       <nav
         aria-label="Pages"
         className="flex min-w-0 items-center gap-0.5 overflow-x-auto p-0.5 [scrollbar-width:none]"
@@ -56,14 +56,14 @@ function Header({ theme }: { readonly theme: Theme }) {
         {PAGES.map(({ href, label }) => {
           const current = href === '/' ? path === '/' : path.startsWith(href);
           return (
-            <Link
+            <PageLink
               key={href}
               href={pagePath(href, path, query)}
               aria-current={current ? 'page' : undefined}
               className="flex h-7 items-center whitespace-nowrap rounded-md px-1.5 text-dim hover:text-ink aria-[current=page]:bg-surface-2 aria-[current=page]:font-medium aria-[current=page]:text-ink sm:px-2.5"
             >
               {label}
-            </Link>
+            </PageLink>
           );
         })}
       </nav>

@@ -31,6 +31,8 @@ export interface RecordedViewProps {
   readonly canLink: boolean;
   /** Its ID on the server; undefined for a file. */
   readonly session: string | undefined;
+  /** Of the machine that it is of; undefined where they are not known. */
+  readonly cpus: number | undefined;
   /** More controls in the toolbar. */
   readonly actions?: ReactNode;
   /** What to offer when the profile can't be shown. */
@@ -43,6 +45,7 @@ export function RecordedView({
   state,
   canLink,
   session,
+  cpus,
   actions,
   onError,
 }: RecordedViewProps) {
@@ -112,6 +115,7 @@ export function RecordedView({
             of={pickedText(view, analysis.processes)}
             unit={analysis.unit}
             mode={analysis.mode}
+            cpus={cpus}
             rates={analysis.rates}
             range={view.range}
             onRange={(range) => changeView({ range })}

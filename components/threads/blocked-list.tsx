@@ -1,9 +1,9 @@
 'use client';
 
-import Link from 'next/link';
 import { useMemo, useState } from 'react';
 import type { ThreadsUpdate } from '@/components/profile-worker/thread-analysis';
 import { isFound } from '@/components/profile-worker/thread-search';
+import { PageLink } from '@/components/shell/page-link';
 import { formatCount } from '@/components/ui/format';
 import { whereBlocked } from '@/profile/blocked-thread';
 import type { ProbableWaker } from '@/profile/probable-waker';
@@ -206,13 +206,13 @@ function ThreadLink({
   pathOf(thread: ThreadId): string;
 }) {
   return (
-    <Link
+    <PageLink
       href={pathOf({ pid, tid })}
       title={`${process} (${pid}), thread ${name} (${tid}): show its flame graph`}
       className={`min-w-0 truncate hover:underline ${hasProcess ? 'font-medium' : ''}`}
     >
       {hasProcess && name !== process ? `${process} / ${name}` : name}
-    </Link>
+    </PageLink>
   );
 }
 

@@ -1,6 +1,6 @@
 'use client';
 
-import Link from 'next/link';
+import { PageLink } from '@/components/shell/page-link';
 import { formatCount, formatDuration } from '@/components/ui/format';
 import { threadText, whereBlocked } from '@/profile/blocked-thread';
 import type { LongestWait, WaitHop } from '@/profile/longest-waits';
@@ -56,7 +56,7 @@ function Wait({
   return (
     <li className="px-3 py-1.5 text-sm">
       <div className="flex min-w-0 items-baseline gap-1.5">
-        <Link
+        <PageLink
           href={pathOf({ pid, tid })}
           onNavigate={(event) => {
             if (onThread === undefined) return;
@@ -67,7 +67,7 @@ function Wait({
           className="min-w-0 truncate font-medium hover:underline"
         >
           {thread === process ? process : `${process} / ${thread}`}
-        </Link>
+        </PageLink>
         <span className="shrink-0 text-xs text-dim">{tid}</span>
         <span className="ml-auto flex items-center gap-1.5 whitespace-nowrap">
           <StateDot state={wait.waitClass} />

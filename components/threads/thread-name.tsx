@@ -1,5 +1,5 @@
-import Link from 'next/link';
 import type { ThreadList } from '@/components/profile-worker/thread-analysis';
+import { PageLink } from '@/components/shell/page-link';
 import { formatCount } from '@/components/ui/format';
 import type { RowControl } from '@/components/ui/use-roving-rows';
 import type { Group } from './rows';
@@ -24,7 +24,7 @@ export function ThreadName({
   const process = list.names[list.process[entry]];
   const isMain = pid === tid && process === name;
   return (
-    <Link
+    <PageLink
       {...control}
       href={pathOf({ pid, tid })}
       aria-label={`${isMain ? process : `${process}, thread ${name}`} (${tid})`}
@@ -36,7 +36,7 @@ export function ThreadName({
         {name}
       </span>
       <span className="shrink-0 text-xs text-dim">{tid}</span>
-    </Link>
+    </PageLink>
   );
 }
 

@@ -1,12 +1,13 @@
 'use client';
 
-import Link from 'next/link';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { NO_THREADS } from '@/components/profile-worker/thread-analysis';
 import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
+import { DisconnectedBanner } from '@/components/shell/disconnected-banner';
 import { loadingText } from '@/components/shell/loading-text';
+import { PageLink } from '@/components/shell/page-link';
 import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
@@ -161,9 +162,9 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
             {offCpu === undefined ? null : offSwitch('plain')}
           </>
         ) : (
-          <Link href={profilePath(session, { pids, range })} className={buttonClass()}>
+          <PageLink href={profilePath(session, { pids, range })} className={buttonClass()}>
             Flame graph
-          </Link>
+          </PageLink>
         )}
         <CopyLink />
       </div>
@@ -239,14 +240,8 @@ function Warnings({
   readonly isOff: boolean;
   readonly offSwitch: React.ReactNode;
 }) {
-  if (state.connection === 'disconnected' && state.threads !== undefined) {
-    return (
-      <Banner look="warn">
-        <strong>Disconnected.</strong> This is the last picture that came. Trying to connect again;
-        if it doesn’t, check that <code>hearth serve</code> is running.
-      </Banner>
-    );
-  }
+  if (state.disconnectedMs !== undefined && state.threads !== undefined)
+    return <DisconnectedBanner sinceMs={state.disconnectedMs} />;
   if (state.status?.agent.state === 'dead') {
     return (
       <Banner look="danger">
