@@ -147,7 +147,8 @@ test('pausing holds the picture, and resuming goes on', async ({ page }) => {
       .first(),
   ).toBeVisible();
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
-  await page.waitForTimeout(1000);
+  // Names may still come, for a second and a half.
+  await page.waitForTimeout(2000);
   const table = page.getByRole('table', { name: 'Functions' });
   const held = await table.innerText();
   await page.waitForTimeout(2000);

@@ -8,7 +8,15 @@
 import { applyChunk, type Chunk, decodeChunk, type Increment, missing } from './chunk';
 import { PATCH_REFERENCES, REFERENCES } from './chunk-rows';
 import type { Profile, SymbolPatch } from './profile';
-import { type Columns, isEventTable, NONE, TABLE_NAMES, type TableName } from './schema';
+import {
+  type Columns,
+  EVENT_TABLES,
+  emptyColumns,
+  isEventTable,
+  NONE,
+  TABLE_NAMES,
+  type TableName,
+} from './schema';
 import { U32List } from './u32-list';
 
 /** Where a row of the stream is in the profile. One that the stream doesn't have is in no profile either. */
@@ -193,4 +201,21 @@ export function applyNext(stream: ChunkStream, encoded: Uint8Array): Chunk {
   const chunk = stream.next(decodeChunk(encoded));
   applyChunk(stream.profile, chunk);
   return chunk;
+}
+
+/** The same of a chunk's names alone: of a profile that is to stay as it is no event, no loss, and not its end. */
+export function applyNamesOfNext(stream: ChunkStream, encoded: Uint8Array): Chunk {
+  const chunk = stream.next(decodeChunk(encoded));
+  const without = EVENT_TABLES.map((name) => [
+    name,
+    { base: chunk.tables[name].base, length: 0, columns: emptyColumns(name) },
+  ]);
+  const names: Chunk = {
+    ...chunk,
+    header: stream.profile.header ?? chunk.header,
+    losses: [],
+    tables: { ...chunk.tables, ...Object.fromEntries(without) },
+  };
+  applyChunk(stream.profile, names);
+  return names;
 }

@@ -96,6 +96,34 @@ describe('AnalysisEngine', () => {
     expect(result.losses).toEqual({ 'sample-ring-full': 3 });
   });
 
+  it.each(['cpu', 'wall'] as const)(
+    'takes names for what it holds, and nothing else: %s',
+    (mode) => {
+      const made = new TestProfile();
+      const UNNAMED = '?@prog#64';
+      const second = (number: number): Uint8Array => {
+        const startNs = number * 1e9;
+        const event = { stack: [UNNAMED], timeNs: startNs + 5e8 };
+        made.add({ ...event, weight: 1e7 }).addWait({ ...event, durationNs: 1e8 });
+        const slice = { ...HEADER, startNs, endNs: startNs + 1e9 };
+        const losses = [{ reason: 'sample-ring-full', count: 1 }];
+        return encodeChunk(made.builder.cutChunk(slice, losses));
+      };
+      const engine = live([second(0)]);
+      engine.setView({ ...DEFAULT_VIEW, mode });
+      const before = resultOf(engine);
+      engine.appendNames(second(1));
+      expect(update(engine)).toBeUndefined();
+      made.rename(UNNAMED, 'late').add({ stack: ['another'], timeNs: 2.5e9 });
+      engine.appendNames(second(2));
+      const news = update(engine)?.profile;
+      expect(textsIn(news?.labels.rows)).toContain('late');
+      const { startNs, endNs, activity, losses, sampleCount } = news!.result;
+      expect(news?.result.tree.total).toEqual(before.tree.total);
+      expect(before).toMatchObject({ startNs, endNs, activity, losses, sampleCount });
+    },
+  );
+
   it('goes on with what there is until a new snapshot is whole', () => {
     const engine = live(chunks(['a', 'b']));
     engine.setWindow('all');

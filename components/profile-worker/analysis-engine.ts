@@ -3,7 +3,7 @@
  * messages, so that it can be tested without one.
  */
 import { splitChunks } from '@/profile/chunk';
-import { applyNext, ChunkStream } from '@/profile/chunk-stream';
+import { applyNamesOfNext, applyNext, ChunkStream } from '@/profile/chunk-stream';
 import { DerivedProfile } from '@/profile/derived-profile';
 import {
   analyseLatency,
@@ -125,6 +125,14 @@ export class AnalysisEngine {
     if (this.#isLive) {
       this.#forget();
       this.#forgetLatencies();
+    }
+  }
+
+  /** Takes the names out of chunks that follow, for what is there; all else of them is left, and they can't be continued by `append`. Throws ChunkFormatError. */
+  appendNames(bytes: Uint8Array): void {
+    for (const encoded of splitChunks(bytes)) {
+      const chunk = applyNamesOfNext(this.#stream, encoded);
+      this.#derived?.source.append(chunk);
     }
   }
 

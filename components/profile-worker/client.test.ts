@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ProfileClient } from './client';
+import type { LiveSocket } from './live-socket';
 import type { FromWorker, ToWorker } from './protocol';
 import { STACKS } from './question';
 import { NO_THREADS } from './thread-analysis';
@@ -23,6 +24,35 @@ class FakeWorker {
     this.isTerminated = true;
   }
 }
+
+/** What a page said to the server, and how the server answers. */
+class FakeSocket {
+  static last: FakeSocket;
+  connected = true;
+  readonly emitted: string[] = [];
+  readonly #listeners = new Map<string, (...message: unknown[]) => void>();
+
+  constructor() {
+    FakeSocket.last = this;
+  }
+
+  on(event: string, listener: (...message: unknown[]) => void): void {
+    this.#listeners.set(event, listener);
+  }
+
+  off(): void {}
+  disconnect(): void {}
+
+  emit(event: string): void {
+    this.emitted.push(event);
+  }
+
+  say(event: string, ...message: unknown[]): void {
+    this.#listeners.get(event)?.(...message);
+  }
+}
+
+vi.mock('./live-socket', () => ({ connect: () => new FakeSocket() as unknown as LiveSocket }));
 
 const answer = (number: number): FromWorker => ({
   type: 'answer',
@@ -111,5 +141,70 @@ describe('ProfileClient', () => {
     client.openSession('two');
     expect(started()).toBe(4);
     client.dispose();
+  });
+
+  describe('that is paused', () => {
+    const WHOLE = { isFirst: true, restBytes: 0 };
+    /** The kinds of what the worker was sent since the last call. */
+    let seen = 0;
+    const sent = (): string[] => {
+      const kinds = FakeWorker.started[0].sent.map(({ type }) => type);
+      const fresh = kinds.slice(seen);
+      seen = kinds.length;
+      return fresh;
+    };
+    let client: ProfileClient;
+    const chunk = (acknowledge?: () => void): void =>
+      FakeSocket.last.say('chunk', new ArrayBuffer(8), acknowledge);
+
+    beforeEach(async () => {
+      vi.useFakeTimers();
+      seen = 0;
+      client = new ProfileClient();
+      client.openLive();
+      await vi.waitFor(() => expect(FakeSocket.last).toBeDefined());
+      await vi.dynamicImportSettled();
+      FakeSocket.last.say('connect');
+      FakeSocket.last.say('snapshot', new ArrayBuffer(8), WHOLE);
+      chunk();
+      expect(FakeSocket.last.emitted).toEqual(['subscribe']);
+      expect(sent()).toEqual(['snapshot', 'chunk']);
+    });
+    afterEach(() => {
+      client.dispose();
+      vi.useRealTimers();
+    });
+
+    it('takes the names that are still to come, and then nothing', () => {
+      client.setPaused(true);
+      chunk();
+      expect(sent()).toEqual(['names']);
+      // The server means to replace what is held.
+      const acknowledge = vi.fn();
+      FakeSocket.last.say('snapshot', new ArrayBuffer(8), WHOLE, acknowledge);
+      chunk(acknowledge);
+      expect(sent()).toEqual([]);
+      expect(acknowledge).toHaveBeenCalledTimes(2);
+      vi.advanceTimersByTime(2000);
+      expect(FakeSocket.last.emitted).toEqual(['subscribe', 'unsubscribe']);
+      client.setPaused(false);
+      expect(FakeSocket.last.emitted).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
+    });
+
+    it('starts over with a snapshot, however soon it goes on', () => {
+      client.setPaused(true);
+      client.setPaused(true);
+      chunk();
+      client.setPaused(false);
+      chunk();
+      expect(sent()).toEqual(['names']);
+      expect(FakeSocket.last.emitted).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
+      FakeSocket.last.say('snapshot', new ArrayBuffer(8), WHOLE);
+      chunk();
+      vi.advanceTimersByTime(5000);
+      chunk();
+      expect(sent()).toEqual(['snapshot', 'chunk', 'chunk']);
+      expect(FakeSocket.last.emitted).toHaveLength(3);
+    });
   });
 });

@@ -39,6 +39,8 @@ const EMPTY: ProfileState = { phase: 'empty', connection: 'none', paused: false 
 const RETRY_MS = 2000;
 /** A status comes a moment before a chunk, and is shown in the same picture: one of its own costs as much again. */
 const STATUS_WAIT_MS = 100;
+/** So long after a sample its functions may get their names: they are asked for once a second. */
+const NAMES_MS = 1500;
 
 export class ProfileClient {
   #state = EMPTY;
@@ -62,6 +64,9 @@ export class ProfileClient {
   #labels = new ReceivedLabels();
   #result: ProfileResult | undefined;
   #isSubscribed = false;
+  /** Paused a moment ago: of chunks only the names are taken. */
+  #takesNames = false;
+  #namesTimer: ReturnType<typeof setTimeout> | undefined;
   /** Chunks that were on their way when the subscription started continue something else. */
   #awaitsSnapshot = true;
   #nextNumber = 0;
@@ -152,9 +157,20 @@ export class ProfileClient {
     this.#post({ type: 'ask', question, number: this.#asked });
   }
 
-  /** What is there stays and can be looked at; nothing is received meanwhile. */
+  /** What is there stays and can be looked at; nothing is received meanwhile but the names that were still to come. */
   setPaused(paused: boolean): void {
+    if (paused === this.#state.paused) return;
+    clearTimeout(this.#namesTimer);
+    // What came after it is missing: who was held is not continued, but gets a snapshot.
+    if (this.#takesNames) this.#unsubscribe();
+    this.#takesNames = paused && this.#isSubscribed;
+    if (this.#takesNames) this.#namesTimer = setTimeout(() => this.#unsubscribe(), NAMES_MS);
     this.#change({ paused });
+    this.#follow();
+  }
+
+  #unsubscribe(): void {
+    this.#takesNames = false;
     this.#follow();
   }
 
@@ -169,6 +185,8 @@ export class ProfileClient {
   dispose(): void {
     document.removeEventListener('visibilitychange', this.#follow);
     clearTimeout(this.#retry);
+    clearTimeout(this.#namesTimer);
+    this.#takesNames = false;
     clearTimeout(this.#statusTimer);
     this.#statusTimer = undefined;
     this.#status = undefined;
@@ -225,7 +243,8 @@ export class ProfileClient {
   #follow = (): void => {
     const socket = this.#socket;
     if (socket === undefined) return;
-    const wanted = socket.connected && !this.#state.paused && !document.hidden;
+    const { paused } = this.#state;
+    const wanted = socket.connected && (!paused || this.#takesNames) && !document.hidden;
     if (wanted === this.#isSubscribed) return;
     this.#isSubscribed = wanted;
     this.#awaitsSnapshot = true;
@@ -235,6 +254,8 @@ export class ProfileClient {
   /** A chunk is acknowledged, where that is asked, when the worker has taken it in: a slow page is sent less. */
   #forward(bytes: ArrayBuffer, part: SnapshotPart | undefined, acknowledge?: () => void): void {
     if (part?.isFirst === true) this.#awaitsSnapshot = false;
+    // What is held is not replaced.
+    if (this.#takesNames && part !== undefined) this.#awaitsSnapshot = true;
     if (!this.#isSubscribed || this.#awaitsSnapshot) {
       acknowledge?.();
       return;
@@ -244,7 +265,9 @@ export class ProfileClient {
     if (acknowledge !== undefined) this.#acknowledgements.set(number, acknowledge);
     const chunks = { number, bytes };
     this.#post(
-      part === undefined ? { type: 'chunk', ...chunks } : { type: 'snapshot', ...chunks, ...part },
+      part === undefined
+        ? { type: this.#takesNames ? 'names' : 'chunk', ...chunks }
+        : { type: 'snapshot', ...chunks, ...part },
       [bytes],
     );
   }

@@ -16,6 +16,8 @@ export type ToWorker =
   /** The first part of a snapshot starts the profile over. The answer is `applied` with the same number, whatever became of it. */
   | ({ readonly type: 'snapshot' } & Chunks & SnapshotPart)
   | ({ readonly type: 'chunk' } & Chunks)
+  /** A chunk of which only names are taken: the profile is held as it is, until the next snapshot. */
+  | ({ readonly type: 'names' } & Chunks)
   | { readonly type: 'view'; readonly view: View }
   /** The frame that is selected, by its path. */
   | { readonly type: 'selected'; readonly path: readonly string[] | undefined }

@@ -91,6 +91,16 @@ function receive(bytes: Uint8Array, part: SnapshotPart | undefined): void {
   pace.start();
 }
 
+/** Names that are held up are worth no new snapshot. */
+function receiveNames(bytes: Uint8Array): void {
+  try {
+    engine.appendNames(bytes);
+    pace.start();
+  } catch (error) {
+    if (!(error instanceof ChunkFormatError)) throw error;
+  }
+}
+
 function resynchronize(): void {
   needsSnapshot = true;
   post({ type: 'resynchronize' });
@@ -101,6 +111,10 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
     case 'snapshot':
     case 'chunk':
       receive(new Uint8Array(data.bytes), data.type === 'snapshot' ? data : undefined);
+      post({ type: 'applied', number: data.number, untilMs: engine.untilMs });
+      break;
+    case 'names':
+      receiveNames(new Uint8Array(data.bytes));
       post({ type: 'applied', number: data.number, untilMs: engine.untilMs });
       break;
     case 'session':

@@ -84,10 +84,10 @@ port.on('message', (requests: readonly WorkerRequest[]) => {
   for (const { id, query } of requests) {
     settings.workingOn[0] = id;
     answers.push(answerTo(id, query));
+    giveMemoryBack();
     if (performance.now() - sentMs > HOLD_MS) send();
   }
   if (answers.length > 0) send();
-  giveMemoryBack();
 });
 
 function answerTo(id: number, query: SymbolQuery): WorkerAnswer {
