@@ -321,6 +321,19 @@ test('is told apart by cgroup, live and in recordings', async ({ page }) => {
       await expect(page).toHaveURL(new RegExp(`v=1&container=%2F${cgroup}$`));
       await expect(box.getByRole('option', { name: /^In 2 / })).toHaveCount(0);
     });
+
+    await test.step('its threads are those of the cgroup', async () => {
+      await page.getByRole('link', { name: 'Threads' }).click();
+      await page.getByRole('button', { name: 'Turn on off-CPU profiling' }).click();
+      const only = page.getByRole('button', { name: `Only /${cgroup} ×` });
+      await expect(only).toBeVisible();
+      const ledger = page.getByRole('table', { name: 'Ledger' });
+      await expect(ledger).toContainText(String(inside.pid));
+      await expect(ledger).not.toContainText('hearth-agent');
+      await only.click();
+      await expect(ledger).toContainText('hearth-agent');
+      await page.getByRole('button', { name: 'Stop off-CPU' }).click();
+    });
   } finally {
     inside.kill();
     await expect.poll(() => removed(directory)).toBe(true);

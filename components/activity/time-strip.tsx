@@ -224,7 +224,7 @@ export function TimeStrip({
           return (
             <span
               key={tick}
-              className={`absolute whitespace-nowrap ${place < 0.02 ? '' : place > 0.97 ? '-translate-x-full' : '-translate-x-1/2'}`}
+              className={`absolute whitespace-nowrap ${place < 0.02 ? '' : place > 0.97 ? 'z-10 -translate-x-full bg-surface pl-1' : '-translate-x-1/2'}`}
               style={{ left: `${place * 100}%` }}
             >
               {live === undefined ? tickText(tick, seconds) : agoText(tick, live.endText)}

@@ -1,6 +1,7 @@
 /** What the page of threads shows of a profile: a ledger, slices of the threads on screen, and who will wake whom. */
 import { type LongestWait, longestWaits, waitingThread } from '@/profile/longest-waits';
 import { type OpenWait, type ProbableWaker, probableWakers } from '@/profile/probable-waker';
+import { groupOf } from '@/profile/process-group';
 import type { Profile } from '@/profile/profile';
 import { NONE, type ThreadIndex } from '@/profile/schema';
 import {
@@ -10,6 +11,7 @@ import {
   threadSlices,
 } from '@/profile/thread-ledger';
 import type { TimeRange } from '@/profile/view';
+import { processFilter } from '@/profile/weights';
 import { isFound } from './thread-search';
 
 export interface ThreadsQuery {
@@ -21,8 +23,14 @@ export interface ThreadsQuery {
   readonly shown: readonly number[];
   /** Waits that go on now. */
   readonly open: readonly OpenWait[];
-  /** Whether the longest waits are wanted, and of which threads: of these processes (none: of all), and found by a search. */
-  readonly longestOf: { readonly pids: readonly number[]; readonly search: string } | undefined;
+  /** Whether the longest waits are wanted, and of which threads: of these processes and containers (none: of all), and found by a search. */
+  readonly longestOf:
+    | {
+        readonly pids: readonly number[];
+        readonly containers: readonly string[];
+        readonly search: string;
+      }
+    | undefined;
 }
 
 export const NO_THREADS: ThreadsQuery = {
@@ -43,6 +51,8 @@ export interface ThreadList {
   /** Indices into `names`. */
   readonly name: Uint32Array<ArrayBuffer>;
   readonly process: Uint32Array<ArrayBuffer>;
+  /** The process's container, or else its cgroup, as `groupOf` has it. */
+  readonly group: Uint32Array<ArrayBuffer>;
   readonly names: readonly string[];
   readonly startNs: Float64Array<ArrayBuffer>;
   readonly endNs: Float64Array<ArrayBuffer>;
@@ -130,16 +140,16 @@ function finder(
   profile: Profile,
   sought: ThreadsQuery['longestOf'],
 ): (thread: ThreadIndex) => boolean {
-  if (sought === undefined || (sought.pids.length === 0 && sought.search.trim() === ''))
-    return () => true;
+  if (sought === undefined) return () => true;
+  const passes = processFilter(profile, sought);
+  if (sought.search.trim() === '') return (row) => passes(profile.threads.columns.process[row]);
   const known = new Map<ThreadIndex, boolean>();
   return (row) => {
     let found = known.get(row);
     if (found === undefined) {
-      const thread = waitingThread(profile, row);
       found =
-        (sought.pids.length === 0 || sought.pids.includes(thread.pid)) &&
-        isFound(thread, sought.search);
+        passes(profile.threads.columns.process[row]) &&
+        isFound(waitingThread(profile, row), sought.search);
       known.set(row, found);
     }
     return found;
@@ -170,6 +180,15 @@ function listFrom(profile: Profile, ledger: ThreadLedger, range: TimeRange): Thr
     }
     return place;
   };
+  const groups = new Map<number, number>();
+  const placeOfGroup = (row: number): number => {
+    let place = groups.get(row);
+    if (place === undefined) {
+      place = names.push(groupOf(profile, row)) - 1;
+      groups.set(row, place);
+    }
+    return place;
+  };
   const { length, thread, startNs, endNs, ns, count, schedulerNs, schedulerClockNs } = ledger;
   // Moved to the page: the ledger's own columns are still needed only for `entryOf`.
   return {
@@ -179,6 +198,7 @@ function listFrom(profile: Profile, ledger: ThreadLedger, range: TimeRange): Thr
     pid: thread.map((row) => pid[process[row]]),
     name: thread.map((row) => placeOf(name[row])),
     process: thread.map((row) => placeOf(processName[process[row]])),
+    group: thread.map((row) => placeOfGroup(process[row])),
     names,
     startNs,
     endNs,

@@ -104,7 +104,7 @@ export function SessionPage({ id }: { readonly id: string }) {
               Latency
             </PageLink>
             <PageLink
-              href={threadsHref({ ...DEFAULT_THREADS_VIEW, pids, range }, id)}
+              href={threadsHref({ ...DEFAULT_THREADS_VIEW, pids, containers, range }, id)}
               className={buttonClass()}
             >
               Threads

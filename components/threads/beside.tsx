@@ -1,10 +1,12 @@
 'use client';
 
+import { useMemo } from 'react';
 import type { ThreadsUpdate } from '@/components/profile-worker/thread-analysis';
 import { RadioGroup } from '@/components/ui/radio-group';
 import type { OffCpuStatus } from '@/profile/status';
 import { BlockedList } from './blocked-list';
 import { LongestList } from './longest-list';
+import { pickedProcesses } from './rows';
 import type { ThreadId, ThreadsView } from './threads-view';
 import type { ChangeThreadsView } from './use-threads-view';
 
@@ -19,6 +21,8 @@ export interface BesideProps {
 
 /** Beside the threads: the waits that go on now, or the longest of those that are over. */
 export function Beside({ offCpu, threads, view, change, pathOf }: BesideProps) {
+  const { list } = threads;
+  const isPicked = useMemo(() => pickedProcesses(list, view), [list, view]);
   return (
     <div className="flex max-h-[70dvh] shrink-0 flex-col border-t border-line lg:max-h-none lg:w-80 lg:border-t-0 lg:border-l">
       <div className="flex min-h-9 shrink-0 items-center border-b border-line px-2">
@@ -47,7 +51,7 @@ export function Beside({ offCpu, threads, view, change, pathOf }: BesideProps) {
         <BlockedList
           offCpu={offCpu}
           wakers={threads.wakers}
-          pids={view.pids}
+          isPicked={isPicked}
           search={view.search}
           pathOf={pathOf}
         />

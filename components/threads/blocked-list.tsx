@@ -24,9 +24,9 @@ import type { ThreadId } from './threads-view';
 export interface BlockedListProps {
   readonly offCpu: OffCpuStatus;
   readonly wakers: ThreadsUpdate['wakers'];
-  /** Only these; empty: all. */
-  readonly pids: readonly number[];
   readonly search: string;
+  /** Whether a process's threads are to be shown. */
+  isPicked(pid: number): boolean;
   pathOf(thread: ThreadId): string;
 }
 
@@ -34,7 +34,7 @@ const keyOf = ({ pid, tid }: { readonly pid: number; readonly tid: number }): st
   `${pid} ${tid}`;
 
 /** Who has been blocked for longer than a second and still is, where, and who will probably wake it. */
-export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedListProps) {
+export function BlockedList({ offCpu, wakers, search, isPicked, pathOf }: BlockedListProps) {
   const [states, setStates] = useState<ReadonlySet<number>>(new Set());
   const [hasKernel, setHasKernel] = useState(false);
   const probable = useMemo(
@@ -45,9 +45,7 @@ export function BlockedList({ offCpu, wakers, pids, search, pathOf }: BlockedLis
   const byKey = new Map(blocked.map((thread) => [keyOf(thread), thread]));
   const candidates = blocked.filter(
     (thread) =>
-      (hasKernel || !isKernelThread(thread)) &&
-      (pids.length === 0 || pids.includes(thread.pid)) &&
-      isFound(thread, search),
+      (hasKernel || !isKernelThread(thread)) && isPicked(thread.pid) && isFound(thread, search),
   );
   const shown = candidates.filter(({ waitClass }) => states.size === 0 || states.has(waitClass));
   const kernelThreads = blocked.filter(isKernelThread).length;

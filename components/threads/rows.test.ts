@@ -7,12 +7,14 @@ import {
 } from '@/components/profile-worker/thread-analysis';
 import { ProfileBuilder } from '@/profile/builder';
 import { NONE, ThreadState } from '@/profile/schema';
-import { columnNs, HeldRows, type RowsQuery, rowsOf } from './rows';
+import { columnNs, HeldRows, pickedProcesses, type RowsQuery, rowsOf } from './rows';
 
 interface Thread {
   readonly pid: number;
   readonly tid: number;
   readonly process?: string;
+  readonly container?: string;
+  readonly cgroup?: string;
   readonly name?: string;
   readonly ns?: Partial<Record<keyof typeof ThreadState, number>>;
   /** On a CPU, by the scheduler; as long as it was if not said. */
@@ -26,6 +28,8 @@ function listOf(threads: readonly Thread[]): ThreadList {
     pid,
     tid,
     process = `p${pid}`,
+    container,
+    cgroup,
     name = `t${tid}`,
     ns = { Running: 100e6 },
     scheduler = ns.Running ?? 0,
@@ -35,8 +39,8 @@ function listOf(threads: readonly Thread[]): ThreadList {
       parentPid: 1,
       name: builder.string(process),
       commandLine: builder.string(''),
-      container: NONE,
-      cgroup: NONE,
+      container: container === undefined ? NONE : builder.string(container),
+      cgroup: cgroup === undefined ? NONE : builder.string(cgroup),
       startNs: 0,
     });
     const thread = builder.thread({ tid, process: row, name: builder.string(name) });
@@ -60,6 +64,7 @@ function listOf(threads: readonly Thread[]): ThreadList {
 const QUERY: RowsQuery = {
   search: '',
   pids: [],
+  containers: [],
   sort: 'cpu',
   isGrouped: true,
   closed: new Set(),
@@ -124,6 +129,28 @@ describe('rows of threads', () => {
     expect(textOf(list, { search: '2' })).toBe('2');
     expect(textOf(list, { pids: [1, 2] })).toBe('p1:2 11 1 2');
     expect(textOf(list, { search: 'nobody' })).toBe('');
+  });
+
+  it('are those of the containers, or else cgroups, that are picked, as are processes', () => {
+    const list = listOf([
+      { pid: 1, tid: 1, container: 'web', cgroup: '/docker/1' },
+      { pid: 2, tid: 2, container: 'web', cgroup: '/docker/1' },
+      { pid: 3, tid: 3, cgroup: '/system.slice/ssh.service' },
+      // Of neither, but with their name.
+      { pid: 4, tid: 4, process: 'web' },
+    ]);
+    const picked = (query: Partial<RowsQuery>): string => {
+      const isPicked = pickedProcesses(list, { ...QUERY, ...query });
+      const pids = [1, 2, 3, 4].filter(isPicked).join(' ');
+      expect(textOf(list, query)).toBe(pids);
+      return pids;
+    };
+    expect(picked({})).toBe('1 2 3 4');
+    expect(picked({ containers: ['web'] })).toBe('1 2');
+    expect(picked({ containers: ['web'], pids: [2, 3] })).toBe('2');
+    expect(picked({ containers: ['web', '/system.slice/ssh.service'] })).toBe('1 2 3');
+    expect(picked({ containers: ['/docker/1'] })).toBe('');
+    expect(pickedProcesses(undefined, { pids: [], containers: ['web'] })(1)).toBe(false);
   });
 
   it('have every thread once, whatever the order, and columns that make up all of the time', () => {

@@ -46,6 +46,7 @@ export function rowKey(list: ThreadList, { rows, groups }: Rows, index: number):
 export interface RowsQuery {
   readonly search: string;
   readonly pids: readonly number[];
+  readonly containers: readonly string[];
   readonly sort: SortColumn;
   readonly isGrouped: boolean;
   /** Processes whose threads are not listed. */
@@ -96,14 +97,16 @@ export function columnNs(ns: Float64Array, entry: number, column: SortColumn): n
 }
 
 /** Text that is in the name of a thread or a process, or a whole tid or pid. */
-function passing(list: ThreadList, { search, pids }: RowsQuery): number[] {
+function passing(list: ThreadList, { search, pids, containers }: RowsQuery): number[] {
   const text = search.trim().toLowerCase();
   const number = /^\d+$/.test(text) ? Number(text) : undefined;
   const found = list.names.map((name) => name.toLowerCase().includes(text));
   const wanted = new Set(pids);
+  const isWanted = list.names.map((name) => containers.length === 0 || containers.includes(name));
   const entries: number[] = [];
   for (let entry = 0; entry < list.length; entry++) {
     if (wanted.size > 0 && !wanted.has(list.pid[entry])) continue;
+    if (!isWanted[list.group[entry]]) continue;
     if (
       found[list.name[entry]] ||
       found[list.process[entry]] ||
@@ -113,6 +116,20 @@ function passing(list: ThreadList, { search, pids }: RowsQuery): number[] {
       entries.push(entry);
   }
   return entries;
+}
+
+/** Tells which processes are picked. Of what container one is that the list does not have is not known. */
+export function pickedProcesses(
+  list: ThreadList | undefined,
+  { pids, containers }: Pick<RowsQuery, 'pids' | 'containers'>,
+): (pid: number) => boolean {
+  const inContainers = new Set<number>();
+  if (containers.length > 0)
+    list?.group.forEach((name, entry) => {
+      if (containers.includes(list.names[name])) inContainers.add(list.pid[entry]);
+    });
+  return (pid) =>
+    (pids.length === 0 || pids.includes(pid)) && (containers.length === 0 || inContainers.has(pid));
 }
 
 interface Process {
@@ -130,8 +147,8 @@ export class HeldRows {
 
 /** The rows to show. While they are held, those of another query have an order of their own, others that of before. */
 export function rowsOf(list: ThreadList, query: RowsQuery, held: HeldRows, isHeld: boolean): Rows {
-  const { search, pids, sort, isGrouped, closed } = query;
-  const what = [search, String(pids), sort, isGrouped];
+  const { search, pids, containers, sort, isGrouped, closed } = query;
+  const what = [search, String(pids), String(containers), sort, isGrouped];
   const keys = sortKeys(list, sort);
   const rank = ranks(list.names);
   const byName = (a: number, b: number): number =>

@@ -30,13 +30,13 @@ export interface ThreadWorkspaceProps {
 
 export function ThreadWorkspace(props: ThreadWorkspaceProps) {
   const { list, slices, view, change } = props;
-  const { search, pids, sort, isGrouped } = view;
+  const { search, pids, containers, sort, isGrouped } = view;
   const [closed, setClosed] = useState<ReadonlySet<number>>(new Set());
   const [isHeld, hold] = useHeld();
   const [held] = useState(() => new HeldRows());
   const rows = useMemo(
-    () => rowsOf(list, { search, pids, sort, isGrouped, closed }, held, isHeld),
-    [list, search, pids, sort, isGrouped, closed, held, isHeld],
+    () => rowsOf(list, { search, pids, containers, sort, isGrouped, closed }, held, isHeld),
+    [list, search, pids, containers, sort, isGrouped, closed, held, isHeld],
   );
   const toggle = useCallback((pid: number): void => {
     setClosed((old) => {
@@ -50,7 +50,7 @@ export function ThreadWorkspace(props: ThreadWorkspaceProps) {
     rows,
     closed,
     pids,
-    beginning: JSON.stringify([search, pids, sort, isGrouped]),
+    beginning: JSON.stringify([search, pids, containers, sort, isGrouped]),
     pathOf: props.pathOf,
     onToggle: toggle,
     onOnly: (pid) => change({ pids: [pid] }),
@@ -149,6 +149,19 @@ function Facts({
         {pid === undefined ? null : (
           <Button title="Show the threads of all processes" onClick={() => change({ pids: [] })}>
             {view.pids.length === 1 ? `Only process ${pid}` : `Only ${view.pids.length} processes`}{' '}
+            ×
+          </Button>
+        )}
+        {view.containers.length === 0 ? null : (
+          <Button
+            title={`Only ${view.containers.join(', ')}: show the threads of all containers and cgroups`}
+            onClick={() => change({ containers: [] })}
+          >
+            <span className="max-w-60 truncate">
+              {view.containers.length === 1
+                ? `Only ${view.containers[0]}`
+                : `Only ${view.containers.length} containers or cgroups`}
+            </span>{' '}
             ×
           </Button>
         )}

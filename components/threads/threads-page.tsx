@@ -47,7 +47,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
     if (session === undefined) client.openLive();
     else client.openSession(session);
   }, [client, session]);
-  const { windowSeconds, range, show, pids, search } = view;
+  const { windowSeconds, range, show, pids, containers, search } = view;
   const wantsLongest = offCpu === undefined || view.beside === 'longest';
   const isPaused = state.paused;
   const blocked = offCpu?.blocked;
@@ -60,10 +60,22 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
         range,
         shown: show === 'timeline' ? shown : [],
         open: (blocked ?? []).map(({ pid, tid, kernelStack }) => ({ pid, tid, kernelStack })),
-        longestOf: wantsLongest ? { pids, search } : undefined,
+        longestOf: wantsLongest ? { pids, containers, search } : undefined,
       },
     });
-  }, [client, isLive, windowSeconds, range, show, shown, blocked, wantsLongest, pids, search]);
+  }, [
+    client,
+    isLive,
+    windowSeconds,
+    range,
+    show,
+    shown,
+    blocked,
+    wantsLongest,
+    pids,
+    containers,
+    search,
+  ]);
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
   const pathOf = useCallback(
     (thread: ThreadId) => flameGraphPath(thread, 'wall', { range, windowSeconds }, session),
@@ -162,7 +174,10 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
             {offCpu === undefined ? null : offSwitch('plain')}
           </>
         ) : (
-          <PageLink href={profilePath(session, { pids, range })} className={buttonClass()}>
+          <PageLink
+            href={profilePath(session, { pids, containers, range })}
+            className={buttonClass()}
+          >
             Flame graph
           </PageLink>
         )}

@@ -22,6 +22,7 @@ const views: fc.Arbitrary<ThreadsView> = fc.record({
     { nil: undefined },
   ),
   pids: fc.array(fc.integer({ min: 1, max: 4e6 }), { maxLength: 3 }),
+  containers: fc.array(fc.string({ minLength: 1 }), { maxLength: 3 }),
   search: fc.string(),
   sort: fc.constantFrom('thread', 'elapsed', 'residual', ...TIME_COLUMNS.map(({ key }) => key)),
   isGrouped: fc.boolean(),

@@ -14,6 +14,8 @@ export interface ThreadsView {
   readonly windowSeconds: number | undefined;
   readonly range: TimeRange | undefined;
   readonly pids: readonly number[];
+  /** Containers, or cgroups, as `groupOf` names them; empty: all. */
+  readonly containers: readonly string[];
   readonly search: string;
   readonly sort: SortColumn;
   readonly isGrouped: boolean;
@@ -30,6 +32,7 @@ export const DEFAULT_THREADS_VIEW: ThreadsView = {
   windowSeconds: 60,
   range: undefined,
   pids: [],
+  containers: [],
   search: '',
   sort: 'cpu',
   isGrouped: true,
@@ -49,6 +52,7 @@ export function threadsViewFrom(search: string): ThreadsView {
       .split(',')
       .filter((part) => /^\d{1,10}$/.test(part))
       .map(Number),
+    containers: query.getAll('container').filter((name) => name !== ''),
     search: query.get('search') ?? '',
     sort: isSortColumn(sort) ? sort : DEFAULT_THREADS_VIEW.sort,
     isGrouped: query.get('group') !== 'none',
@@ -65,6 +69,7 @@ export function threadsViewText(view: ThreadsView, session: string | undefined):
     query.set('window', view.windowSeconds === undefined ? 'all' : String(view.windowSeconds));
   if (view.range !== undefined) query.set('range', `${view.range.startNs}-${view.range.endNs}`);
   if (view.pids.length > 0) query.set('pid', view.pids.join(','));
+  for (const container of view.containers) query.append('container', container);
   if (view.search !== '') query.set('search', view.search);
   if (view.sort !== DEFAULT_THREADS_VIEW.sort) query.set('sort', view.sort);
   if (!view.isGrouped) query.set('group', 'none');
