@@ -80,6 +80,7 @@ describe('the stubs of a program', () => {
     expect(stubs.find(Math.max(...all(stubs).map(({ end }) => end)))).toBeUndefined();
     const none = readPltStubs(ElfFile.open(folder.compile('none.c', 'int x;', '-c')));
     expect(none.length).toBe(0);
+    expect(none.names.file).toBeUndefined();
     expect(none.find(first.start)).toBeUndefined();
   });
 

@@ -134,7 +134,9 @@ export function readPltStubs(elf: ElfFile): PltStubs {
       named.ends.push(ends[i]);
     }
   }
-  return new PltStubs(named, nameOffsets, resolverOf, namesIn(elf, dynamicStrings(elf)));
+  // Without a name to read no file is to be kept open.
+  const strings = nameOffsets.some((offset) => offset !== NONE) ? dynamicStrings(elf) : undefined;
+  return new PltStubs(named, nameOffsets, resolverOf, namesIn(elf, strings));
 }
 
 function jumpsOf(elf: ElfFile, section: ElfSection | undefined): Jumps {
