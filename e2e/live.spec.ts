@@ -266,7 +266,7 @@ test("the agent's death is shown, it comes back, and the recording is whole", as
   await page.waitForTimeout(3000);
   const { agent } = server.pids();
   process.kill(agent as number, 'SIGKILL');
-  const banner = page.getByText('Nothing is sampled now');
+  const banner = page.getByText('Nothing is measured now');
   await expect(banner).toBeVisible();
   await expect(page.getByRole('region', { name: 'Time' })).toContainText('last sample');
   await expect

@@ -7,11 +7,11 @@ import { HistogramView } from '@/components/histogram/histogram';
 import type { ProfileState } from '@/components/profile-worker/client';
 import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
-import { DisconnectedBanner } from '@/components/shell/disconnected-banner';
 import { loadingText } from '@/components/shell/loading-text';
 import { PageLink } from '@/components/shell/page-link';
 import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
+import { serverBanner } from '@/components/shell/server-banner';
 import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { useSignedOut } from '@/components/shell/use-signed-out';
 import { WorkspaceSkeleton } from '@/components/shell/workspace-skeleton';
@@ -129,7 +129,7 @@ export function LatencyPage({ session }: { readonly session: string | undefined 
       <main className="flex min-h-0 flex-1 flex-col">
         {signedOut ? (
           <SignedOut />
-        ) : state.phase === 'error' ? (
+        ) : state.phase === 'error' && !(isLive && state.latency !== undefined) ? (
           <ProfileError
             title="Latencies can’t be shown"
             error={state.error ?? 'The reason is not known.'}
@@ -206,15 +206,8 @@ function Warnings({
   readonly failure: string | undefined;
   readonly problem: string | undefined;
 }) {
-  if (state.disconnectedMs !== undefined && state.latency !== undefined)
-    return <DisconnectedBanner sinceMs={state.disconnectedMs} />;
-  if (state.status?.agent.state === 'dead') {
-    return (
-      <Banner look="danger">
-        <strong>Nothing is measured now:</strong> {state.status.agent.reason}
-      </Banner>
-    );
-  }
+  const banner = serverBanner(state, state.latency !== undefined);
+  if (banner !== undefined) return banner;
   const text = failure ?? problem;
   if (text === undefined) {
     const stopped = stoppedBy(state.status, source);

@@ -13,6 +13,7 @@ import { PageLink } from '@/components/shell/page-link';
 import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
 import { GRAPH_LABELS, ProfileWorkspace } from '@/components/shell/profile-workspace';
+import { serverBanner } from '@/components/shell/server-banner';
 import { useCalm } from '@/components/shell/use-calm';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
 import { useSignedOut } from '@/components/shell/use-signed-out';
@@ -23,7 +24,6 @@ import { CloseIcon, ReloadIcon } from '@/components/ui/icons';
 import type { SessionSummary } from '@/profile/session';
 import type { TimeRange, View } from '@/profile/view';
 import { secondsBehind } from './behind';
-import { LiveBanners } from './live-banners';
 import { LiveEmpty } from './live-empty';
 import { LiveToolbar } from './live-toolbar';
 
@@ -65,7 +65,6 @@ export function LivePage() {
   };
 
   const listed = useCalm(analysis, [view, window, analysis?.labels], !paused);
-  const statusMs = useTimeOf(status);
   const signedOut = useSignedOut(state.phase === 'error' || state.connection === 'disconnected');
 
   useShortcuts({
@@ -104,16 +103,7 @@ export function LivePage() {
         onStopped={setStopped}
         onError={setFailure}
       />
-      <LiveBanners
-        disconnectedMs={disconnectedMs}
-        status={status}
-        statusMs={statusMs}
-        error={
-          state.phase === 'error' && analysis !== undefined
-            ? (state.error ?? 'the reason is not known')
-            : undefined
-        }
-      />
+      {serverBanner(state, analysis !== undefined)}
       <ModeBar
         view={view}
         waits={analysis}
@@ -261,11 +251,4 @@ function Toast({
       )}
     </div>
   );
-}
-
-/** When `value` came to be what it is, in ms. */
-function useTimeOf(value: unknown): number {
-  const last = useRef({ value, timeMs: 0 });
-  if (last.current.value !== value) last.current = { value, timeMs: Date.now() };
-  return last.current.timeMs;
 }

@@ -5,11 +5,11 @@ import type { ProfileState } from '@/components/profile-worker/client';
 import { NO_THREADS } from '@/components/profile-worker/thread-analysis';
 import { useProfileState, useSharedProfile } from '@/components/profile-worker/use-profile';
 import { CopyLink } from '@/components/shell/copy-link';
-import { DisconnectedBanner } from '@/components/shell/disconnected-banner';
 import { loadingText } from '@/components/shell/loading-text';
 import { PageLink } from '@/components/shell/page-link';
 import { profilePath } from '@/components/shell/page-query';
 import { ProfileError, SignedOut } from '@/components/shell/profile-error';
+import { serverBanner } from '@/components/shell/server-banner';
 import { StoppedBanner, stoppedBy } from '@/components/shell/stopped-banner';
 import { useShortcuts } from '@/components/shell/use-shortcuts';
 import { useSignedOut } from '@/components/shell/use-signed-out';
@@ -194,7 +194,7 @@ export function ThreadsPage({ session }: { readonly session: string | undefined 
       <main className="flex min-h-0 flex-1 flex-col bg-surface">
         {signedOut ? (
           <SignedOut />
-        ) : state.phase === 'error' ? (
+        ) : state.phase === 'error' && !(isLive && list !== undefined) ? (
           <ProfileError
             title="Threads can’t be shown"
             error={state.error ?? 'The reason is not known.'}
@@ -255,15 +255,8 @@ function Warnings({
   readonly isOff: boolean;
   readonly offSwitch: React.ReactNode;
 }) {
-  if (state.disconnectedMs !== undefined && state.threads !== undefined)
-    return <DisconnectedBanner sinceMs={state.disconnectedMs} />;
-  if (state.status?.agent.state === 'dead') {
-    return (
-      <Banner look="danger">
-        <strong>Nothing is measured now:</strong> {state.status.agent.reason}
-      </Banner>
-    );
-  }
+  const banner = serverBanner(state, state.threads !== undefined);
+  if (banner !== undefined) return banner;
   if (failure !== undefined) {
     return (
       <Banner look="danger">

@@ -1,6 +1,6 @@
 'use client';
 
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 
 /** The time in ms, again every `everyMs`; stands still while `everyMs` is undefined. */
 export function useNow(everyMs: number | undefined): number {
@@ -12,4 +12,11 @@ export function useNow(everyMs: number | undefined): number {
     return () => clearInterval(timer);
   }, [everyMs]);
   return now;
+}
+
+/** When `value` came to be what it is, in ms. */
+export function useTimeOf(value: unknown): number {
+  const last = useRef({ value, timeMs: Date.now() });
+  if (last.current.value !== value) last.current = { value, timeMs: Date.now() };
+  return last.current.timeMs;
 }
