@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compileWorkload } from '@/bench/workloads/compile';
+import { compileWorkload, FRAME_POINTERS } from '@/bench/workloads/compile';
 import {
   ProfiledRun,
   profileWorkload,
@@ -28,6 +28,7 @@ import { FrameKind, NONE } from '@/profile/schema';
 import { cgroup2Mount } from './cgroups';
 import { Collector } from './collector';
 import { readStolenSeconds } from './cost';
+import { ElfFile } from './elf/elf-file';
 import { onlineCpus } from './perf-event';
 
 const HZ = 997;
@@ -227,6 +228,27 @@ describe('the truth of a CPU profile', () => {
       rmdirSync(directory);
     }
   });
+});
+
+it('two builds that differ in names only, and have one build ID, have each their own names', async () => {
+  const flags = FRAME_POINTERS.filter((flag) => flag !== '-g');
+  const programs = ['burn_sixty', 'cook_sixty'].map((name) =>
+    compileWorkload('shares', [...flags, `-Dburn_sixty=${name}`]),
+  );
+  const [buildId, other] = programs.map((program) => ElfFile.open(readFileSync(program)).buildId);
+  expect(buildId).toHaveLength(40);
+  expect(buildId).toBe(other);
+  const run = await ProfiledRun.start(HZ);
+  const [burning, cooking] = programs.map((program) => new RunningWorkload(program, [2]));
+  await Promise.all([burning.result(), cooking.result()]);
+  await sleep(100);
+  const profile = await run.stop();
+  const has = (pid: number, name: string): boolean =>
+    samplesOfPid(profile, pid).some(({ stack }) => stack.includes(name));
+  expect(has(burning.pid, 'burn_sixty')).toBe(true);
+  expect(has(burning.pid, 'cook_sixty')).toBe(false);
+  expect(has(cooking.pid, 'cook_sixty')).toBe(true);
+  expect(has(cooking.pid, 'burn_sixty')).toBe(false);
 });
 
 describe('filters and frequency, while running', () => {

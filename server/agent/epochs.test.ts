@@ -10,6 +10,7 @@ const mappings = MappingTable.EMPTY.with({
   fileOffset: 0,
   module: {
     key: '/a',
+    namesKey: '/a',
     path: '/a',
     buildId: 'aa',
     kind: MappingKind.Executable,

@@ -6,6 +6,7 @@ import type { Module } from './modules';
 
 const module = (path: string): Module => ({
   key: path,
+  namesKey: path,
   path,
   buildId: '',
   kind: MappingKind.Executable,

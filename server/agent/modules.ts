@@ -8,6 +8,11 @@ import { BUILD_ID_KEY } from './elf/open-build';
 export interface Module {
   /** Identifies the code: `build-id:…`, or `device:inode:path` where there is none. */
   readonly key: string;
+  /**
+   * Identifies its names, too: linkers leave symbol tables out of the build ID, so builds that differ in names only have the
+   * same, as have a file and its stripped copy. Begins with `key`.
+   */
+  readonly namesKey: string;
   /** As the process sees it. */
   readonly path: string;
   /** Lower-case hex, or ''. */
@@ -78,8 +83,10 @@ export class Modules {
     if (known !== undefined && (known.fd !== undefined || known.buildId !== '')) return known;
     const fd = openMapped({ ...mapped, path });
     const buildId = mapped.buildId !== '' || fd === undefined ? mapped.buildId : readBuildId(fd);
+    const codeKey = buildId === '' ? key : `${BUILD_ID_KEY}${buildId}`;
     const module: OpenModule = {
-      key: buildId === '' ? key : `${BUILD_ID_KEY}${buildId}`,
+      key: codeKey,
+      namesKey: this.#namesKey(codeKey, fd),
       path,
       buildId,
       kind: MappingKind.Executable,
@@ -89,6 +96,17 @@ export class Modules {
     };
     this.#modules.set(`${key} ${path}`, module);
     return module;
+  }
+
+  /** What could not be opened is taken for a file of the same build that was. */
+  #namesKey(key: string, fd: number | undefined): string {
+    if (fd !== undefined) {
+      const { size, mtimeMs } = fstatSync(fd);
+      return `${key} ${size} ${mtimeMs}`;
+    }
+    for (const module of this.#modules.values())
+      if (module.key === key && module.fd !== undefined) return module.namesKey;
+    return key;
   }
 
   /** A process's memory that no file is behind: where JIT compilers put their code. */
@@ -126,7 +144,7 @@ export class Modules {
 }
 
 function withoutFile(path: string, kind: MappingKind): Module {
-  return { key: path, path, buildId: '', kind, fd: undefined, reachablePath: path };
+  return { key: path, namesKey: path, path, buildId: '', kind, fd: undefined, reachablePath: path };
 }
 
 function close(module: OpenModule): void {

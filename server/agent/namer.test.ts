@@ -9,6 +9,7 @@ import type { Symbolizer } from './symbols/symbolizer';
 const WAIT_MS = 1000;
 const MODULE = {
   key: 'build-id:ab',
+  namesKey: 'build-id:ab',
   path: '/lib/a.so',
   buildId: 'ab',
   kind: MappingKind.Executable,

@@ -127,7 +127,7 @@ export class Namer {
   #nameKnown(builder: ProfileBuilder, group: PendingSymbols): PendingSymbols {
     const { source } = group;
     if (source.kind === 'jit') return group;
-    const key = source.kind === 'module' ? source.module.key : undefined;
+    const key = source.kind === 'module' ? source.module.namesKey : undefined;
     const symbols = this.#symbolizer.known(key, group.addresses);
     const module = moduleOf(group);
     const isWhyKnown = this.#unnamed.has(module);
@@ -179,7 +179,7 @@ export class Namer {
     if (source.kind !== 'module') return;
     if (this.#waitingFrames + frames.length > MAX_WAITING_FRAMES) return;
     this.#waitingFrames += frames.length;
-    const { key } = source.module;
+    const { namesKey: key } = source.module;
     const others = this.#waiting.get(key);
     if (others === undefined) this.#waiting.set(key, [waiting]);
     else others.push(waiting);
@@ -221,7 +221,7 @@ export class Namer {
           const { module } = source;
           if (!isReadable(module))
             return { ...UNNAMED, unnamedReason: 'its file could not be opened' };
-          const { key, reachablePath, fd } = module;
+          const { namesKey: key, reachablePath, fd } = module;
           return await keptOpen(module, () =>
             this.#symbolizer.module(
               fd === undefined ? { key, path: reachablePath } : { key, path: reachablePath, fd },
@@ -293,7 +293,7 @@ function joined(questions: readonly Question[]): Question[] {
 }
 
 const sourceKey = (group: PendingSymbols): string =>
-  group.source.kind === 'module' ? group.source.module.key : moduleOf(group);
+  group.source.kind === 'module' ? group.source.module.namesKey : moduleOf(group);
 
 /** As in UnnamedCode. */
 function moduleOf({ source }: PendingSymbols): string {

@@ -8,6 +8,7 @@ import { hasName, isPlaceName } from '@/profile/names';
 import { type FrameIndex, type MappingIndex, MappingKind, NONE } from '@/profile/schema';
 import type { SymbolizedModule, SymbolizingReport } from '@/profile/symbolizing';
 import { ElfError, ElfFile } from './elf/elf-file';
+import { BUILD_ID_KEY } from './elf/open-build';
 import { frameSymbol } from './frame-symbol';
 import { readKernelText } from './kernel-text';
 import { SymbolError, type SymbolQuery } from './symbols/protocol';
@@ -133,7 +134,7 @@ function queryFor(
   switch (kind[mapping]) {
     case MappingKind.Executable: {
       checkFile(path, buildId, startedMs);
-      const key = buildId === '' ? path : `build-id:${buildId}`;
+      const key = buildId === '' ? path : `${BUILD_ID_KEY}${buildId} ${path}`;
       return { kind: 'module', module: { key, path }, fileOffsets: offsets };
     }
     case MappingKind.Kernel: {

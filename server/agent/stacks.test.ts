@@ -8,6 +8,7 @@ import { type RawStack, Stacks } from './stacks';
 
 const module = (path: string, kind: MappingKind) => ({
   key: path,
+  namesKey: path,
   path,
   buildId: path,
   kind,

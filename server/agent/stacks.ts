@@ -229,7 +229,7 @@ export class Stacks {
 
   /** Takes note of a frame that is to be named. */
   #nameLater({ module, kind }: Place, frame: FrameIndex, address: number, process?: Process): void {
-    const key = module?.key ?? 'kernel';
+    const key = module?.namesKey ?? 'kernel';
     let pending = this.#pending.get(key);
     if (pending === undefined) {
       const source: PendingSymbols['source'] =

@@ -41,7 +41,7 @@ export interface Naming {
 
 /** Code in a file that a process mapped. */
 export interface ModuleReference {
-  /** The build ID, or anything else that is the same for the same contents only. Names are cached by it. */
+  /** The same for files with the same names only. Names are cached by it. */
   readonly key: string;
   /**
    * Where the file is as this process can reach it (/proc/PID/root/...), `[vdso]` for the vDSO. It also says where to
