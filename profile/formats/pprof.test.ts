@@ -184,6 +184,11 @@ describe('pprof', () => {
     ]);
   });
 
+  it('has no names of the system, of which `go tool pprof` would cut out what is in brackets', () => {
+    const lines = pprof.samples.flatMap(({ locations }) => locations.flatMap(({ lines }) => lines));
+    expect(new Set(lines.map(({ systemName }) => systemName))).toEqual(new Set(['']));
+  });
+
   it('has mappings with build IDs, and addresses in them', () => {
     expect(pprof.mappings.map(({ file, buildId }) => [file, buildId])).toEqual([
       ['/usr/bin/prog', 'ab12'],

@@ -55,7 +55,7 @@ const MAPPING = {
 } as const;
 const LOCATION = { id: 1, mappingId: 2, address: 3, line: 4 } as const;
 const LINE = { functionId: 1, line: 2 } as const;
-const FUNCTION = { id: 1, name: 2, systemName: 3, filename: 4 } as const;
+const FUNCTION = { id: 1, name: 2, filename: 4 } as const;
 
 const PAGE_BYTES = 4096;
 /** A longer chain of inlined functions is a cycle. */
@@ -356,7 +356,7 @@ class PprofWriter {
     message.clear();
     message.integer(FUNCTION.id, id);
     message.integer(FUNCTION.name, this.#string(name));
-    message.integer(FUNCTION.systemName, this.#string(name));
+    // None: of a name that is the system's too, `go tool pprof` cuts out all in brackets, to "::fmt" for each type in Rust.
     message.integer(FUNCTION.filename, this.#string(file));
     this.#out.message(PROFILE.function, message);
     return id;
