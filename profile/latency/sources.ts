@@ -45,7 +45,7 @@ export const THINNED_SOURCES: readonly LatencySource[] = [
  * are short, and to time each takes as long again as some of them do. They are all counted, but for the last few of each name
  * that a thread has made when measuring ends.
  */
-export const FREQUENT_CALLS = { aSecond: 25_000, oneIn: 8 } as const;
+export const FREQUENT_CALLS = { aSecond: 12_500, oneIn: 16 } as const;
 
 /** What is to be known of the times of a source's events, beside LATENCY_TEXTS; undefined: nothing. */
 export function timingNote(source: LatencySource): string | undefined {

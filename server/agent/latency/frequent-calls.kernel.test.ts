@@ -9,12 +9,12 @@ import {
   measureWorkload,
   truthSchema,
 } from '@/bench/workloads/measure-for-tests';
+import { FREQUENT_CALLS } from '@/profile/latency/sources';
 import { LatencyPrograms } from './latency-programs';
 
 /** So far from the truth, by chance, one run of 16,000 is. */
 const ERRORS = 4;
-/** Of which one is timed. */
-const ONE_IN = 8;
+const ONE_IN = FREQUENT_CALLS.oneIn;
 /** What the program's own clock and the way to the kernel take, beside a call. */
 const ENTRY_NS = 1000;
 const BUCKET_ERROR = 0.035;
@@ -60,7 +60,7 @@ it('of many calls of a thread that goes on, the last few are still to be counted
     expectCalls(count, CALLS);
     missing += CALLS - count;
   }
-  // None would be if each were timed. By chance none is once in 17 million times.
+  // None would be if each were timed. By chance none is once in four billion times.
   expect(missing).toBeGreaterThan(0);
 });
 
