@@ -299,7 +299,15 @@ export class Collector {
     };
   }
 
-  /** Resolves when the unwind tables for what runs now are made, or after `maxMs`: from then on its stacks are whole. */
+  /** Prepares for the programs and libraries that a process will map soon, by their paths in its mount namespace. */
+  expect(pid: number, paths: readonly string[]): void {
+    for (const path of paths) {
+      const module = this.#modules.toCome(pid, path);
+      if (module !== undefined) this.#unwinder.expect(module);
+    }
+  }
+
+  /** Resolves when the unwind tables for what runs now, or is expected, are made, or after `maxMs`: from then on its stacks are whole. */
   async settled(maxMs: number): Promise<void> {
     const endMs = Date.now() + maxMs;
     while (this.#unprepared.length > 0 && Date.now() < endMs) await sleep(SETTLE_POLL_MS);

@@ -98,6 +98,27 @@ export class Modules {
     return module;
   }
 
+  /** The module of a file that a process has not mapped yet; undefined where it can't be opened. */
+  toCome(pid: number, path: string): Module | undefined {
+    const fd = tryOpen(`/proc/${pid}/root${path}`);
+    if (fd === undefined) return undefined;
+    try {
+      const { dev, ino } = fstatSync(fd);
+      const file = { device: dev, inode: ino };
+      return this.of({
+        pid,
+        parentPid: pid,
+        start: 0,
+        end: 0,
+        path,
+        buildId: readBuildId(fd),
+        file,
+      });
+    } finally {
+      closeSync(fd);
+    }
+  }
+
   /** What could not be opened is taken for a file of the same build that was. */
   #namesKey(key: string, fd: number | undefined): string {
     if (fd !== undefined) {

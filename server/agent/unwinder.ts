@@ -10,7 +10,13 @@ import { MappedMemory, PAGE_BYTES } from './libc';
 import type { Mapping } from './mappings';
 import { isReadable, keptOpen, type Module } from './modules';
 import type { Process, Processes } from './processes';
-import { type ModuleId, NO_MODULE, TablePool, type UnwindArrays } from './unwind/table-pool';
+import {
+  type AcquiredModule,
+  type ModuleId,
+  NO_MODULE,
+  TablePool,
+  type UnwindArrays,
+} from './unwind/table-pool';
 import { UnwindCompiler } from './unwind/unwind-compiler';
 import { type Segment, SegmentPool } from './unwind-segments';
 
@@ -31,6 +37,8 @@ const COMPILER_IDLE_MS = 3000;
 
 /** Before all others: a stack that was just sampled waits for it. */
 const RESTORE_PRIORITY = Number.MAX_SAFE_INTEGER;
+/** Before those that only may be needed. */
+const EXPECTED_PRIORITY = RESTORE_PRIORITY - 1;
 
 const FILE_KEY_BYTES = 32;
 const FILE_VALUE_BYTES = 16;
@@ -107,6 +115,12 @@ export class Unwinder {
     this.#segments.delete(pid);
   }
 
+  /** Makes the table of a program or library that will be mapped soon, and keeps it: the first stacks in it are whole then. */
+  expect(module: Module): void {
+    const acquired = this.#tables.acquire(module.key);
+    if (acquired.id !== NO_MODULE) this.#provide(acquired, module, EXPECTED_PRIORITY);
+  }
+
   /** Makes again the tables that had to make room and that stacks need now. To be called about once a second. */
   restore(): void {
     for (const id of this.#tables.takeNeeded()) {
@@ -139,20 +153,25 @@ export class Unwinder {
     if (module.kind !== MappingKind.Executable && module.kind !== MappingKind.Vdso)
       return undefined;
     const address = this.#layout(process, mapping)?.(fileOffset);
-    const { id, needsTable } = this.#tables.acquire(module.key);
-    if (id === NO_MODULE) return undefined;
+    const acquired = this.#tables.acquire(module.key);
+    if (acquired.id === NO_MODULE) return undefined;
     if (address === undefined) {
       // No program's or library's code, such as a JIT compiler's in a file of its own: known to have no table.
-      if (needsTable) this.#tables.fail(id);
-      return { start, end, bias: start, module: id };
+      if (acquired.needsTable) this.#tables.fail(acquired.id);
+      return { start, end, bias: start, module: acquired.id };
     }
+    this.#provide(acquired, module, priority);
+    return { start, end, bias: start - address, module: acquired.id };
+  }
+
+  /** Sees to it that BPF has the table, and finds it by the file. */
+  #provide({ id, needsTable }: AcquiredModule, module: Module, priority: number): void {
     if (needsTable) {
       this.#modules.set(id, module);
       if (isReadable(module)) this.#start(id, module, priority);
       else this.#tables.fail(id);
     }
     if (this.#announced.get(module) !== id) this.#announceFile(id, module);
-    return { start, end, bias: start - address, module: id };
   }
 
   #start(id: ModuleId, module: Module, priority: number): void {

@@ -96,6 +96,20 @@ describe('hearth record', () => {
     expect(run.stderr).toMatch(/[\d,]+ samples, 0 lost, in \d+\.\d s at 999 Hz/);
   });
 
+  it('has whole stacks of a program that never ran before from its first instruction on', () => {
+    const path = join(directory, 'first.txt');
+    const program = compileWorkload('shares', ['-O1', '-pthread']);
+    // Its unwind table is not kept from an earlier run.
+    const env = { ...process.env, HEARTH_DATA_DIR: join(directory, 'first') };
+    const args = ['record', '-F', '4999', '-o', path, '--', program, '0.2'];
+    const run = spawnSync(HEARTH, args, { encoding: 'utf8', env });
+    expect(run.status, run.stderr).toBe(0);
+    const stops = readFileSync(path, 'utf8').match(/\[unwinding stopped: .*?\]/g) ?? [];
+    const untimely = /newly mapped code|unwind table still being made/;
+    expect(stops.filter((stop) => untimely.test(stop))).toEqual([]);
+    expect(sum(parseLines(readFileSync(path, 'utf8')))).toBeGreaterThan(500);
+  });
+
   it('does not wait for its turn on a busy machine, and its command is as any other', () => {
     const path = join(directory, 'nice.txt');
     const script = 'nice; cut -d " " -f 19 /proc/$PPID/stat';

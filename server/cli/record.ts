@@ -10,6 +10,7 @@ import { raisePriority } from '@/server/agent/priority';
 import type { Filter } from '@/server/wire';
 import { type CommandEnd, HeldCommand } from './held-command';
 import { openOutput } from './output';
+import { programFiles } from './program-files';
 import { Recording } from './recording';
 import { describeBlocked, describeRecording, describeWaits } from './summary';
 import { unwindTableCache } from './unwind-table-cache';
@@ -128,6 +129,8 @@ async function collect(
   let waits: OffCpuStatus | undefined;
   let recorded: Omit<Collected, 'waits'>;
   try {
+    if (command !== undefined && target.kind === 'command')
+      collector.expect(command.pid, await programFiles(target.command[0]));
     await Promise.race([prepare(collector), interrupts.first]);
     const startNs = monotonicNs();
     recording.begin(startNs);
@@ -148,7 +151,7 @@ async function collect(
 
 const monotonicNs = (): number => Number(process.hrtime.bigint());
 
-/** Waits until the stacks of what runs already can be walked. Quick but for the first time, before the tables are kept. */
+/** Waits until the stacks of what runs already, and of the command, can be walked. Quick but for the first time, before the tables are kept. */
 async function prepare(collector: Collector): Promise<void> {
   const timer = setTimeout(() => say('reading how to unwind what runs now'), PREPARE_SILENT_MS);
   await collector.settled(PREPARE_MS);

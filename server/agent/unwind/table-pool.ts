@@ -28,6 +28,11 @@ export interface UnwindArrays {
 export type ModuleId = number & { readonly __unwind?: 'module' };
 export const NO_MODULE: ModuleId = 0;
 
+export interface AcquiredModule {
+  readonly id: ModuleId;
+  readonly needsTable: boolean;
+}
+
 export interface PoolOptions {
   /** A table that is in use makes room for another one only if no stack has needed it for this long. */
   readonly minIdleMs?: number;
@@ -114,7 +119,7 @@ export class TablePool {
    * reference more; `release` takes it back. `needsTable`: the caller should compile it and call `load` or `fail`; said
    * once, until the table is evicted. NO_MODULE where all IDs are in use.
    */
-  acquire(key: string): { readonly id: ModuleId; readonly needsTable: boolean } {
+  acquire(key: string): AcquiredModule {
     let module = this.#byKey.get(key);
     if (module === undefined) {
       const id = this.#takeId();
