@@ -356,7 +356,7 @@ class PprofWriter {
     message.clear();
     message.integer(FUNCTION.id, id);
     message.integer(FUNCTION.name, this.#string(name));
-    // None: of a name that is the system's too, `go tool pprof` cuts out all in brackets, to "::fmt" for each type in Rust.
+    // No system name: where it is the same, `go tool pprof` cuts out what is in brackets, and makes "::fmt" of each in Rust.
     message.integer(FUNCTION.filename, this.#string(file));
     this.#out.message(PROFILE.function, message);
     return id;

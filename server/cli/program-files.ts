@@ -11,6 +11,8 @@ const MAX_SCRIPTS = 4;
 /** Of the line of a script that names its interpreter. */
 const MAX_LINE_BYTES = 256;
 const LOADER_MS = 1000;
+/** Of glibc and musl. Any other might run the program. */
+const LOADER_NAME = /^ld[-.]/;
 
 /**
  * The paths, without symbolic links, of the program that `command` runs, of a script's interpreter in its place, of the
@@ -43,8 +45,7 @@ async function filesOf(program: string): Promise<string[]> {
   try {
     const interpreter = interpreterOf(program);
     if (interpreter === undefined) return [program];
-    const loader = realpathSync(interpreter);
-    return [program, loader, ...(await librariesOf(program, loader))];
+    return [program, realpathSync(interpreter), ...(await librariesOf(program, interpreter))];
   } catch {
     return [];
   }
@@ -72,9 +73,11 @@ function firstBytes(path: string): string {
 
 /** By the loader's own account: it maps them as it will for the program, which does not run. */
 async function librariesOf(program: string, loader: string): Promise<string[]> {
+  if (!LOADER_NAME.test(basename(loader))) return [];
   try {
     const { stdout } = await promisify(execFile)(loader, ['--list', program], {
       timeout: LOADER_MS,
+      killSignal: 'SIGKILL',
     });
     return [...stdout.matchAll(/^\t(?:.* => )?(\/.*) \(0x[0-9a-f]+\)$/gm)].map(([, path]) =>
       realpathSync(path),
